@@ -1,0 +1,265 @@
+"""The description of a network: frozen values, validated when built, identified by a digest.
+
+All channel counts are absolute, so that a published network is stored exactly (MobileNetV3's 184 channels
+expanded from 80) and two values that describe the same network are the same value. Rules such as "squeeze to
+a quarter" belong to whoever makes architectures: the zoo, a search space, compound scaling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+from edgenas.errors import ArchitectureError, explain
+
+Activation = Literal["relu", "relu6", "hard_swish", "silu"]
+Gate = Literal["hard_sigmoid", "sigmoid"]
+BlockKind = Literal["mbconv", "fused", "conv"]
+
+ACTIVATIONS: tuple[str, ...] = get_args(Activation)
+GATES: tuple[str, ...] = get_args(Gate)
+BLOCK_KINDS: tuple[str, ...] = get_args(BlockKind)
+
+
+def make_divisible(value: float, divisor: int = 8) -> int:
+    """Round a channel count to a multiple of `divisor`, one step up where rounding lost more than 10 %.
+
+    Source: the rounding of MobileNetV2 (Sandler 2018), used by every family in the zoo.
+
+    Args:
+        value: Channels before rounding, positive.
+        divisor: The multiple to round to.
+    """
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+def _require(condition: bool, what: str, *, got: object = None, allowed: object = None, remedy: str = "") -> None:
+    if not condition:
+        raise ArchitectureError(explain(what, got=got, allowed=allowed, remedy=remedy))
+
+
+def _require_positive(owner: str, **values: int) -> None:
+    for name, value in values.items():
+        _require(
+            isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+            f"{owner}: {name} must be a positive integer",
+            got=repr(value),
+        )
+
+
+def _require_kernel(owner: str, name: str, value: int, *, zero: bool) -> None:
+    _require(
+        isinstance(value, int) and ((value == 0 and zero) or (1 <= value <= 15 and value % 2 == 1)),
+        f"{owner}: {name} must be odd",
+        got=repr(value),
+        allowed="1, 3, ..., 15" + (" or 0 for none" if zero else ""),
+    )
+
+
+def _require_member(owner: str, name: str, value: str, allowed: tuple[str, ...]) -> None:
+    _require(value in allowed, f"{owner}: unknown {name}", got=repr(value), allowed=", ".join(allowed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqueezeExcite:
+    """Squeeze-and-excitation (Hu 2018): pool, 1x1 to `channels`, activation, 1x1 back, gate, multiply.
+
+    Attributes:
+        channels: Squeezed channels.
+        activation: Non-linearity between the two convolutions (both have a bias and no normalisation).
+        gate: What turns the result into factors.
+    """
+
+    channels: int
+    activation: Activation = "relu"
+    gate: Gate = "hard_sigmoid"
+
+    def __post_init__(self) -> None:
+        _require_positive("squeeze-excite", channels=self.channels)
+        _require_member("squeeze-excite", "activation", self.activation, ACTIVATIONS)
+        _require_member("squeeze-excite", "gate", self.gate, GATES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block; what it lowers to depends on its kind, every convolution being followed by batch norm.
+
+    - `mbconv`: [start depthwise] -> [1x1 expansion, act] -> [depthwise, act] -> [SE] -> 1x1 projection -> [add].
+      With a start kernel, or without a middle one, it is MobileNetV4's universal inverted bottleneck
+      (Qin 2024); with `expand=False` it is a separable convolution.
+    - `fused`: full convolution to `expanded`, act -> [SE] -> 1x1 projection -> [add] (EfficientNet-EdgeTPU).
+    - `conv`: full convolution, act -> [add].
+
+    Attributes:
+        kind: One of `BLOCK_KINDS`.
+        kernel: Size of the middle depthwise (`mbconv`, 0 for none) or of the full convolution.
+        expanded: Channels inside the block; for `conv` equal to `out_channels`.
+        out_channels: Channels of the result.
+        stride: 1 or 2, carried by the middle depthwise or the full convolution.
+        activation: Non-linearity of the block.
+        expand: Whether an `mbconv` has its 1x1 expansion (some networks keep it where it does not widen).
+        start_kernel: Size of an `mbconv`'s depthwise before the expansion, 0 for none; it has no activation.
+        se: Squeeze-and-excitation on the expanded channels, or None.
+        skip: Whether the input is added to the result; needs stride 1 and equal channels.
+    """
+
+    kind: BlockKind = "mbconv"
+    kernel: int = 3
+    expanded: int
+    out_channels: int
+    stride: int = 1
+    activation: Activation = "relu"
+    expand: bool = True
+    start_kernel: int = 0
+    se: SqueezeExcite | None = None
+    skip: bool = False
+
+    def __post_init__(self) -> None:
+        owner = f"{self.kind} block"
+        _require_member("block", "kind", self.kind, BLOCK_KINDS)
+        _require_member(owner, "activation", self.activation, ACTIVATIONS)
+        _require_positive(owner, expanded=self.expanded, out_channels=self.out_channels)
+        _require_kernel(owner, "kernel", self.kernel, zero=self.kind == "mbconv")
+        _require_kernel(owner, "start_kernel", self.start_kernel, zero=True)
+        _require(self.stride in (1, 2), f"{owner}: stride", got=self.stride, allowed="1 or 2")
+        if self.kind != "mbconv":
+            _require(self.expand, f"{owner}: expand=False is for mbconv only")
+            _require(self.start_kernel == 0, f"{owner}: start_kernel is for mbconv only", got=self.start_kernel)
+        if self.kind == "conv":
+            _require(
+                self.expanded == self.out_channels,
+                "conv block: expanded must equal out_channels",
+                got=f"{self.expanded} and {self.out_channels}",
+            )
+            _require(self.se is None, "conv block: squeeze-excite needs an mbconv or fused block")
+        if self.kind == "mbconv" and self.kernel == 0:
+            _require(self.stride == 1, f"{owner}: without a middle depthwise the stride must be 1", got=self.stride)
+            _require(self.expand, f"{owner}: without a middle depthwise it needs its expansion")
+        _require(not self.skip or self.stride == 1, f"{owner}: a skip needs stride 1", got=self.stride)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stem:
+    """The first convolution, with batch norm and activation."""
+
+    out_channels: int
+    kernel: int = 3
+    stride: int = 2
+    activation: Activation = "relu"
+
+    def __post_init__(self) -> None:
+        _require_positive("stem", out_channels=self.out_channels)
+        _require_kernel("stem", "kernel", self.kernel, zero=False)
+        _require(self.stride in (1, 2), "stem: stride", got=self.stride, allowed="1 or 2")
+        _require_member("stem", "activation", self.activation, ACTIVATIONS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What follows the last block: [1x1 convolution, norm, act] -> global pool -> [hidden layer, act] -> classifier.
+
+    Attributes:
+        conv_channels: Channels of the 1x1 convolution before pooling, 0 for none.
+        hidden_channels: Width of the layer after pooling, 0 for none.
+        hidden_norm: Whether that layer is a 1x1 convolution with batch norm (MobileNetV4) or, as in
+            MobileNetV3, a fully connected layer with bias.
+        activation: Non-linearity of both.
+    """
+
+    conv_channels: int
+    hidden_channels: int = 0
+    hidden_norm: bool = False
+    activation: Activation = "relu"
+
+    def __post_init__(self) -> None:
+        for name in ("conv_channels", "hidden_channels"):
+            value = getattr(self, name)
+            _require(isinstance(value, int) and value >= 0, f"head: {name} must be 0 or positive", got=repr(value))
+        _require(not self.hidden_norm or self.hidden_channels > 0, "head: hidden_norm needs hidden_channels")
+        _require_member("head", "activation", self.activation, ACTIVATIONS)
+        _require(
+            self.conv_channels > 0 or self.hidden_channels > 0 or self.activation == "relu",
+            "head: without layers of its own the activation must stay at its default",
+            got=self.activation,
+            allowed="relu",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Consecutive blocks that a space varies together; the grouping is no part of the network's identity."""
+
+    blocks: tuple[Block, ...]
+
+    def __post_init__(self) -> None:
+        _require(isinstance(self.blocks, tuple) and len(self.blocks) > 0, "a stage needs at least one block")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A whole network for square images.
+
+    Attributes:
+        resolution: Height and width of the input, pixels.
+        in_channels: Channels of the input (1 or 3).
+        stem: First convolution.
+        stages: Blocks in order.
+        head: What follows them.
+        classes: Outputs of the classifier.
+        norm_eps: Epsilon of every batch norm; it changes what given weights compute, so it belongs here.
+    """
+
+    resolution: int
+    in_channels: int = 3
+    stem: Stem
+    stages: tuple[Stage, ...]
+    head: Head
+    classes: int
+    norm_eps: float = 1e-3
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            "architecture", resolution=self.resolution, in_channels=self.in_channels, classes=self.classes
+        )
+        _require(0 < self.norm_eps < 1, "architecture: norm_eps", got=self.norm_eps, allowed="between 0 and 1")
+        channels = self.stem.out_channels
+        for index, block in enumerate(self.blocks()):
+            where = f"block {index}"
+            _require(
+                not block.skip or block.out_channels == channels,
+                f"{where}: a skip needs as many channels in as out",
+                got=f"{channels} in, {block.out_channels} out",
+            )
+            _require(
+                block.expand or block.expanded == channels,
+                f"{where}: without expansion, expanded must equal the channels coming in",
+                got=f"expanded {block.expanded}, in {channels}",
+            )
+            channels = block.out_channels
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks of all stages in order."""
+        for stage in self.stages:
+            yield from stage.blocks
+
+    def canonical(self) -> dict[str, object]:
+        """Return the canonical form: plain values, blocks in order, without the grouping into stages."""
+        return {
+            "resolution": self.resolution,
+            "in_channels": self.in_channels,
+            "stem": asdict(self.stem),
+            "blocks": [asdict(block) for block in self.blocks()],
+            "head": asdict(self.head),
+            "classes": self.classes,
+            "norm_eps": self.norm_eps,
+        }
+
+    @property
+    def digest(self) -> str:
+        """Identity of the network: 32 hex digits of the SHA-256 of its canonical form."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]

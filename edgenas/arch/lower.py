@@ -1,0 +1,163 @@
+"""Lower an architecture to its graph: the only place where blocks become operations and shapes are inferred."""
+
+from __future__ import annotations
+
+from edgenas.arch.architecture import Architecture, Block, Head, SqueezeExcite, Stem
+from edgenas.arch.graph import NO_PADDING, Graph, Op, Padding, TensorShape
+
+
+class _Builder:
+    """Collects operations; owns the running shapes."""
+
+    def __init__(self, shape: TensorShape) -> None:
+        self.ops: list[Op] = [Op(kind="input", name="image", shape=shape)]
+        self.shapes: dict[str, TensorShape] = {"image": shape}
+        self.block = ""
+
+    def add(self, op: Op) -> str:
+        self.ops.append(op)
+        self.shapes[op.name] = op.shape
+        return op.name
+
+    def conv(
+        self,
+        source: str,
+        part: str,
+        channels: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        depthwise: bool = False,
+        norm: bool = True,
+        activation: str = "",
+    ) -> str:
+        """Convolution with symmetric padding of kernel // 2 (as torch pads), norm and activation."""
+        before, pad = self.shapes[source], kernel // 2
+        size = [(extent + 2 * pad - kernel) // stride + 1 for extent in (before.height, before.width)]
+        name = self.add(
+            Op(
+                kind="conv",
+                name=f"{self.block}.{part}",
+                inputs=(source,),
+                shape=TensorShape(channels, size[0], size[1]),
+                kernel=kernel,
+                stride=stride,
+                groups=before.channels if depthwise else 1,
+                padding=Padding(pad, pad, pad, pad) if pad else NO_PADDING,
+                norm=norm,
+                block=self.block,
+            )
+        )
+        return self.act(name, activation) if activation else name
+
+    def act(self, source: str, activation: str) -> str:
+        shape = self.shapes[source]
+        return self.add(
+            Op(
+                kind="act",
+                name=f"{source}.act",
+                inputs=(source,),
+                shape=shape,
+                activation=activation,
+                block=self.block,
+            )
+        )
+
+    def pool(self, source: str, part: str) -> str:
+        shape = TensorShape(self.shapes[source].channels, 1, 1)
+        return self.add(Op(kind="pool", name=f"{self.block}.{part}", inputs=(source,), shape=shape, block=self.block))
+
+    def fc(self, source: str, part: str, channels: int, activation: str = "") -> str:
+        shape = TensorShape(channels, 1, 1)
+        name = self.add(
+            Op(kind="fc", name=f"{self.block}.{part}", inputs=(source,), shape=shape, block=self.block)
+        )
+        return self.act(name, activation) if activation else name
+
+    def join(self, kind: str, part: str, first: str, second: str) -> str:
+        assert kind in ("mul", "add")
+        return self.add(
+            Op(
+                kind="mul" if kind == "mul" else "add",
+                name=f"{self.block}.{part}",
+                inputs=(first, second),
+                shape=self.shapes[first],
+                block=self.block,
+            )
+        )
+
+
+def _squeeze_excite(builder: _Builder, source: str, se: SqueezeExcite) -> str:
+    pooled = builder.pool(source, "squeeze_pool")
+    squeezed = builder.conv(pooled, "squeeze", se.channels, norm=False, activation=se.activation)
+    channels = builder.shapes[source].channels
+    gate = builder.conv(squeezed, "excite", channels, norm=False, activation=se.gate)
+    return builder.join("mul", "scale", source, gate)
+
+
+def _block(builder: _Builder, source: str, block: Block) -> str:
+    last = source
+    if block.kind == "mbconv":
+        if block.start_kernel:
+            channels = builder.shapes[source].channels
+            last = builder.conv(last, "start", channels, kernel=block.start_kernel, depthwise=True)
+        if block.expand:
+            last = builder.conv(last, "expand", block.expanded, activation=block.activation)
+        if block.kernel:
+            last = builder.conv(
+                last,
+                "depthwise",
+                block.expanded,
+                kernel=block.kernel,
+                stride=block.stride,
+                depthwise=True,
+                activation=block.activation,
+            )
+    else:
+        last = builder.conv(
+            last, "conv", block.expanded, kernel=block.kernel, stride=block.stride, activation=block.activation
+        )
+    if block.se is not None:
+        last = _squeeze_excite(builder, last, block.se)
+    if block.kind != "conv":
+        last = builder.conv(last, "project", block.out_channels)
+    return builder.join("add", "add", last, source) if block.skip else last
+
+
+def _stem(builder: _Builder, stem: Stem) -> str:
+    builder.block = "stem"
+    return builder.conv(
+        "image", "conv", stem.out_channels, kernel=stem.kernel, stride=stem.stride, activation=stem.activation
+    )
+
+
+def _head(builder: _Builder, source: str, head: Head, classes: int) -> None:
+    builder.block = "head"
+    last = source
+    if head.conv_channels:
+        last = builder.conv(last, "conv", head.conv_channels, activation=head.activation)
+    last = builder.pool(last, "pool")
+    if head.hidden_channels and head.hidden_norm:
+        last = builder.conv(last, "hidden", head.hidden_channels, activation=head.activation)
+    elif head.hidden_channels:
+        last = builder.fc(last, "hidden", head.hidden_channels, activation=head.activation)
+    builder.fc(last, "classifier", classes)
+
+
+def lower(architecture: Architecture) -> Graph:
+    """Lower an architecture to its graph.
+
+    Args:
+        architecture: Any valid architecture.
+
+    Returns:
+        The operations in execution order. Names are stable: `stem.conv`, `stages.S.B.expand`, `head.classifier`.
+    """
+    builder = _Builder(TensorShape(architecture.in_channels, architecture.resolution, architecture.resolution))
+    last = _stem(builder, architecture.stem)
+    for stage_index, stage in enumerate(architecture.stages):
+        for block_index, block in enumerate(stage.blocks):
+            builder.block = f"stages.{stage_index}.{block_index}"
+            last = _block(builder, last, block)
+    _head(builder, last, architecture.head, architecture.classes)
+    return Graph(ops=tuple(builder.ops), norm_eps=architecture.norm_eps)
