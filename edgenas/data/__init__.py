@@ -1,0 +1,21 @@
+"""Images: sources, splits, preparation, preprocessing. Batches are in `edgenas.data.batches`, which needs torch."""
+
+from edgenas.data.load import load
+from edgenas.data.preprocessing import Preprocessing, fit_preprocessing
+from edgenas.data.settings import RESIZE_MODES, SOURCES, DataSettings, parse_source
+from edgenas.data.values import ArraySplit, ImageData, LazySplit, Skipped, Split
+
+__all__ = [
+    "RESIZE_MODES",
+    "SOURCES",
+    "ArraySplit",
+    "DataSettings",
+    "ImageData",
+    "LazySplit",
+    "Preprocessing",
+    "Skipped",
+    "Split",
+    "fit_preprocessing",
+    "load",
+    "parse_source",
+]

@@ -1,0 +1,123 @@
+"""Prepared splits on disk: one memory-mapped .npy per split, made once and shared by every run that wants the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgenas.data.values import ArraySplit, Images, Skipped
+from edgenas.errors import StoreError, explain
+
+# Room left on the disk for everything else.
+SPARE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CachedSplits:
+    """What an entry of the cache holds."""
+
+    splits: tuple[ArraySplit, ...]
+    skipped: tuple[Skipped, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """One set of prepared splits; written to a hidden neighbour first, so a killed run leaves no half entry.
+
+    Attributes:
+        folder: Where the finished entry lies.
+        draft: Where it is written.
+    """
+
+    folder: Path
+    draft: Path
+
+    @classmethod
+    def open(cls, cache_dir: str, key: str) -> CacheEntry:
+        """Name the entry of a key below the cache directory.
+
+        Raises:
+            StoreError: The directory cannot be made or written.
+        """
+        root = Path(cache_dir).expanduser()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=root))
+        except OSError as error:
+            raise StoreError(
+                explain(f"cannot write the cache directory {root}: {error.strerror}", remedy="Set data.cache_dir.")
+            ) from error
+        # Made only to see that it can be; made again when there is something to write.
+        draft.rmdir()
+        return cls(folder=root / key[:32], draft=draft)
+
+    def load(self, parts: Sequence[str]) -> CachedSplits | None:
+        """Return the finished entry, memory-mapped, or None where there is none."""
+        if not (self.folder / "meta.json").is_file():
+            return None
+        meta = json.loads((self.folder / "meta.json").read_text(encoding="utf-8"))
+        splits = tuple(
+            ArraySplit(
+                images=np.load(self.folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)[: meta["rows"][part]],
+                labels=np.load(self.folder / f"{part}_labels.npy", allow_pickle=False),
+            )
+            for part in parts
+        )
+        return CachedSplits(
+            splits=splits, skipped=tuple(Skipped(**skipped) for skipped in meta["skipped"]), digest=meta["digest"]
+        )
+
+    def has_room(self, image_bytes: int) -> bool:
+        """Say whether that many bytes fit on the disk."""
+        return shutil.disk_usage(self.folder.parent).free > image_bytes + SPARE_BYTES
+
+    def new_array(self, part: str, shape: tuple[int, ...]) -> Images:
+        """Create the memory-mapped array of a split, (N, H, W, C) uint8, to be filled.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        try:
+            self.draft.mkdir(exist_ok=True)
+            return np.lib.format.open_memmap(self.draft / f"{part}.npy", mode="w+", dtype=np.uint8, shape=shape)
+        except OSError as error:
+            raise _unwritable(self.draft, error) from error
+
+    def commit(
+        self, parts: Sequence[str], splits: Sequence[ArraySplit], skipped: Sequence[Skipped], digest: str
+    ) -> None:
+        """Write what belongs to the arrays and put the entry in its place.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        meta = {
+            "rows": {part: len(split) for part, split in zip(parts, splits, strict=True)},
+            "skipped": [{"name": image.name, "reason": image.reason} for image in skipped],
+            "digest": digest,
+        }
+        try:
+            for part, split in zip(parts, splits, strict=True):
+                np.save(self.draft / f"{part}_labels.npy", split.labels, allow_pickle=False)
+            (self.draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+            if self.folder.exists():
+                # Another run was faster; its entry is the same, and ours stays readable until it is closed.
+                shutil.rmtree(self.draft)
+            else:
+                os.replace(self.draft, self.folder)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        explain(f"cannot write prepared images to {path}: {error.strerror}", remedy="Free space or set data.cache_dir.")
+    )

@@ -1,0 +1,70 @@
+"""Decode whole splits into arrays with several threads, and hash them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+
+import numpy as np
+
+from edgenas.data.reading import UnreadableImageError
+from edgenas.data.values import ArraySplit, Images, Indices, Labels, Skipped
+
+Progress = Callable[[int, int], None]
+# Images handed to a thread at once: enough to hide its overhead, few enough for steady progress.
+CHUNK = 64
+
+
+def to_array(
+    prepare: Callable[[int], Images],
+    indices: Indices,
+    labels: Labels,
+    *,
+    out: Images,
+    workers: int,
+    done: Callable[[int], None],
+) -> tuple[ArraySplit, list[Skipped]]:
+    """Prepare the images at `indices` straight into `out`.
+
+    Args:
+        prepare: From an index to one image (H, W, C); called from several threads.
+        indices: (N,).
+        labels: (N,) of those images.
+        out: (N, H, W, C) uint8, in memory or memory-mapped; filled in place.
+        workers: Number of threads (decoding releases the interpreter's lock).
+        done: Called with the number of images finished since the last call.
+
+    Returns:
+        The split, a view of `out` without the images that failed, and those images.
+    """
+    failed: dict[int, Skipped] = {}
+
+    def fill(start: int) -> int:
+        stop = min(start + CHUNK, len(indices))
+        for row in range(start, stop):
+            try:
+                out[row] = prepare(int(indices[row]))
+            except UnreadableImageError as error:
+                failed[row] = Skipped(name=error.name, reason=error.reason)
+        return stop - start
+
+    with ThreadPoolExecutor(workers) as pool:
+        for count in pool.map(fill, range(0, len(indices), CHUNK)):
+            done(count)
+    kept = np.setdiff1d(np.arange(len(indices)), np.fromiter(failed, np.int64, len(failed)))
+    if failed:
+        # Moved up one by one within `out`: a second copy of the array may not fit.
+        for target, row in enumerate(kept):
+            out[target] = out[row]
+    return ArraySplit(images=out[: len(kept)], labels=labels[kept]), [failed[row] for row in sorted(failed)]
+
+
+def hash_splits(splits: Sequence[ArraySplit], classes: Sequence[str]) -> str:
+    """Return the SHA-256 of the images, labels and class names of all splits."""
+    digest = sha256("\0".join(classes).encode())
+    for split in splits:
+        digest.update(repr(split.images.shape).encode())
+        digest.update(split.labels.tobytes())
+        digest.update(np.ascontiguousarray(split.images).data)
+    return digest.hexdigest()

@@ -1,0 +1,111 @@
+"""What a user says about the images: where they lie, how they are shaped and how they are split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from edgenas.errors import ConfigError, explain, nearest
+
+SourceName = Literal["digits", "npz", "idx", "folder", "huggingface"]
+ResizeMode = Literal["crop", "squash"]
+
+SOURCES: tuple[str, ...] = get_args(SourceName)
+RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Where the images come from and what is done to them once, before any training.
+
+    Attributes:
+        source: One of `SOURCES`.
+        path: A file or directory, or the name of a Hugging Face data set; unused by `digits`.
+        resolution: Height and width of the prepared images in pixels; None keeps the native size, which then must be
+            the same for all images and square.
+        resize: "crop" scales the shorter side to `resolution` and cuts the centre; "squash" ignores the aspect ratio.
+        channels: 1 or 3; None keeps 1 where every image is grey and uses 3 otherwise.
+        noise_std: Standard deviation of Gaussian noise added once to every image, as a share of the full range.
+        train_limit, validation_limit, test_limit: Largest number of images of a split (a stratified subset).
+        validation_fraction: Share of the training images set aside for search.
+        test_fraction: Share of all images set aside for the final figure, where the source has no test part.
+        seed: Decides splits, subsets and noise.
+        cache_dir: Directory for prepared images (memory-mapped, made once); None prepares them in memory.
+        memory_limit_mib: Prepared sets above this size without `cache_dir` are decoded while training.
+        workers: Threads that decode images.
+    """
+
+    source: SourceName = "digits"
+    path: str | None = None
+    resolution: int | None = None
+    resize: ResizeMode = "crop"
+    channels: int | None = None
+    noise_std: float = 0.0
+    train_limit: int | None = None
+    validation_limit: int | None = None
+    test_limit: int | None = None
+    validation_fraction: float = 0.2
+    test_fraction: float = 0.2
+    seed: int = 0
+    cache_dir: str | None = None
+    memory_limit_mib: int = 2048
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.source not in SOURCES:
+            hint = nearest(self.source, SOURCES)
+            raise ConfigError(explain(f"unknown data source{hint}", got=repr(self.source), allowed=", ".join(SOURCES)))
+        if self.source != "digits" and not self.path:
+            raise ConfigError(explain(f"data source {self.source!r} needs a path", remedy="Set data.path."))
+        if self.resize not in RESIZE_MODES:
+            raise ConfigError(explain("unknown data.resize", got=repr(self.resize), allowed=", ".join(RESIZE_MODES)))
+        if self.channels not in (None, 1, 3):
+            raise ConfigError(explain("impossible data.channels", got=self.channels, allowed="1, 3 or nothing"))
+        _require_fraction("validation_fraction", self.validation_fraction)
+        _require_fraction("test_fraction", self.test_fraction)
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ConfigError(
+                explain(
+                    "nothing is left to train on",
+                    got=f"validation_fraction {self.validation_fraction} + test_fraction {self.test_fraction}",
+                    allowed="a sum below 1",
+                )
+            )
+        if not 0 <= self.noise_std <= 1:
+            raise ConfigError(explain("impossible data.noise_std", got=self.noise_std, allowed="0 to 1"))
+        for name in ("resolution", "train_limit", "validation_limit", "test_limit", "memory_limit_mib", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(explain(f"impossible data.{name}", got=value, allowed="1 or more"))
+        if self.seed < 0:
+            raise ConfigError(explain("impossible data.seed", got=self.seed, allowed="0 or more"))
+
+
+def parse_source(text: str) -> tuple[str, str | None]:
+    """Split "npz:DIR" into the source and the path; "digits" has no path.
+
+    Args:
+        text: SOURCE or SOURCE:PATH.
+
+    Returns:
+        Source and path, to be handed to `DataSettings`.
+
+    Raises:
+        ConfigError: The source is unknown.
+    """
+    source, _, path = text.partition(":")
+    if source not in SOURCES:
+        hint = nearest(source, SOURCES)
+        raise ConfigError(
+            explain(
+                f"unknown data source{hint}",
+                got=repr(text),
+                allowed=", ".join("digits" if name == "digits" else f"{name}:PATH" for name in SOURCES),
+            )
+        )
+    return source, path or None
+
+
+def _require_fraction(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise ConfigError(explain(f"impossible data.{name}", got=value, allowed="above 0 and below 1"))
