@@ -98,13 +98,13 @@ _NUMBER = re.compile(r"([a-z]+)([0-9.]+(?:e-?[0-9]+)?)((?:-[a-z0-9]+)*)$")
 class _Tokens:
     """The tokens of one element, consumed by name; whatever is left over is an error."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, activations: bool = True) -> None:
         self.text = text
         self.flags: list[str] = []
         self.values: dict[str, tuple[str, str]] = {}
         for token in text.split("_"):
             match = _NUMBER.match(token)
-            if match is None or token in _ACTIVATIONS:
+            if match is None or (activations and token in _ACTIVATIONS):
                 self.flags.append(token)
             elif match[1] in self.values:
                 raise ArchitectureError(explain(f"{text!r}: {match[1]} stands twice"))
@@ -162,7 +162,7 @@ def parse_notation(text: str) -> Architecture:
             explain("a notation needs input | stem | stages | head | classes", got=repr(text[:60]),
                     remedy="Compare with the output of `edgenas show mobilenet_v2`.")
         )
-    header, classes = _Tokens(parts[0]), _Tokens(parts[-1])
+    header, classes = _Tokens(parts[0], activations=False), _Tokens(parts[-1])
     eps = header.real("eps")
     resolution, in_channels = header.integer("r"), header.integer("i", 3)
     header.finish("r, i, eps")
