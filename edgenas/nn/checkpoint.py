@@ -1,0 +1,90 @@
+"""A trained network as one safetensors file: its weights, and its architecture in the metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from edgenas.arch.architecture import Architecture
+from edgenas.arch.document import from_document, to_document
+from edgenas.arch.lower import lower
+from edgenas.errors import ArchitectureError, StoreError, WeightsError, explain
+from edgenas.nn.weights import Weights, check_weights
+
+ARCHITECTURE_KEY = "edgenas.architecture"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A network with its weights.
+
+    Attributes:
+        architecture: The network.
+        weights: Its weights, named as the contract says.
+        metadata: Whatever else was stored, texts by name (preprocessing, labels, training).
+    """
+
+    architecture: Architecture
+    weights: Weights
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the file is moved into place when complete.
+
+    Args:
+        path: The `.safetensors` file; replaced where it exists.
+        checkpoint: What to write.
+
+    Raises:
+        WeightsError: The weights are not those of the architecture.
+        StoreError: The file cannot be written.
+    """
+    check_weights(lower(checkpoint.architecture), checkpoint.weights)
+    document = json.dumps(to_document(checkpoint.architecture), separators=(",", ":"))
+    metadata = {**checkpoint.metadata, ARCHITECTURE_KEY: document}
+    partial = path.with_name(f".{path.name}.partial")
+    arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.weights.items()}
+    try:
+        save_file(arrays, partial, metadata=metadata)
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(explain(f"cannot write {path}", got=str(error))) from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Args:
+        path: A file that `save_checkpoint` wrote.
+
+    Raises:
+        WeightsError: It is not such a file, is damaged, or its weights are not those of its architecture.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = dict(file.metadata() or {})
+            weights: dict[str, NDArray[np.float32]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        remedy = "A checkpoint is a .safetensors file; pickles are not read."
+        raise WeightsError(explain(f"cannot read {path}", got=str(error), remedy=remedy)) from error
+    try:
+        architecture = from_document(json.loads(metadata.pop(ARCHITECTURE_KEY)))
+    except KeyError as error:
+        raise WeightsError(explain(f"{path} does not say which architecture its weights belong to")) from error
+    except (ValueError, ArchitectureError) as error:
+        raise WeightsError(explain(f"the architecture in {path} is damaged", got=str(error))) from error
+    try:
+        check_weights(lower(architecture), weights)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    return Checkpoint(architecture=architecture, weights=weights, metadata=metadata)

@@ -1,0 +1,222 @@
+"""A torch module that runs a graph: the third back end beside the ONNX and the TFLite writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgenas.arch.architecture import Architecture
+from edgenas.arch.graph import Graph, Op
+from edgenas.arch.lower import lower
+from edgenas.errors import InputError, explain
+from edgenas.nn.initialise import initialise
+from edgenas.nn.layers import ACTIVATION_FUNCTIONS, IN_PLACE_FUNCTIONS, Conv, Dense, Noise, pool
+from edgenas.nn.weights import Weights, check_weights
+
+Function = Callable[..., Tensor]
+
+
+class _Step(NamedTuple):
+    """One operation, ready to run: what to call, from which slots, into which slot, which are free afterwards."""
+
+    op: Op
+    function: Function
+    inputs: tuple[int, ...]
+    output: int
+    free: tuple[int, ...]
+
+
+class GraphModule(nn.Module):
+    """A network as a torch module whose state is named as the weights contract says.
+
+    Images go in as (N, C, H, W) floats, logits come out as (N, classes). In training mode it applies dropout before
+    the classifier and stochastic depth on its residual blocks, both off by default. Gradients, `channels_last`,
+    autocast, `torch.export` and tracing work as with any module.
+
+    Attributes:
+        architecture: What was built.
+        graph: Its graph.
+        dropout: Probability that a value before the classifier is zeroed.
+        stochastic_depth: Probability that the last residual block is skipped; earlier ones linearly less.
+        noise: Randomness of both; `noise.generator` is part of the state that an exact resume needs.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        generator: torch.Generator,
+        dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
+        norm_momentum: float = 0.1,
+    ) -> None:
+        super().__init__()
+        _require_rates(dropout=dropout, stochastic_depth=stochastic_depth)
+        self.architecture, self.graph = architecture, lower(architecture)
+        self.dropout, self.stochastic_depth = dropout, stochastic_depth
+        for op, sources in self.graph.with_inputs():
+            if op.kind == "conv":
+                conv = Conv(op, sources[0].shape.channels, eps=self.graph.norm_eps, momentum=norm_momentum)
+                _attach(self, op.name, conv)
+            elif op.kind == "fc":
+                _attach(self, op.name, Dense(sources[0].shape.elements, op.shape.channels))
+        initialise(self, generator)
+        seed = int(torch.randint(2**62, (1,), generator=generator))
+        self.noise = Noise(torch.Generator().manual_seed(seed))
+        self._drop_rates = _drop_rates(self.graph)
+        self._steps = self._plan()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to logits (N, classes)."""
+        slots: list[Tensor | None] = [None] * len(self.graph.ops)
+        slots[0] = x
+        for _, function, inputs, output, free in self._steps:
+            slots[output] = function(*[slots[index] for index in inputs])
+            for index in free:
+                slots[index] = None
+        result = slots[-1]
+        assert result is not None
+        return result
+
+    def activations(self, x: Tensor) -> Iterator[tuple[Op, Tensor]]:
+        """Yield every operation with its result, in order; nothing is overwritten afterwards.
+
+        Args:
+            x: Images (N, C, H, W).
+
+        Yields:
+            The input first, the logits last; a fully connected result is (N, C), all others are (N, C, H, W).
+        """
+        slots: list[Tensor] = [x]
+        yield self.graph.input, x
+        for op, function, inputs, _, _ in self._steps:
+            if op.kind == "act":
+                function = ACTIVATION_FUNCTIONS[op.activation]
+            slots.append(function(*[slots[index] for index in inputs]))
+            yield op, slots[-1]
+
+    def weights(self) -> Weights:
+        """Return copies of all weights as float32 arrays, named as the contract says."""
+        return {name: tensor.detach().cpu().float().numpy().copy() for name, tensor in self.state_dict().items()}
+
+    @torch.no_grad()
+    def load_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take in weights, all of them.
+
+        Raises:
+            WeightsError: They are not those of this network; says which layer. Nothing is changed then.
+        """
+        check_weights(self.graph, weights)
+        for name, tensor in self.state_dict().items():
+            tensor.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
+
+    def __getstate__(self) -> dict[str, object]:
+        # The plan is bound to this module's own layers; a copy must make its own.
+        return {name: value for name, value in self.__dict__.items() if name != "_steps"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._steps = self._plan()
+
+    def _plan(self) -> tuple[_Step, ...]:
+        slot = {op.name: index for index, op in enumerate(self.graph.ops)}
+        last_use = {name: index for index, op in enumerate(self.graph.ops) for name in op.inputs}
+        uses: dict[str, int] = {}
+        for op in self.graph.ops:
+            for name in op.inputs:
+                uses[name] = uses.get(name, 0) + 1
+        steps = []
+        for index, op in enumerate(self.graph.ops[1:], start=1):
+            free = tuple(slot[name] for name in set(op.inputs) if last_use[name] == index)
+            in_place = op.kind == "act" and uses[op.inputs[0]] == 1
+            steps.append(_Step(op, self._function(op, in_place), tuple(slot[n] for n in op.inputs), index, free))
+        return tuple(steps)
+
+    def _function(self, op: Op, in_place: bool) -> Function:
+        if op.kind == "act":
+            plain = ACTIVATION_FUNCTIONS[op.activation]
+            return IN_PLACE_FUNCTIONS.get(op.activation, plain) if in_place else plain
+        if op.kind == "pool":
+            return pool
+        if op.kind == "mul":
+            return torch.mul
+        if op.kind == "add":
+            return self._add(self._drop_rates.get(op.name, 0.0))
+        layer = self.get_submodule(op.name)
+        return self._classify(layer) if op is self.graph.output else layer
+
+    def _add(self, share: float) -> Function:
+        def add(branch: Tensor, source: Tensor) -> Tensor:
+            if self.training and self.stochastic_depth and share:
+                branch = self.noise.drop_branch(branch, share * self.stochastic_depth)
+            return branch + source
+
+        return add
+
+    def _classify(self, layer: nn.Module) -> Function:
+        def classify(x: Tensor) -> Tensor:
+            if self.training and self.dropout:
+                x = self.noise.dropout(x, self.dropout)
+            result: Tensor = layer(x)
+            return result
+
+        return classify
+
+
+def build(
+    architecture: Architecture,
+    *,
+    generator: torch.Generator | None = None,
+    dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
+    norm_momentum: float = 0.1,
+) -> GraphModule:
+    """Build the torch module of an architecture with initial weights.
+
+    Args:
+        architecture: What to build.
+        generator: Source of the initial weights and of the noise in training; seed 0 where none is given.
+        dropout: Probability that a value before the classifier is zeroed in training, [0, 1).
+        stochastic_depth: Probability that the last residual block is skipped in training, [0, 1).
+        norm_momentum: Weight of a new batch in batch norm's running statistics.
+
+    Raises:
+        InputError: A rate is not in [0, 1).
+    """
+    return GraphModule(
+        architecture,
+        generator=generator or torch.Generator().manual_seed(0),
+        dropout=dropout,
+        stochastic_depth=stochastic_depth,
+        norm_momentum=norm_momentum,
+    )
+
+
+def _require_rates(**rates: float) -> None:
+    for name, rate in rates.items():
+        if not 0 <= rate < 1:
+            raise InputError(explain(f"impossible {name}", got=rate, allowed="0 or more, below 1"))
+
+
+def _attach(root: nn.Module, name: str, layer: nn.Module) -> None:
+    """Add a layer under a dotted name, making the plain modules between."""
+    *path, last = name.split(".")
+    for part in path:
+        child = root._modules.get(part)
+        if child is None:
+            child = nn.Module()
+            root.add_module(part, child)
+        root = child
+    root.add_module(last, layer)
+
+
+def _drop_rates(graph: Graph) -> dict[str, float]:
+    """Share of the final rate at which each residual branch is dropped: linear in depth (Huang 2016, eq. 4)."""
+    blocks = list(dict.fromkeys(op.block for op in graph.ops if op.block.startswith("stages.")))
+    depth = {block: (index + 1) / len(blocks) for index, block in enumerate(blocks)}
+    return {op.name: depth[op.block] for op in graph.ops if op.kind == "add"}
