@@ -1,0 +1,158 @@
+"""The settings of a run, one class a section: what a YAML may say, its defaults and its limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+RuntimeName = Literal["ort", "litert"]
+PrecisionName = Literal["fp32", "int8"]
+StrategyName = Literal[
+    "random", "nsga2", "ageing", "pareto_local_search", "surrogate", "reinforce", "reinforce_lstm", "ppo"
+]
+Metric = Literal["accuracy", "latency_ms", "macs", "params"]
+
+
+class Section(BaseModel):
+    """A section: unknown keys are refused, types are not converted, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DataSection(Section):
+    """Where the images come from. Splits are stratified and always apart."""
+
+    source: Literal["digits", "npz", "idx", "folder", "huggingface"] = "digits"
+    path: str | None = Field(None, description="Folder or file; for huggingface also a name. Unused by digits.")
+    resolution: Positive | None = Field(None, description="Height and width, pixels; the native size if left out.")
+    resize: Literal["crop", "squash"] = "crop"
+    channels: Literal[1, 3] | None = Field(None, description="1 or 3; as the images are if left out.")
+    noise_std: float = Field(0.0, ge=0, le=1, description="Gaussian noise added once, share of the full range.")
+    train_limit: Positive | None = None
+    validation_limit: Positive | None = None
+    test_limit: Positive | None = None
+    validation_fraction: Share = 0.2
+    test_fraction: Share = 0.2
+
+    @model_validator(mode="after")
+    def _has_path(self) -> DataSection:
+        if self.source != "digits" and not self.path:
+            raise ValueError(f"a path, since source is {self.source} (set data.path)")
+        return self
+
+
+class SpaceSection(Section):
+    """Which networks are searched."""
+
+    name: str = Field("mobilenet_v3", description="A preset (see `edgenas spaces`) or the path of a YAML file.")
+    resolutions: list[Positive] | None = Field(
+        None, description="Input sizes to choose from, pixels; the size of the images if left out."
+    )
+
+
+class TargetSection(Section):
+    """Where the network shall run and how fast it must be there."""
+
+    runtime: RuntimeName = "ort"
+    precision: PrecisionName = "fp32"
+    threads: Positive = 1
+    budget_ms: float | None = Field(None, gt=0, description="Largest measured latency of the exported file, ms.")
+    budget_share: float | None = Field(
+        None, gt=0, le=1, description="Instead: share of the latency of the space's largest network."
+    )
+    max_macs: Positive | None = Field(None, description="Largest number of multiply-accumulates.")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> TargetSection:
+        if self.budget_ms is not None and self.budget_share is not None:
+            raise ValueError("one of budget_ms and budget_share")
+        return self
+
+
+class LatencySection(Section):
+    """The latency table of the space on the target."""
+
+    table: str | None = Field(None, description="A table file or shipped table; measured on this device if left out.")
+    networks: Positive = Field(24, description="Networks to measure for a new table.")
+    validation_networks: Annotated[int, Field(ge=0)] = Field(
+        12, description="Held-out networks on which a new table is checked."
+    )
+    force: bool = Field(False, description="Measure even on a busy machine.")
+
+
+class SupernetSection(Section):
+    """Training of the shared weights that judge candidates."""
+
+    scheme: Literal["single_path", "cycle", "sandwich", "progressive"] = "cycle"
+    epochs: Positive = 30
+    batch_size: Positive = 64
+    learning_rate: float = Field(1e-2, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    recalibration_images: Positive = 512
+
+
+class SearchSection(Section):
+    """How networks are chosen."""
+
+    strategy: StrategyName = "nsga2"
+    evaluations: Positive = Field(300, description="Distinct networks to judge.")
+    objectives: list[Metric] = Field(default=["accuracy", "latency_ms", "macs"], min_length=1)
+    store: str | None = Field(None, description="SQLAlchemy URL or file shared between runs; the run's own if left out.")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> SearchSection:
+        if len(set(self.objectives)) != len(self.objectives):
+            raise ValueError("objectives that are all different")
+        return self
+
+
+class FrontSection(Section):
+    """Measuring the networks of the front on the device."""
+
+    measure: Positive = Field(12, description="At most so many networks of the front are measured.")
+
+
+class TrainSection(Section):
+    """Training of the chosen network, starting from the supernet's weights unless told otherwise."""
+
+    epochs: Positive = 40
+    batch_size: Positive = 64
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(3e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
+    random_crop: Annotated[int, Field(ge=0)] = Field(0, description="Padding of random crops, pixels; 0 for none.")
+    horizontal_flip: bool = False
+    mixup_alpha: float = Field(0.0, ge=0)
+    from_supernet: bool = True
+
+
+class ExportSection(Section):
+    """The files that are written for the chosen network."""
+
+    recipe: str = Field("mobile", description="A recipe of `export/` or the path of a YAML file.")
+    guard_points: float = Field(1.0, gt=0, description="Largest accepted loss of accuracy of a file, points.")
+
+
+class RunSettings(Section):
+    """A whole run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$", description="Names the run directory.")
+    seed: Annotated[int, Field(ge=0)] = 0
+    output: str = Field("runs", description="Folder of run directories.")
+    threads: Positive | None = Field(None, description="Threads for training; all cores if left out.")
+    compute: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where to train: auto, cpu, cuda.")
+    data: DataSection = DataSection()
+    space: SpaceSection = SpaceSection()
+    target: TargetSection = TargetSection()
+    latency: LatencySection = LatencySection()
+    supernet: SupernetSection = SupernetSection()
+    search: SearchSection = SearchSection()
+    front: FrontSection = FrontSection()
+    train: TrainSection = TrainSection()
+    export: ExportSection = ExportSection()

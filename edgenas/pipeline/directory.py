@@ -1,0 +1,134 @@
+"""The run directory: where every stage reads the files of the one before and writes its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgenas.errors import StoreError, explain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDirectory:
+    """A folder of plain files (JSON, safetensors, HTML); every write is complete or does not happen.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file, its folder made.
+
+        Args:
+            name: Relative, with forward slashes.
+
+        Raises:
+            StoreError: The folder cannot be made.
+        """
+        target = self.path / name
+        make_folder(target.parent)
+        return target
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file atomically and return its path.
+
+        Raises:
+            StoreError: The folder cannot be written or the disk is full.
+        """
+        target = self.file(name)
+        handle = None
+        try:
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            with os.fdopen(handle, "w") as stream:
+                stream.write(text)
+            os.replace(temporary, target)
+        except OSError as error:
+            if handle is not None:
+                Path(temporary).unlink(missing_ok=True)
+            raise _cannot_write(target, error) from error
+        return target
+
+    def write_json(self, name: str, document: Mapping[str, Any]) -> Path:
+        """Write a JSON file atomically and return its path."""
+        return self.write_text(name, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file.
+
+        Raises:
+            StoreError: It is missing or broken.
+        """
+        target = self.path / name
+        try:
+            document = json.loads(target.read_text())
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                explain(f"cannot read {target}", got=str(error), remedy="Run the stage that writes it again.")
+            ) from error
+        if not isinstance(document, dict):
+            raise StoreError(explain(f"{target} holds no object", got=type(document).__name__))
+        return document
+
+    def has(self, name: str) -> bool:
+        """Whether a file exists."""
+        return (self.path / name).is_file()
+
+
+def _cannot_write(target: Path, error: OSError) -> StoreError:
+    return StoreError(
+        explain(f"cannot write {target}", got=error.strerror or str(error),
+                remedy="Free some space or choose another folder with --set output=DIR; what was finished is kept.")
+    )
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        StoreError: It cannot be made, or a file is in its place.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            explain(f"cannot make the folder {path}", got=error.strerror or str(error),
+                    remedy="Choose another with --set output=DIR.")
+        ) from error
+
+
+def open_run_directory(output: str, name: str) -> RunDirectory:
+    """Make or open a run's directory and make sure that it can be written.
+
+    Args:
+        output: Folder of run directories.
+        name: Name of the run.
+
+    Raises:
+        StoreError: It cannot be made or written.
+    """
+    directory = RunDirectory(path=Path(output) / name)
+    make_folder(directory.path)
+    directory.write_text(".writable", "")
+    (directory.path / ".writable").unlink(missing_ok=True)
+    return directory
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of a folder's files, hex."""
+    digest = hashlib.sha256()
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+    for entry in files:
+        if path.is_dir():
+            digest.update(str(entry.relative_to(path)).encode())
+        with entry.open("rb") as stream:
+            for chunk in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(chunk)
+    return digest.hexdigest()
