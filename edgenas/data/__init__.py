@@ -1,5 +1,6 @@
 """Images: sources, splits, preparation, preprocessing. Batches are in `edgenas.data.batches`, which needs torch."""
 
+from edgenas.data.augment_settings import AugmentSettings
 from edgenas.data.load import load
 from edgenas.data.preprocessing import Preprocessing, fit_preprocessing
 from edgenas.data.settings import RESIZE_MODES, SOURCES, DataSettings, parse_source
@@ -9,6 +10,7 @@ __all__ = [
     "RESIZE_MODES",
     "SOURCES",
     "ArraySplit",
+    "AugmentSettings",
     "DataSettings",
     "ImageData",
     "LazySplit",

@@ -1,0 +1,195 @@
+"""Batches of a split on a device, in order or shuffled and augmented; counts the time spent waiting for images."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgenas.data.augment import change_colours, erase, mix, shift_and_flip
+from edgenas.data.augment_settings import AugmentSettings
+from edgenas.data.preprocessing import Preprocessing
+from edgenas.data.values import ArraySplit, Images, Indices, Split
+
+NO_AUGMENTATION = AugmentSettings()
+# Images that one thread reads at a time; a batch is shared out among the threads.
+PIECE = 16
+BATCHES_AHEAD = 4
+# Keeps the order of an epoch apart from the draws of its batches, which are seeded by (seed, epoch, step).
+ORDER_STREAM = 2**31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """B normalised images.
+
+    Attributes:
+        images: (B, C, H, W) float32 in channels-last memory.
+        labels: (B,) int64.
+        targets: (B, K) where images were mixed, otherwise None.
+    """
+
+    images: Tensor
+    labels: Tensor
+    targets: Tensor | None = None
+
+
+class Batches:
+    """A split and how it gets to the device.
+
+    A split in memory is read directly; on a GPU it is copied there once, where it fits. Everything else (files,
+    memory-mapped arrays, sets that do not fit) is read ahead by threads.
+
+    Attributes:
+        waiting_seconds: Time that the consumer has waited for images so far.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        device: torch.device | str = "cpu",
+        resident_limit_mib: int = 4096,
+        workers: int = 2,
+    ) -> None:
+        """Remember; nothing is read yet.
+
+        Args:
+            split: Images and labels.
+            preprocessing: Brings them to the network's resolution and range.
+            batch_size: B.
+            device: Where batches are wanted.
+            resident_limit_mib: Largest split that is kept on a GPU.
+            workers: Threads that read ahead.
+        """
+        self.split = split
+        self.preprocessing = preprocessing
+        self.batch_size = min(batch_size, len(split))
+        self.device = torch.device(device)
+        self.waiting_seconds = 0.0
+        self._workers = workers
+        self._labels = torch.from_numpy(np.ascontiguousarray(split.labels)).to(self.device)
+        self._factor, self._offset = (
+            torch.from_numpy(values)[:, None, None].to(self.device) for values in preprocessing.affine()
+        )
+        self._resident: Tensor | None = None
+        image_bytes = len(split) * int(np.prod(split.shape))
+        self._fits = self.device.type != "cpu" and image_bytes <= resident_limit_mib * 2**20
+
+    @property
+    def steps(self) -> int:
+        """Batches of one shuffled epoch; the incomplete one at its end is left out."""
+        return len(self.split) // self.batch_size
+
+    def in_order(self) -> Iterator[Batch]:
+        """Yield every image once, in the order of the split, without augmentation."""
+        indices = np.arange(len(self.split))
+        chunks = [indices[start : start + self.batch_size] for start in range(0, len(indices), self.batch_size)]
+        for chunk, images in zip(chunks, self._read(chunks), strict=True):
+            yield Batch(images=self._normalise(images), labels=self._take_labels(chunk))
+
+    def shuffled(
+        self, *, seed: int, epoch: int, classes: int, augment: AugmentSettings = NO_AUGMENTATION, first_step: int = 0
+    ) -> Iterator[Batch]:
+        """Yield the batches of one epoch.
+
+        Order and augmentation depend on (seed, epoch, step) alone, so an epoch can be taken up in its middle.
+
+        Args:
+            seed: Of the training.
+            epoch: From 0.
+            classes: K, for mixed targets.
+            augment: Random changes.
+            first_step: Batches to leave out at the start.
+        """
+        order = np.random.default_rng((seed, epoch, ORDER_STREAM)).permutation(len(self.split))
+        chunks = [order[step * self.batch_size : (step + 1) * self.batch_size] for step in range(self.steps)]
+        chunks = chunks[first_step:]
+        for step, (chunk, images) in enumerate(zip(chunks, self._read(chunks), strict=True), first_step):
+            rng = np.random.default_rng((seed, epoch, step))
+            yield self._augmented(images, self._take_labels(chunk), augment, classes, rng)
+
+    def _augmented(
+        self, images: Tensor, labels: Tensor, augment: AugmentSettings, classes: int, rng: np.random.Generator
+    ) -> Batch:
+        images = shift_and_flip(images, augment, rng)
+        if augment.jitter or augment.randaugment_ops:
+            unit = images.permute(0, 3, 1, 2).float() / 255
+            floats = self._normalise_floats(change_colours(unit, augment, rng) * 255)
+        else:
+            floats = self._normalise(images)
+        floats = erase(floats, augment.erase_probability, rng)
+        mixed, targets = mix(floats, labels, augment, classes=classes, rng=rng)
+        mixed = mixed.contiguous(memory_format=torch.channels_last)
+        return Batch(images=mixed, labels=labels, targets=targets)
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        return self._normalise_floats(images.permute(0, 3, 1, 2).float())
+
+    def _normalise_floats(self, pixels: Tensor) -> Tensor:
+        """From (B, C, H, W) floats in 0..255 to the network's input."""
+        size = (self.preprocessing.resolution, self.preprocessing.resolution)
+        if pixels.shape[2:] != size:
+            pixels = functional.interpolate(pixels, size, mode="bilinear", antialias=True)
+            # Deployed code resizes whole grey levels (Pillow); rounded, the two differ by one level at most.
+            pixels = pixels.round_().clamp_(0, 255)
+        return pixels.mul_(self._factor).add_(self._offset)
+
+    def _take_labels(self, indices: Indices) -> Tensor:
+        return self._labels[torch.from_numpy(indices).to(self.device)]
+
+    def _read(self, chunks: Sequence[Indices]) -> Iterator[Tensor]:
+        """Yield (B, H, W, C) uint8 on the device for every chunk, adding up the time that the caller waits."""
+        source = self._read_resident(chunks) if self._is_resident() else self._read_ahead(chunks)
+        for _ in chunks:
+            started = time.perf_counter()
+            images = next(source)
+            self.waiting_seconds += time.perf_counter() - started
+            yield images
+
+    def _is_resident(self) -> bool:
+        in_memory = isinstance(self.split, ArraySplit) and not isinstance(_base(self.split.images), np.memmap)
+        return self._fits or (in_memory and self.device.type == "cpu")
+
+    def _read_resident(self, chunks: Sequence[Indices]) -> Iterator[Tensor]:
+        if self.device.type == "cpu":
+            yield from (torch.from_numpy(self.split.read(chunk)) for chunk in chunks)
+            return
+        if self._resident is None:
+            self._resident = torch.from_numpy(self.split.read(np.arange(len(self.split)))).to(self.device)
+        for chunk in chunks:
+            yield self._resident[torch.from_numpy(chunk).to(self.device)]
+
+    def _read_ahead(self, chunks: Sequence[Indices]) -> Iterator[Tensor]:
+        waiting: deque[list[Future[Images]]] = deque()
+        pool = ThreadPoolExecutor(self._workers)
+        try:
+            for chunk in chunks:
+                pieces = [chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE)]
+                waiting.append([pool.submit(self.split.read, piece) for piece in pieces])
+                if len(waiting) > BATCHES_AHEAD:
+                    yield self._gather(waiting.popleft())
+            while waiting:
+                yield self._gather(waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _gather(self, pieces: list[Future[Images]]) -> Tensor:
+        images = torch.from_numpy(np.concatenate([piece.result() for piece in pieces]))
+        if self.device.type == "cuda":
+            return images.pin_memory().to(self.device, non_blocking=True)
+        return images.to(self.device)
+
+
+def _base(array: np.ndarray) -> object:
+    """Return what a view lies in; a slice of a memory-mapped array is one too."""
+    return array if isinstance(array, np.memmap) else array.base if array.base is not None else array
