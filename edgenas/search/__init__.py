@@ -1,0 +1,27 @@
+"""Search by ask and tell: random, evolution, surrogate models, reinforcement learning."""
+
+from edgenas.search.base import AskTell, Random
+from edgenas.search.nsga2 import NSGA2
+from edgenas.search.protocol import CostFunction, Factory, Result, Results, Searcher, SpaceView
+from edgenas.search.strategies import STRATEGIES
+from edgenas.search.structure import Cell, IdentityGroups, Structure
+from edgenas.search.tabular import Table, TabularSpace, read_table
+
+__all__ = [
+    "NSGA2",
+    "STRATEGIES",
+    "AskTell",
+    "Cell",
+    "CostFunction",
+    "Factory",
+    "IdentityGroups",
+    "Random",
+    "Result",
+    "Results",
+    "Searcher",
+    "SpaceView",
+    "Structure",
+    "Table",
+    "TabularSpace",
+    "read_table",
+]

@@ -1,0 +1,130 @@
+"""The part that every searcher shares: the order of ask and tell, duplicates, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgenas.errors import SearchError, explain
+from edgenas.search.members import Newcomers
+from edgenas.search.protocol import Genes, Result, Results, SpaceView, as_results
+
+
+class AskTell:
+    """Base of the searchers: subclasses say `_propose(n)` and `_learn(results)`.
+
+    `_propose` returns any number of canonical codes; the base keeps the new ones and fills up with random new members,
+    so no strategy can stop before the space is exhausted, and none evaluates a network twice.
+    """
+
+    def __init__(self, space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> None:
+        """Make a searcher.
+
+        Args:
+            space: Where to search.
+            objectives: M >= 1.
+            limits: K >= 0.
+            seed: Seed of all its randomness.
+            budget: How many evaluations are planned, >= 1.
+
+        Raises:
+            SearchError: A number is out of range.
+        """
+        if objectives < 1 or limits < 0 or budget < 1:
+            raise SearchError(
+                explain(
+                    "a searcher needs at least one objective, no negative number of limits and a budget",
+                    got=f"objectives={objectives}, limits={limits}, budget={budget}",
+                )
+            )
+        self.space, self.objectives, self.limits, self.budget = space, objectives, limits, budget
+        self.rng = np.random.default_rng(seed)
+        self.newcomers = Newcomers(space, self.rng)
+        self._pending: Genes | None = None
+        self._evaluated = 0
+
+    @property
+    def evaluated(self) -> int:
+        """How many results it was told."""
+        return self._evaluated
+
+    def ask(self, n: int) -> Genes:
+        """Propose at most n new canonical candidates (k, D); see `Searcher.ask`."""
+        if n < 1:
+            raise SearchError(explain("cannot propose so few candidates", got=n, allowed=">= 1"))
+        if self._pending is not None and len(self._pending):
+            raise SearchError(
+                explain(
+                    "asked again before the results were told",
+                    got=f"{len(self._pending)} candidates without a result",
+                    remedy="Call tell with the results of the last proposal first.",
+                )
+            )
+        genes = self._propose(n)
+        if len(genes) < n:
+            more = self.newcomers.random(n - len(genes))
+            genes = np.concatenate([genes, more]) if len(genes) else more
+        self._pending = genes
+        return genes.copy()
+
+    def tell(self, results: Results | Sequence[Result]) -> None:
+        """Learn what became of the last proposal; see `Searcher.tell`."""
+        if self._pending is None:
+            raise SearchError(explain("results were told before anything was asked", remedy="Call ask first."))
+        columns = as_results(results, objectives=self.objectives, limits=self.limits)
+        if not np.array_equal(columns.genes, self._pending):
+            raise SearchError(
+                explain(
+                    "the results are not those of the last proposal",
+                    got=f"{len(columns)} results",
+                    allowed=f"the {len(self._pending)} candidates asked, in that order",
+                )
+            )
+        self._pending = None
+        self._evaluated += len(columns)
+        if len(columns):
+            self._learn(columns)
+
+    def warm_start(self, results: Results | Sequence[Result]) -> None:
+        """Learn from an earlier run, before the first ask. Its networks are not proposed again.
+
+        Raises:
+            SearchError: Something was asked already, or a shape is wrong.
+        """
+        if self._pending is not None or self._evaluated:
+            raise SearchError(explain("a warm start comes before the first ask", got=f"{self._evaluated} results told"))
+        columns = as_results(results, objectives=self.objectives, limits=self.limits)
+        canonical = self.space.canonical(columns.genes)
+        keys = self.newcomers.keys(canonical)
+        first = self.newcomers.seen.fresh(keys)
+        self.newcomers.seen.add(keys[first])
+        known = columns.pick(first)
+        if len(first):
+            self._learn(
+                Results(
+                    genes=canonical[first],
+                    objectives=known.objectives,
+                    violations=known.violations,
+                    failed=known.failed,
+                    margins=known.margins,
+                )
+            )
+
+    def _propose(self, n: int) -> Genes:
+        """Propose new canonical codes, taken with `self.newcomers`; may be fewer than n."""
+        raise NotImplementedError
+
+    def _learn(self, results: Results) -> None:
+        """Take in results of new canonical codes."""
+        raise NotImplementedError
+
+
+class Random(AskTell):
+    """Random search without replacement: the baseline that every comparison shows."""
+
+    def _propose(self, n: int) -> Genes:
+        return self.newcomers.random(n)
+
+    def _learn(self, results: Results) -> None:
+        return None

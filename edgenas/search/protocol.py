@@ -1,0 +1,104 @@
+"""What a searcher sees and says: a space as codes, results as numbers to minimise.
+
+Letters: N candidates, D genes, M objectives, K limits, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from edgenas.study.results import Floats, Genes, Mask, Result, Results, as_results
+
+__all__ = [
+    "CostFunction",
+    "Factory",
+    "Floats",
+    "Genes",
+    "Mask",
+    "Result",
+    "Results",
+    "Searcher",
+    "SpaceView",
+    "as_results",
+]
+
+
+@runtime_checkable
+class SpaceView(Protocol):
+    """The only thing that a searcher sees of a search space.
+
+    Two optional methods are used where a space has them: `members() -> (S, D)`, every code of a space that is not the
+    full product of its cardinalities, and `admits(genes) -> (N,) mask`, which codes lie in such a space.
+    """
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Number of choices of each of the D genes."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of raw codes, exact."""
+        ...
+
+    def sample(self, n: int, rng: np.random.Generator) -> Genes:
+        """Draw n codes (n, D), with replacement."""
+        ...
+
+    def canonical(self, genes: Genes) -> Genes:
+        """Map codes (N, D) to canonical ones: equal networks have equal canonical codes."""
+        ...
+
+    def features(self, genes: Genes) -> Floats:
+        """Structural features (N, F) of codes (N, D), such as depth and operation counts of each stage."""
+        ...
+
+
+class Searcher(Protocol):
+    """Proposes candidates and learns from what became of them. It reads no files and sees only numbers."""
+
+    @property
+    def evaluated(self) -> int:
+        """How many results it was told."""
+        ...
+
+    def ask(self, n: int) -> Genes:
+        """Propose at most n candidates (k, D), canonical, none of them proposed before.
+
+        Fewer than n only where the space is exhausted.
+
+        Raises:
+            SearchError: n < 1, or the results of the last proposal were not told yet.
+        """
+        ...
+
+    def tell(self, results: Results | Sequence[Result]) -> None:
+        """Learn what became of the last proposal, all of it, in the order asked.
+
+        Raises:
+            SearchError: Nothing was asked, or the results are not those of the last proposal.
+        """
+        ...
+
+
+class Factory(Protocol):
+    """Makes a searcher; the entries of `STRATEGIES`."""
+
+    def __call__(self, space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> Searcher:
+        """Make a searcher.
+
+        Args:
+            space: Where to search.
+            objectives: M, at least 1.
+            limits: K, 0 where there is none.
+            seed: All randomness comes from it.
+            budget: How many evaluations are planned; sizes populations. More or fewer may be asked for.
+        """
+        ...
+
+
+CostFunction = Callable[[Genes], Floats]
+"""Exact values (N,) for codes (N, D): an objective, or a margin, that costs nothing to know."""

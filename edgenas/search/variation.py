@@ -1,0 +1,71 @@
+"""Crossover and mutation of whole populations of genes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgenas.search.protocol import Genes
+
+
+class Variation:
+    """Uniform crossover and resetting mutation over categorical genes.
+
+    Every random number of a population is drawn at once. Genes with a single choice are never mutated.
+    """
+
+    def __init__(self, cardinalities: Sequence[int]) -> None:
+        self._cards = np.asarray(cardinalities, dtype=np.int64)
+        self._free = np.flatnonzero(self._cards > 1)
+
+    def cross(self, left: Genes, right: Genes, rng: np.random.Generator, *, chance: float) -> Genes:
+        """Mix parents (N, D) gene by gene: with `chance` a child takes each gene from either parent, else from left."""
+        n, genes = left.shape
+        bits = np.unpackbits(
+            np.frombuffer(rng.bytes(n * ((genes + 7) // 8)), dtype=np.uint8).reshape(n, -1), axis=1, count=genes
+        ).view(bool)
+        if chance < 1.0:
+            bits &= np.less(rng.random((n, 1)), chance)
+        return np.where(bits, right, left)
+
+    def mutate(self, genes: Genes, rng: np.random.Generator, *, mean: float = 1.0) -> Genes:
+        """Change `mean` genes a candidate on average, each to another of its choices; works in place.
+
+        Args:
+            genes: (N, D); changed.
+            rng: Source of randomness.
+            mean: Expected number of mutations of a candidate; their number is binomial over the population.
+
+        Returns:
+            The same array.
+        """
+        n, free = len(genes), len(self._free)
+        if free == 0 or n == 0:
+            return genes
+        total = int(rng.binomial(n * free, min(mean / free, 1.0)))
+        spot = rng.integers(0, n * free, size=total)
+        row, column = spot // free, self._free[spot % free]
+        return self._change(genes, row, column, rng)
+
+    def mutate_one(self, genes: Genes, rng: np.random.Generator) -> Genes:
+        """Change exactly one gene of every candidate (N, D) to another of its choices; works in place."""
+        if len(self._free) == 0:
+            return genes
+        column = self._free[rng.integers(0, len(self._free), size=len(genes))]
+        return self._change(genes, np.arange(len(genes)), column, rng)
+
+    def neighbours(self, genes: Genes) -> Genes:
+        """All codes that differ from one code (D,) in exactly one gene."""
+        columns = np.repeat(self._free, self._cards[self._free] - 1)
+        shift = np.concatenate([np.arange(1, c) for c in self._cards[self._free]] or [np.zeros(0, dtype=np.int64)])
+        around = np.repeat(genes[None], len(columns), axis=0)
+        rows = np.arange(len(columns))
+        around[rows, columns] = (around[rows, columns] + shift) % self._cards[columns]
+        return around
+
+    def _change(self, genes: Genes, row: Genes, column: Genes, rng: np.random.Generator) -> Genes:
+        cards = self._cards[column]
+        shift = 1 + (rng.random(len(row)) * (cards - 1)).astype(np.int64)
+        genes[row, column] = (genes[row, column] + shift) % cards
+        return genes

@@ -1,0 +1,39 @@
+"""Studies: what is wanted of a search, what was found, and where it is kept."""
+
+from typing import TYPE_CHECKING, Any
+
+from edgenas.study.results import Result, Results
+from edgenas.study.study import Evaluate, History, Identify, Progress, Study
+from edgenas.study.values import Budget, Context, Evaluation, Failure, Limit, Metric, Objective, Outcome
+
+if TYPE_CHECKING:
+    from edgenas.study.store import Store, open_store
+
+__all__ = [
+    "Budget",
+    "Context",
+    "Evaluate",
+    "Evaluation",
+    "Failure",
+    "History",
+    "Identify",
+    "Limit",
+    "Metric",
+    "Objective",
+    "Outcome",
+    "Progress",
+    "Result",
+    "Results",
+    "Store",
+    "Study",
+    "open_store",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the store on first use: SQLAlchemy takes a fifth of a second to import, and a searcher needs none."""
+    if name in ("Store", "open_store"):
+        from edgenas.study import store
+
+        return getattr(store, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,124 @@
+"""The store keeps what was put, and says clearly what is wrong with a file it cannot use."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgenas.errors import StoreError
+from edgenas.study import Context, Evaluation, Failure, Metric, open_store
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+METRICS = st.builds(
+    Metric,
+    value=NUMBERS,
+    standard_error=st.none() | NUMBERS,
+    unit=st.sampled_from(["1", "ms", "MAC"]),
+    source=st.sampled_from(["measured", "predicted", "inherited", "trained", "proxy"]),
+)
+EVALUATIONS = st.builds(
+    Evaluation,
+    digest=st.text("0123456789abcdef", min_size=64, max_size=64),
+    genes=st.lists(st.integers(0, 9)).map(tuple),
+    metrics=st.lists(st.tuples(st.text(), METRICS)).map(tuple),
+    fidelity=st.floats(0.01, 1),
+    seconds=st.floats(0, 1e6),
+)
+FAILURES = st.builds(Failure, reason=st.text(), digest=st.just("d"), seconds=st.floats(0, 10))
+
+
+@given(st.lists(EVALUATIONS | FAILURES, max_size=5))
+def test_what_was_put_comes_back_to_the_last_bit(outcomes):
+    store = open_store("sqlite://")
+    put = {str(i): outcome for i, outcome in enumerate(outcomes)}
+    store.put_many(put)
+    assert store.get_many([*put, "unknown"]) == put
+
+
+def test_putting_again_replaces():
+    store = open_store("sqlite://")
+    store.put_many({"k": Failure(reason="first")})
+    store.put_many({"k": Failure(reason="second")}, context=Context(evaluator="e"))
+    assert store.get_many(["k"]) == {"k": Failure(reason="second")}
+    assert len(store) == 1
+
+
+def test_more_keys_than_a_statement_takes_are_read_and_written(tmp_path):
+    store = open_store(tmp_path / "s.sqlite")
+    put = {str(i): Failure(reason=str(i)) for i in range(3000)}
+    store.put_many(put)
+    assert store.get_many(put) == put
+
+
+def test_what_one_process_put_another_reads_at_once(tmp_path):
+    first, second = open_store(tmp_path / "s.sqlite"), open_store(tmp_path / "s.sqlite")
+    first.put_many({"k": Failure(reason="r")})
+    assert "k" in second.get_many(["k"])
+    mode = sqlite3.connect(tmp_path / "s.sqlite").execute("PRAGMA journal_mode").fetchone()
+    assert mode == ("wal",)
+
+
+def test_every_part_of_a_context_changes_the_key():
+    contexts = [
+        Context(evaluator="a"),
+        Context(evaluator="b"),
+        Context(evaluator="a", settings="s"),
+        Context(evaluator="a", data="s"),
+        Context(evaluator="a", device="s"),
+    ]
+    keys = {c.key(digest) for c in contexts for digest in ("x", "y")}
+    assert len(keys) == 10
+    assert all(len(k) == 64 for k in keys)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "s").write_text("hello, this is a letter and not a database, however long you look at it" * 50)
+    with pytest.raises(StoreError, match="not a database"):
+        open_store(tmp_path / "s")
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(StoreError, match="nowhere"):
+        open_store(tmp_path / "nowhere" / "s")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_that_cannot_be_written_is_refused(tmp_path):
+    open_store(tmp_path / "s").close()
+    (tmp_path / "s").chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(StoreError, match="cannot be used"):
+            open_store(tmp_path / "s")
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_a_read_only_database_is_refused_when_it_is_opened(tmp_path):
+    open_store(tmp_path / "s").close()
+    with pytest.raises(StoreError, match="readonly"):
+        open_store(f"sqlite:///file:{tmp_path / 's'}?mode=ro&uri=true")
+
+
+@pytest.mark.parametrize("url", ["what://is/this", "://", "postgresql+nodriver://x/y"])
+def test_a_url_that_nothing_can_open_is_refused(url):
+    with pytest.raises(StoreError, match="cannot open"):
+        open_store(url)
+
+
+def test_a_damaged_entry_is_named(tmp_path):
+    open_store(tmp_path / "s").put_many({"k": Failure(reason="r")})
+    with sqlite3.connect(tmp_path / "s") as connection:
+        connection.execute("UPDATE outcomes SET outcome = 'x'")
+    with pytest.raises(StoreError, match="not an outcome"):
+        open_store(tmp_path / "s").get_many(["k"])
+
+
+def test_a_password_in_a_url_is_not_shown(tmp_path):
+    with pytest.raises(StoreError) as caught:
+        open_store("postgresql://me:secret@localhost:1/none")
+    assert "secret" not in str(caught.value)
