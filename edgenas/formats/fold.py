@@ -1,0 +1,177 @@
+"""Folding: batch norm into its convolution, activations into their producer, constant factors into the next layer.
+
+Every file writer starts from the result. A value of the folded graph may be a known multiple of the original
+one (`scale`): a hard-sigmoid gate becomes relu6(x + 3), six times the original, and the sixth goes into the
+weights of the convolution that follows. Nothing is approximated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.arch import Graph, Op
+from edgenas.formats.weights import check_weights
+
+GateForm = Literal["clip", "relu6"]
+FUSED_LIMITS: dict[str, float] = {"relu6": 6.0, "clip01": 1.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedOp:
+    """One operation of the folded graph.
+
+    Attributes:
+        op: The operation it came from; its name is this one's name.
+        inputs: Names of the folded operations that feed it.
+        source: Name of the original operation whose value it carries (the activation, where one was fused):
+            the key of its calibrated range.
+        activation: Fused into a conv or fc: relu, relu6, clip01 (0 to 1) or empty; of an `act` its kind.
+        scale: Its value divided by the original value.
+        weight: Of a conv (out, in / groups, k, k) or fc (out, in), with everything folded in.
+        bias: Of a conv or fc, (out,).
+    """
+
+    op: Op
+    inputs: tuple[str, ...]
+    source: str
+    activation: str = ""
+    scale: float = 1.0
+    weight: NDArray[np.float32] | None = None
+    bias: NDArray[np.float32] | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the operation and of the tensor it makes."""
+        return self.op.name
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weight and bias of an operation that has them."""
+        assert self.weight is not None and self.bias is not None, self.name
+        return self.weight, self.bias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedGraph:
+    """Folded operations in execution order; the first is the input, the last the logits."""
+
+    ops: tuple[FoldedOp, ...]
+
+    def by_name(self) -> dict[str, FoldedOp]:
+        """Return the operations by name."""
+        return {op.name: op for op in self.ops}
+
+
+def fold(
+    graph: Graph,
+    weights: Mapping[str, NDArray[np.float32]],
+    *,
+    gate: GateForm = "clip",
+    times_six: Collection[str] = (),
+) -> FoldedGraph:
+    """Fold batch norm, activations and constant factors.
+
+    Args:
+        graph: The network.
+        weights: Its arrays under the names of `weight_shapes`.
+        gate: What a hard sigmoid after a convolution becomes: `clip`, a clip to 0..1 with 1/6 and 1/2 in its own
+            weights; or `relu6`, with 3 in its bias and 1/6 in the next convolution.
+        times_six: Names of hard-swish operations whose sixth is left to the next layer (the writer then computes
+            x * relu6(x + 3)); it stays where the value is added to another.
+
+    Returns:
+        The folded graph.
+
+    Raises:
+        WeightsError: The weights do not fit the graph.
+    """
+    check_weights(graph, weights)
+    return _Folder(graph, weights, gate, times_six).run()
+
+
+class _Folder:
+    def __init__(
+        self, graph: Graph, weights: Mapping[str, NDArray[np.float32]], gate: GateForm, times_six: Collection[str]
+    ) -> None:
+        self.graph, self.weights, self.gate, self.times_six = graph, weights, gate, times_six
+        self.made: dict[str, FoldedOp] = {}
+        self.alias: dict[str, str] = {}
+        self.readers: dict[str, list[Op]] = {}
+        for op in graph.ops:
+            for name in op.inputs:
+                self.readers.setdefault(name, []).append(op)
+
+    def run(self) -> FoldedGraph:
+        for op in self.graph.ops:
+            inputs = tuple(self.alias.get(name, name) for name in op.inputs)
+            if op.kind == "act" and self._fuse(op, inputs[0]):
+                continue
+            self.made[op.name] = self._weighted(op, inputs) if op.weighted else self._plain(op, inputs)
+        return FoldedGraph(ops=tuple(self.made.values()))
+
+    def _weighted(self, op: Op, inputs: tuple[str, ...]) -> FoldedOp:
+        weight = self.weights[f"{op.name}.weight"].astype(np.float64)
+        if op.norm:
+            gamma, beta, mean, variance = (
+                self.weights[f"{op.name}.norm.{part}"].astype(np.float64)
+                for part in ("weight", "bias", "running_mean", "running_var")
+            )
+            factor = gamma / np.sqrt(variance + self.graph.norm_eps)
+            weight, bias = weight * factor.reshape(-1, 1, 1, 1), beta - mean * factor
+        else:
+            bias = self.weights[f"{op.name}.bias"].astype(np.float64)
+        weight = weight / self.made[inputs[0]].scale
+        return FoldedOp(
+            op=op,
+            inputs=inputs,
+            source=op.name,
+            weight=weight.astype(np.float32),
+            bias=bias.astype(np.float32),
+        )
+
+    def _plain(self, op: Op, inputs: tuple[str, ...]) -> FoldedOp:
+        scale = 1.0
+        for name in inputs:
+            scale *= self.made[name].scale
+        if op.kind in ("act", "add"):
+            assert scale == 1.0, f"{op.name} takes a scaled value"
+        if op.activation == "hard_swish" and op.name in self.times_six and not self._added(op.name):
+            scale = 6.0
+        return FoldedOp(op=op, inputs=inputs, source=op.name, activation=op.activation, scale=scale)
+
+    def _added(self, name: str) -> bool:
+        """Whether the value reaches an addition or an activation before a layer with weights takes its factor."""
+        return any(
+            reader.kind in ("add", "act") or (not reader.weighted and self._added(reader.name))
+            for reader in self.readers.get(name, [])
+        )
+
+    def _fuse(self, op: Op, name: str) -> bool:
+        producer = self.made[name]
+        if not producer.op.weighted or len(self.readers[op.inputs[0]]) != 1:
+            return False
+        if op.activation in ("relu", "relu6"):
+            producer = replace(producer, activation=op.activation)
+        elif op.activation == "hard_sigmoid":
+            producer = self._fuse_gate(producer, op.name)
+        else:
+            return False
+        self.made[name] = replace(producer, source=op.name)
+        self.alias[op.name] = name
+        return True
+
+    def _fuse_gate(self, producer: FoldedOp, gate_name: str) -> FoldedOp:
+        weight, bias = producer.arrays
+        if self.gate == "relu6" and not self._added(gate_name):
+            return replace(producer, bias=bias + np.float32(3), activation="relu6", scale=6.0)
+        return replace(
+            producer,
+            weight=weight / np.float32(6),
+            bias=bias / np.float32(6) + np.float32(0.5),
+            activation="clip01",
+        )
