@@ -1,0 +1,51 @@
+"""The entry point: collects the commands and turns errors into one clear line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+import typer
+
+from edgenas.cli import architectures, configuration, run
+from edgenas.errors import EdgenasError
+
+app = typer.Typer(
+    name="edgenas",
+    help="Hardware-aware neural architecture search for mobile and edge devices.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+architectures.register(app)
+run.register(app)
+configuration.register(app)
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(USAGE_ERROR)
+
+
+def main() -> None:
+    """Run the command line; errors of edgenas and of the machine become one message and status 2."""
+    try:
+        app()
+    except EdgenasError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(f"{error.strerror}{where}. Free some space or write elsewhere; what was finished is kept.")

@@ -1,0 +1,74 @@
+"""What a report reads: the JSON files of a run directory, with their shapes.
+
+| file | content |
+|---|---|
+| `data.json` | source, classes, counts of the splits, resolution, channels, notes, preprocessing |
+| `latency/summary.json` | device, runtime, how the table was made, its validation |
+| `supernet/training.json` | scheme, epochs, seconds, accuracy history |
+| `search.json` | objectives, strategy, evaluations (genes, digest, metrics with source), front (indices), baseline |
+| `front.json` | networks of the front measured on the device, and which meet the budget |
+| `winner.json` | the network chosen, why, what was tried before, neighbours, layers |
+| `export/card.json` | the deployed files with accuracy, latency, size |
+| `stages.json` | seconds of every stage |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgenas.errors import StoreError, explain
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFiles:
+    """The documents of one finished run, as read."""
+
+    settings: Document
+    data: Document
+    latency: Document
+    supernet: Document
+    search: Document
+    front: Document
+    winner: Document
+    card: Document
+    stages: Document
+
+
+_NAMES = {
+    "settings": "settings.json",
+    "data": "data.json",
+    "latency": "latency/summary.json",
+    "supernet": "supernet/training.json",
+    "search": "search.json",
+    "front": "front.json",
+    "winner": "winner.json",
+    "card": "export/card.json",
+    "stages": "stages.json",
+}
+
+
+def read_run(path: Path) -> RunFiles:
+    """Read the documents of a run directory.
+
+    Args:
+        path: The run directory.
+
+    Raises:
+        StoreError: One of the files is missing or broken; says which stage writes it.
+    """
+    documents: dict[str, Document] = {}
+    for key, name in _NAMES.items():
+        try:
+            documents[key] = json.loads((path / name).read_text())
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                explain(f"{path} is not the directory of a finished run: cannot read {name}", got=str(error),
+                        remedy="Run `edgenas run` with its configuration first.")
+            ) from error
+    return RunFiles(**documents)

@@ -1,0 +1,80 @@
+"""The report of a run: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from edgenas.errors import StoreError, explain
+from edgenas.report import plots
+from edgenas.report.files import RunFiles, read_run
+
+
+def write_report(run: Path, target: Path | None = None) -> Path:
+    """Write the report of a finished run.
+
+    Args:
+        run: The run directory.
+        target: Where to write; `report.html` in the run directory if left out.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        StoreError: A file of the run is missing, or the report cannot be written.
+    """
+    found = read_run(run)
+    page = render(found)
+    target = target or run / "report.html"
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(explain(f"cannot write {target}", got=error.strerror)) from error
+    return target
+
+
+def render(run: RunFiles) -> str:
+    """Return the HTML of a report.
+
+    Args:
+        run: The documents of the run.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["percent"] = _percent
+    environment.filters["ms"] = _milliseconds
+    environment.filters["kib"] = lambda size: f"{size / 1024:,.1f}"
+    environment.filters["seconds"] = _seconds
+    source = files("edgenas.report").joinpath("template.html").read_text(encoding="utf-8")
+    validation = run.latency["validation"]
+    return environment.from_string(source).render(
+        run=run,
+        stage_rows=_stage_rows(run.stages),
+        front_svg=plots.front_plot(run.search, run.front, run.winner),
+        progress_svg=plots.progress_plot(run.search),
+        prediction_svg=plots.prediction_plot(validation["networks"]) if validation else "",
+        layers_svg=plots.layers_plot(run.winner["layers"]),
+        training_svg=plots.curve_plot(run.winner["training"]["history"]),
+    )
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _milliseconds(value: float) -> str:
+    """Milliseconds with three significant digits or more."""
+    return f"{value:.4f}" if value < 1 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
+
+
+def _stage_rows(stages: Mapping[str, Any]) -> Sequence[tuple[str, float, float]]:
+    """Name, seconds and share of every stage, in the order in which they finished."""
+    total = sum(entry["seconds"] for entry in stages.values()) or 1.0
+    return [(name, entry["seconds"], entry["seconds"] / total) for name, entry in stages.items()]

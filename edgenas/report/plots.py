@@ -1,0 +1,144 @@
+"""The plots of a report, as SVG texts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY, GREEN, RED = "#2f6db5", "#d9822b", "#b9bec6", "#2d8a57", "#c0392b"
+
+
+def _figure(width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _svg(figure: Figure) -> str:
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    # Text stays text, and the file has no random identifiers: the same run gives the same report.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "edgenas", "font.family": "sans-serif", "font.size": 10}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def front_plot(search: Mapping[str, Any], front: Mapping[str, Any], winner: Mapping[str, Any]) -> str:
+    """Accuracy against latency: everything judged, the front, what was measured, the winner, the budget.
+
+    Args:
+        search: `search.json`.
+        front: `front.json`.
+        winner: `winner.json`.
+    """
+    figure, axes = _figure(7.2, 4.6)
+    judged = [entry for entry in search["evaluations"] if "metrics" in entry]
+    latency = np.array([entry["metrics"]["latency_ms"]["value"] for entry in judged])
+    accuracy = 100 * np.array([entry["metrics"]["accuracy"]["value"] for entry in judged])
+    axes.scatter(latency, accuracy, s=10, color=GREY, label=f"judged ({len(judged)}), table latency", linewidths=0)
+    chosen = sorted(search["front"], key=lambda index: latency[index])
+    axes.plot(latency[chosen], accuracy[chosen], "o", color=BLUE, markersize=4, label="front (all objectives)")
+    measured = front["networks"]
+    axes.errorbar(
+        [entry["measured_ms"] for entry in measured],
+        [100 * entry["accuracy"] for entry in measured],
+        xerr=[entry["standard_error_ms"] for entry in measured],
+        fmt="D", color=ORANGE, markersize=5, label="measured on the device", linewidth=1,
+    )  # fmt: skip
+    found = next((entry for entry in measured if entry["digest"] == winner["digest"]), None)
+    if found is not None:
+        axes.plot(found["measured_ms"], 100 * found["accuracy"], "*", color=GREEN, markersize=16, label="winner")
+    if front["budget_ms"] is not None:
+        axes.axvline(front["budget_ms"], color=RED, linestyle="--", linewidth=1, label="budget")
+    axes.set_xlabel("latency, ms")
+    axes.set_ylabel("inherited validation accuracy, %")
+    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
+    return _svg(figure)
+
+
+def progress_plot(search: Mapping[str, Any]) -> str:
+    """Hypervolume against the number of judged networks, beside random search at equal cost.
+
+    Args:
+        search: `search.json`; its `progress` holds one curve for each of the names in it.
+    """
+    figure, axes = _figure()
+    colours = (BLUE, GREY, ORANGE, GREEN)
+    for (name, curve), colour in zip(search["progress"].items(), colours, strict=False):
+        axes.step(curve["evaluations"], curve["hypervolume"], where="post", color=colour, label=name, linewidth=1.8)
+    axes.set_xlabel("distinct networks judged")
+    axes.set_ylabel("hypervolume (share of the box)")
+    axes.legend(frameon=False, loc="lower right")
+    return _svg(figure)
+
+
+def prediction_plot(networks: Sequence[Mapping[str, Any]]) -> str:
+    """Predicted against measured latency with the 5 % band.
+
+    Args:
+        networks: Entries with `predicted_ms` and `measured_ms`.
+    """
+    figure, axes = _figure(4.8, 4.4)
+    predicted = np.array([entry["predicted_ms"] for entry in networks])
+    measured = np.array([entry["measured_ms"] for entry in networks])
+    low, high = 0.92 * min(predicted.min(), measured.min()), 1.08 * max(predicted.max(), measured.max())
+    line = np.array([low, high])
+    axes.fill_between(line, 0.95 * line, 1.05 * line, color=BLUE, alpha=0.12, label="within 5 %", linewidth=0)
+    axes.plot(line, line, color=BLUE, linewidth=1)
+    axes.plot(measured, predicted, "o", color=ORANGE, markersize=5)
+    axes.set(xlim=(low, high), ylim=(low, high), xlabel="measured, ms", ylabel="predicted by the table, ms")
+    axes.legend(frameon=False, loc="upper left")
+    return _svg(figure)
+
+
+def layers_plot(layers: Sequence[Mapping[str, Any]]) -> str:
+    """Share of latency and of MACs by block of the winner.
+
+    Args:
+        layers: Entries with `block`, `latency_ms` and `macs`.
+    """
+    figure, axes = _figure(7.2, 0.34 * len(layers) + 1.1)
+    names = [entry["block"] for entry in layers]
+    place = np.arange(len(names))
+    latency = np.array([entry["latency_ms"] for entry in layers])
+    counts = np.array([entry["macs"] for entry in layers], dtype=float)
+    axes.barh(place - 0.2, 100 * latency / latency.sum(), height=0.38, color=BLUE, label="latency (predicted)")
+    axes.barh(place + 0.2, 100 * counts / counts.sum(), height=0.38, color=GREY, label="MACs")
+    axes.set_yticks(place, names)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("share of the network, %")
+    axes.legend(frameon=False, loc="lower right")
+    return _svg(figure)
+
+
+def curve_plot(history: Sequence[Mapping[str, Any]]) -> str:
+    """Validation accuracy by epoch.
+
+    Args:
+        history: Entries with `epoch` and `validation_accuracy`.
+    """
+    figure, axes = _figure(4.8, 3.4)
+    axes.plot(
+        [entry["epoch"] for entry in history],
+        [100 * entry["validation_accuracy"] for entry in history],
+        color=BLUE,
+        linewidth=1.8,
+    )
+    axes.set_xlabel("epoch of the chosen network's training")
+    axes.set_ylabel("validation accuracy, %")
+    return _svg(figure)

@@ -1,0 +1,68 @@
+import pytest
+
+from edgenas.config import apply_overrides, load
+from edgenas.errors import ConfigError
+
+
+def _write(tmp_path, text: str):
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\ndata:\n  sorce: digits\n", r"line 3: data.sorce: unknown key \(did you mean 'source'\?\)"),
+        ("name: x\nsuprnet: {}\n", r"line 2: suprnet: unknown key \(did you mean 'supernet'\?\)"),
+        ("name: x\nsearch:\n  evaluations: many\n", "line 3: search.evaluations: not usable; got 'many'"),
+        ("name: x\nsearch: {evaluations: 0}\n", "greater than or equal to 1"),
+        ("name: x\ntarget: {budget_ms: -2}\n", "target.budget_ms: not usable; got -2; allowed: greater than 0"),
+        ("name: x\ntarget: {budget_ms: 2, budget_share: 0.5}\n", "one of budget_ms and budget_share"),
+        ("name: x\nsearch: {objectives: [accuracy, speed]}\n", r"search.objectives\[1\].*got 'speed'"),
+        ("name: x\nsearch: {objectives: [macs, macs]}\n", "all different"),
+        ("name: x\ndata: {source: folder}\n", "set data.path"),
+        ("name: x\nsearch: 3\n", "search: not usable; got 3; allowed: a section"),
+        ("seed: 1\n", "name: missing"),
+        ("name: a/b\n", "name: not usable"),
+        ("name: x\n  bad: [\n", "is not YAML"),
+        ("- 1\n", "a configuration is a mapping"),
+        ("name: x\nsupernet: {learning_rate: true}\n", "learning_rate"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(tmp_path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(_write(tmp_path, text))
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(_write(tmp_path, "name: x\nseed: -1\ndata: {noise_std: 7}\n"))
+    assert str(caught.value).count("\n") == 1
+
+
+def test_a_missing_file_is_named(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="cannot read the configuration"):
+        load(tmp_path / "none.yaml")
+
+
+def test_overrides_replace_and_create_keys(tmp_path) -> None:
+    settings = load(_write(tmp_path, "name: x\n"), ["seed=7", "data.source=npz", "data.path=images.npz"])
+    assert (settings.seed, settings.data.source, settings.data.path) == (7, "npz", "images.npz")
+
+
+def test_overrides_leave_the_document_alone() -> None:
+    document = {"data": {"source": "digits"}}
+    assert apply_overrides(document, ["data.noise_std=0.1"])["data"] == {"source": "digits", "noise_std": 0.1}
+    assert document == {"data": {"source": "digits"}}
+
+
+@pytest.mark.parametrize(("text", "message"), [("seed", "KEY=VALUE"), ("=3", "KEY=VALUE"), ("seed=[", "not YAML")])
+def test_a_broken_override_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        apply_overrides({}, [text])
+
+
+def test_an_override_cannot_descend_into_a_value() -> None:
+    with pytest.raises(ConfigError, match="seed is no section"):
+        apply_overrides({"seed": 3}, ["seed.x=1"])
