@@ -1,0 +1,40 @@
+"""Training: settings, the loop, judging, early stopping. What needs torch is imported when it is first asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from edgenas.train.result import Accuracy, EpochRecord, FitResult
+from edgenas.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from edgenas.train.averaging import WeightAverage, recalibrate
+    from edgenas.train.judge import evaluate, predict_logits
+    from edgenas.train.trainer import fit
+
+__all__ = [
+    "Accuracy",
+    "EpochRecord",
+    "FitResult",
+    "TrainSettings",
+    "WeightAverage",
+    "evaluate",
+    "fit",
+    "predict_logits",
+    "recalibrate",
+]
+
+_TORCH_NAMES = {
+    "WeightAverage": "averaging",
+    "evaluate": "judge",
+    "fit": "trainer",
+    "predict_logits": "judge",
+    "recalibrate": "averaging",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _TORCH_NAMES:
+        return getattr(import_module(f"edgenas.train.{_TORCH_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

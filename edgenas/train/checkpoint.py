@@ -1,0 +1,96 @@
+"""Checkpoints of a training: tensors in safetensors, the rest in JSON, replaced as one.
+
+`checkpoint.json` names the tensor file that belongs to it and is put in place last, by renaming: a run that is killed
+at any moment leaves the older checkpoint whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from edgenas.errors import StoreError, WeightsError, explain
+
+INDEX = "checkpoint.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainCheckpoint:
+    """The state of a training between two epochs.
+
+    Attributes:
+        tensors: All tensors under one name each.
+        facts: Everything else, plain values.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+
+def write_checkpoint(folder: Path, checkpoint: TrainCheckpoint, *, tag: str) -> None:
+    """Write a checkpoint and delete the one before.
+
+    Args:
+        folder: Made where it does not exist.
+        checkpoint: What to write.
+        tag: Distinguishes the tensor file from that of the checkpoint before.
+
+    Raises:
+        StoreError: The folder cannot be written; the checkpoint before is untouched.
+    """
+    name = f"checkpoint-{tag}.safetensors"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for key, value in checkpoint.tensors.items()
+        }
+        data = safetensors.torch.save(tensors)
+        _write_atomically(folder / name, data)
+        facts = {"format": FORMAT, "tensors": name, **checkpoint.facts}
+        _write_atomically(folder / INDEX, json.dumps(facts, indent=1).encode())
+        for old in folder.glob("checkpoint-*.safetensors"):
+            if old.name != name:
+                old.unlink()
+    except OSError as error:
+        raise StoreError(
+            explain(f"cannot write a checkpoint to {folder}: {error.strerror}", remedy="Free space or name another.")
+        ) from error
+
+
+def read_checkpoint(folder: Path) -> TrainCheckpoint | None:
+    """Return the checkpoint of a folder, or None where there is none.
+
+    Raises:
+        WeightsError: There is one, but it is broken or of another format.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        return None
+    try:
+        facts = json.loads(index.read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise WeightsError(explain(f"{index} has another format", got=facts["format"], allowed=FORMAT))
+        tensors = safetensors.torch.load_file(folder / facts["tensors"])
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise WeightsError(explain(f"checkpoint {index} is broken: {error}", remedy="Delete the folder.")) from error
+    return TrainCheckpoint(tensors=tensors, facts=facts)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)

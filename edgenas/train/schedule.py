@@ -1,0 +1,42 @@
+"""How far a training is, and what the learning rate is there."""
+
+from __future__ import annotations
+
+import math
+
+from edgenas.train.settings import TrainSettings
+
+
+def learning_rate(settings: TrainSettings, progress: float) -> float:
+    """Return the learning rate: linear warm-up, then a cosine (Loshchilov 2017, eq. 5, one cycle).
+
+    Args:
+        settings: Peak, warm-up and end.
+        progress: Share of the budget spent at the middle of the step, in [0, 1].
+    """
+    warmup = settings.warmup_share
+    if progress < warmup:
+        return settings.learning_rate * progress / warmup
+    low = settings.learning_rate * settings.final_learning_rate_share
+    done = 0.0 if warmup >= 1 else (progress - warmup) / (1 - warmup)
+    return low + (settings.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def total_steps(settings: TrainSettings, steps_per_epoch: int) -> int | None:
+    """Return the optimizer steps that `epochs` and `steps` allow; None where only the clock limits."""
+    limits = [settings.steps, None if settings.epochs is None else settings.epochs * steps_per_epoch]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def spent_share(settings: TrainSettings, step: float, total: int | None, seconds: float) -> float:
+    """Return the share of the budget that is spent; 1 or more ends the training.
+
+    Args:
+        settings: Holds the clock's budget.
+        step: Steps done; half steps are allowed.
+        total: See `total_steps`.
+        seconds: Wall-clock time so far.
+    """
+    by_steps = 0.0 if total is None else step / total
+    by_clock = 0.0 if settings.seconds is None else seconds / settings.seconds
+    return max(by_steps, by_clock)
