@@ -1,0 +1,162 @@
+"""Spaces from files: presets by name, a user's YAML by path, and their adaptation to other images."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edgenas.errors import SpaceError, explain, nearest
+from edgenas.space.definition import FIELDS, Definition, StageChoices
+from edgenas.space.reader import read_definition
+from edgenas.space.space import SearchSpace
+
+PRESETS: tuple[str, ...] = (
+    "edge_lite",
+    "efficientnet",
+    "mnasnet",
+    "mobilenet_v2",
+    "mobilenet_v3",
+    "mobilenet_v3_small",
+    "mobilenet_v4",
+    "ofa_mobilenet_v3",
+    "tiny",
+)
+
+
+def load(name_or_path: str | Path) -> SearchSpace:
+    """Load a space.
+
+    Args:
+        name_or_path: One of `PRESETS`, or the path of a YAML file (what ends in .yaml or .yml, or holds a slash).
+
+    Raises:
+        SpaceError: No such preset or file, or its content is not a space.
+    """
+    if str(name_or_path) in PRESETS:
+        return _preset(str(name_or_path))
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml") and len(path.parts) < 2:
+        raise SpaceError(
+            explain(
+                f"unknown space{nearest(str(name_or_path), PRESETS)}", got=repr(str(name_or_path)),
+                allowed=f"{', '.join(PRESETS)}, or a path that ends in .yaml",
+            )
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpaceError(explain(f"the space's file cannot be read: {error}", got=str(path))) from error
+    return read(text, source=str(path))
+
+
+@cache
+def _preset(name: str) -> SearchSpace:
+    text = (resources.files("edgenas.space") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+    return read(text, source=f"preset {name}")
+
+
+def read(text: str, *, source: str = "space") -> SearchSpace:
+    """Read a space from YAML text.
+
+    Args:
+        text: The YAML.
+        source: What messages call it, such as the file's path.
+
+    Raises:
+        SpaceError: The text is not YAML, or not a space.
+    """
+    import yaml
+
+    try:
+        content = yaml.load(text, Loader=_strict_loader())  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise SpaceError(explain(f"{source}: not YAML: {' '.join(str(error).split())}")) from error
+    try:
+        return SearchSpace(definition=read_definition(content))
+    except SpaceError as error:
+        raise SpaceError(f"{source}: {error}") from error
+
+
+@cache
+def _strict_loader() -> Any:
+    """A SafeLoader that refuses a key given twice; PyYAML would keep the last in silence."""
+    import yaml
+
+    class Strict(yaml.SafeLoader):
+        pass
+
+    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+        loader.flatten_mapping(node)
+        keys = [loader.construct_object(key) for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice!r} is given twice", node.start_mark)
+        return loader.construct_mapping(node, deep=True)
+
+    Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    return Strict
+
+
+def with_task(
+    space: SearchSpace,
+    *,
+    classes: int | None = None,
+    in_channels: int | None = None,
+    resolutions: Sequence[int] | None = None,
+) -> SearchSpace:
+    """Return the space for other images; what is None stays.
+
+    Args:
+        space: Any space.
+        classes: Outputs of the classifier.
+        in_channels: Channels of the images.
+        resolutions: Choices of height and width, pixels, in any order.
+
+    Raises:
+        SpaceError: A value is impossible.
+    """
+    return SearchSpace(
+        definition=replace(
+            space.definition,
+            classes=space.definition.classes if classes is None else classes,
+            in_channels=space.definition.in_channels if in_channels is None else in_channels,
+            resolution=space.definition.resolution if resolutions is None else tuple(sorted(set(resolutions))),
+        )
+    )
+
+
+def dump(space: SearchSpace) -> str:
+    """Return the space as YAML that `read` takes."""
+    import yaml
+
+    return str(yaml.safe_dump(_content(space.definition), sort_keys=False, allow_unicode=True, width=100))
+
+
+def _content(definition: Definition) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    content = asdict(definition)
+    content["stages"] = [_stage_content(stage) for stage in definition.stages]
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in content.items()}
+
+
+def _stage_content(stage: StageChoices) -> dict[str, Any]:
+    def renamed(field: str) -> str:
+        return "expanded" if field == "expansion" and stage.absolute else field
+
+    def values(field: str, choices: Sequence[Any]) -> list[Any]:
+        return [int(value) for value in choices] if renamed(field) == "expanded" else list(choices)
+
+    return {
+        "out": list(stage.out),
+        "depth": list(stage.depth),
+        "stride": stage.stride,
+        **{renamed(field): values(field, getattr(stage, field)) for field in FIELDS},
+        "per": {field: "stage" for field in stage.stage_wide} or "block",
+        "first": {renamed(field): values(field, choices) for field, choices in stage.first},
+        "keep_expand": stage.keep_expand,
+    }
