@@ -5,27 +5,47 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from edgenas.train.curves import HalvingResult, LearningCurve
+from edgenas.train.halving import (
+    AsynchronousHalving,
+    HalvingSettings,
+    Job,
+    ResumableEvaluator,
+    asynchronous_halving,
+    successive_halving,
+)
 from edgenas.train.result import Accuracy, EpochRecord, FitResult
 from edgenas.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from edgenas.train.averaging import WeightAverage, recalibrate
+    from edgenas.train.candidates import TrainedCandidates
     from edgenas.train.judge import evaluate, predict_logits
     from edgenas.train.trainer import fit
 
 __all__ = [
     "Accuracy",
+    "AsynchronousHalving",
     "EpochRecord",
     "FitResult",
+    "HalvingResult",
+    "HalvingSettings",
+    "Job",
+    "LearningCurve",
+    "ResumableEvaluator",
     "TrainSettings",
+    "TrainedCandidates",
     "WeightAverage",
+    "asynchronous_halving",
     "evaluate",
     "fit",
     "predict_logits",
     "recalibrate",
+    "successive_halving",
 ]
 
 _TORCH_NAMES = {
+    "TrainedCandidates": "candidates",
     "WeightAverage": "averaging",
     "evaluate": "judge",
     "fit": "trainer",
