@@ -101,6 +101,7 @@ class SearchSection(Section):
     strategy: StrategyName = "nsga2"
     evaluations: Positive = Field(300, description="Distinct networks to judge.")
     objectives: list[Metric] = Field(default=["accuracy", "latency_ms", "macs"], min_length=1)
+    baseline: bool = Field(True, description="Run random search at equal cost beside it, for the report.")
     store: str | None = Field(None, description="SQLAlchemy URL or file shared between runs; the run's own if left out.")
 
     @model_validator(mode="after")
@@ -116,20 +117,39 @@ class FrontSection(Section):
     measure: Positive = Field(12, description="At most so many networks of the front are measured.")
 
 
+class AugmentSection(Section):
+    """Random changes of training images; all off by default."""
+
+    crop_padding: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="Largest random shift, pixels.")
+    flip: bool = Field(False, description="Mirror left and right.")
+    jitter: float = Field(0.0, ge=0, le=1, description="Strength of colour changes.")
+    randaugment_ops: Annotated[int, Field(ge=0, le=10)] = 0
+    randaugment_magnitude: float = Field(0.5, ge=0, le=1)
+    erase_probability: float = Field(0.0, ge=0, le=1)
+    mixup_alpha: float = Field(0.0, ge=0)
+    cutmix_alpha: float = Field(0.0, ge=0)
+
+
 class TrainSection(Section):
     """Training of the chosen network, starting from the supernet's weights unless told otherwise."""
 
     epochs: Positive = 40
-    batch_size: Positive = 64
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    accumulation: Positive = 1
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(1e-2, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    warmup_share: float = Field(0.05, ge=0, le=1)
+    clip_norm: float | None = Field(None, gt=0)
     averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
-    random_crop: Annotated[int, Field(ge=0)] = Field(0, description="Padding of random crops, pixels; 0 for none.")
-    horizontal_flip: bool = False
-    mixup_alpha: float = Field(0.0, ge=0)
-    from_supernet: bool = True
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    augment: AugmentSection = AugmentSection()
+    dropout: float = Field(0.0, ge=0, lt=1)
+    stochastic_depth: float = Field(0.0, ge=0, lt=1)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    keep: Literal["final", "best"] = "final"
+    from_supernet: bool = Field(True, description="Start from the supernet's weights.")
 
 
 class ExportSection(Section):

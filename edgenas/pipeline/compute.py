@@ -1,0 +1,32 @@
+"""Where training runs."""
+
+from __future__ import annotations
+
+from edgenas.errors import DeviceError, explain
+
+
+def choose_device(wanted: str, *, threads: int) -> str:
+    """Return the torch device of a setting and set torch's number of threads.
+
+    Args:
+        wanted: `auto`, `cpu`, `cuda` or `cuda:N`.
+        threads: Threads of operations on the CPU.
+
+    Raises:
+        DeviceError: CUDA is wanted and there is none, or not that many.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    available = torch.cuda.is_available()
+    if wanted == "auto":
+        return "cuda" if available else "cpu"
+    if wanted.startswith("cuda"):
+        count = torch.cuda.device_count() if available else 0
+        number = int(wanted.partition(":")[2] or 0)
+        if number >= count:
+            raise DeviceError(
+                explain(f"compute: {wanted} is not here", got=f"{count} CUDA devices", allowed="auto or cpu",
+                        remedy="Set compute=auto, or install a torch build for CUDA.")
+            )
+    return wanted

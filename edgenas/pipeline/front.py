@@ -1,0 +1,129 @@
+"""The front stage: measure networks of the front on the device; the table proposes, the device decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgenas.arch import lower
+from edgenas.arch.notation import format_notation
+from edgenas.errors import BudgetError, explain
+from edgenas.pareto import nondominated
+from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.searching import SEARCH_FILE
+from edgenas.pipeline.stage import Stage
+
+FRONT_FILE = "front.json"
+FILE_FORMATS = {"ort": "onnx", "litert": "tflite"}
+
+
+def choose(evaluations: Sequence[Mapping[str, Any]], front: Sequence[int], count: int) -> list[int]:
+    """Choose which networks of the front are measured.
+
+    Those that no other beats in accuracy and latency together come first, the most accurate of them before the
+    others; networks that are on the front only for their MACs fill what is left.
+
+    Args:
+        evaluations: Of the search.
+        front: Indices of its front.
+        count: How many at most.
+
+    Returns:
+        Indices, most accurate first.
+    """
+    accuracy = np.array([evaluations[index]["metrics"]["accuracy"]["value"] for index in front])
+    latency = np.array([evaluations[index]["metrics"]["latency_ms"]["value"] for index in front])
+    useful = nondominated(np.column_stack([1 - accuracy, latency]))
+    order = sorted(range(len(front)), key=lambda place: (not useful[place], -accuracy[place], latency[place]))
+    chosen = order[:count]
+    return [front[place] for place in sorted(chosen, key=lambda place: (-accuracy[place], latency[place]))]
+
+
+def _encode(context: RunContext, genes: Sequence[int]) -> bytes:
+    """Write a network as the file that would ship; latency does not depend on the weights."""
+    from edgenas.formats import encode, random_weights
+
+    target = context.settings.target
+    graph = lower(context.space.decode(np.asarray(genes)))
+    weights = random_weights(graph, np.random.default_rng(0))
+    return encode(
+        graph,
+        weights,
+        file_format="onnx" if target.runtime == "ort" else "tflite",
+        precision=target.precision,
+    )
+
+
+def _inputs(context: RunContext) -> Mapping[str, Any]:
+    return {
+        "front": context.settings.front.model_dump(),
+        "target": context.settings.target.model_dump(),
+        "seed": context.settings.seed,
+    }
+
+
+def _run(context: RunContext) -> None:
+    from edgenas.measure import ModelFile, measure_files
+
+    search = context.directory.read_json(SEARCH_FILE)
+    evaluations = search["evaluations"]
+    chosen = choose(evaluations, search["front"], context.settings.front.measure)
+    file_format = FILE_FORMATS[context.settings.target.runtime]
+    files = [
+        ModelFile(
+            name=evaluations[index]["digest"], data=_encode(context, evaluations[index]["genes"]),
+            file_format="onnx" if file_format == "onnx" else "tflite",
+        )
+        for index in chosen
+    ]  # fmt: skip
+    with context.progress("measure the front") as report:
+        measured = measure_files(
+            files, threads=context.settings.target.threads, seed=context.seed("front"), progress=report
+        )
+    budget_ms = search["budget_ms"]
+    networks = []
+    for index, latency in zip(chosen, measured, strict=True):
+        entry, metrics = evaluations[index], evaluations[index]["metrics"]
+        networks.append(
+            {
+                "digest": entry["digest"],
+                "genes": entry["genes"],
+                "notation": format_notation(context.space.decode(np.asarray(entry["genes"]))),
+                "accuracy": metrics["accuracy"]["value"],
+                "accuracy_standard_error": metrics["accuracy"]["standard_error"],
+                "predicted_ms": metrics["latency_ms"]["value"],
+                "measured_ms": latency.latency_ms,
+                "standard_error_ms": latency.standard_error_ms,
+                "macs": int(metrics["macs"]["value"]),
+                "params": int(metrics["params"]["value"]),
+                "within_budget": budget_ms is None or latency.latency_ms <= budget_ms,
+            }
+        )
+    _require_one(networks, budget_ms)
+    context.directory.write_json(FRONT_FILE, {"budget_ms": budget_ms, "networks": networks})
+
+
+def _require_one(networks: Sequence[Mapping[str, Any]], budget_ms: float | None) -> None:
+    if any(entry["within_budget"] for entry in networks):
+        return
+    fastest = min(networks, key=lambda entry: entry["measured_ms"])
+    raise BudgetError(
+        explain(
+            f"none of the {len(networks)} networks measured on the device is within the budget",
+            got=f"{budget_ms:.4g} ms",
+            allowed=f"{fastest['measured_ms']:.4g} ms or more, the fastest of them",
+            remedy="Raise target.budget_ms, or measure more of the front with --set front.measure=50.",
+        )
+    )
+
+
+STAGE: Stage[RunContext] = Stage(
+    name="front",
+    title="measure the front on the device",
+    needs=("data", "search"),
+    outputs=(FRONT_FILE,),
+    inputs=_inputs,
+    run=_run,
+)

@@ -1,0 +1,72 @@
+"""Judging candidates: inherited accuracy from the supernet, latency from the table, counts in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.arch import lower
+from edgenas.pipeline.costs import CostModel
+from edgenas.study import Evaluation, Metric, Objective, Outcome
+
+if TYPE_CHECKING:
+    from edgenas.space import SearchSpace
+    from edgenas.supernet import SupernetEvaluator
+
+Genes = NDArray[np.int64]
+
+GOALS: dict[str, str] = {"accuracy": "maximise", "latency_ms": "minimise", "macs": "minimise", "params": "minimise"}
+
+
+def objectives_of(names: list[str]) -> tuple[Objective, ...]:
+    """Return the objectives of a configuration's names."""
+    return tuple(Objective(metric=name, goal="maximise" if GOALS[name] == "maximise" else "minimise") for name in names)
+
+
+class Judge:
+    """Evaluates genes: yields one outcome after the other, so that a killed run loses at most one."""
+
+    def __init__(self, space: SearchSpace, costs: CostModel, accuracy: SupernetEvaluator) -> None:
+        """Keep what judges."""
+        self._space, self._costs, self._accuracy = space, costs, accuracy
+
+    def __call__(self, genes: Genes) -> Iterator[Outcome]:
+        """Judge networks (N, D), in order."""
+        import time
+
+        costs = self._costs(genes)
+        for row, code in enumerate(genes):
+            started = time.monotonic()
+            found = self._accuracy.accuracy(code)
+            metrics = {
+                "accuracy": Metric(
+                    value=found.value, standard_error=found.standard_error, unit="1", source="inherited"
+                ),
+                "latency_ms": Metric(
+                    value=float(costs.latency_ms[row]),
+                    standard_error=float(costs.latency_error_ms[row]),
+                    unit="ms",
+                    source="predicted",
+                ),
+                "macs": Metric(value=float(costs.macs[row]), standard_error=0.0, unit="MAC", source="proxy"),
+                "params": Metric(value=float(costs.params[row]), standard_error=0.0, unit="parameter", source="proxy"),
+            }
+            yield Evaluation(
+                digest=self._space.decode(code).digest,
+                genes=tuple(int(gene) for gene in code),
+                metrics=tuple(metrics.items()),
+                seconds=time.monotonic() - started,
+            )
+
+
+def identify(space: SearchSpace) -> Callable[[Genes], list[str]]:
+    """Return the function from genes (N, D) to digests of architectures."""
+    return lambda genes: [space.decode(code).digest for code in genes]
+
+
+def input_size(space: SearchSpace, genes: NDArray[np.int64]) -> int:
+    """Resolution of one network."""
+    return lower(space.decode(genes)).input.shape.height

@@ -1,0 +1,122 @@
+"""Training one network of a run, resumable, from the supernet's weights or from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.config.settings import TrainSection
+from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.images import load_images
+
+if TYPE_CHECKING:
+    from edgenas.data import ImageData, Preprocessing
+    from edgenas.nn import GraphModule
+    from edgenas.train import FitResult, TrainSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trained:
+    """A trained network of a run.
+
+    Attributes:
+        module: With the kept weights, on the CPU.
+        data: Images at the network's resolution.
+        preprocessing: The network's input.
+        fit: What the training found.
+        from_supernet: Whether it started from shared weights.
+    """
+
+    module: GraphModule
+    data: ImageData
+    preprocessing: Preprocessing
+    fit: FitResult
+    from_supernet: bool
+
+    def document(self) -> dict[str, Any]:
+        """Return what a report shows of the training."""
+        history = [
+            {"epoch": record.epoch + 1, "validation_accuracy": record.validation_accuracy, "loss": record.train_loss}
+            for record in self.fit.history
+            if record.validation_accuracy is not None
+        ]
+        return {
+            "epochs": len(self.fit.history),
+            "from_supernet": self.from_supernet,
+            "seconds": self.fit.seconds,
+            "images_per_second": self.fit.images_per_second,
+            "waiting_share": self.fit.waiting_share,
+            "validation_accuracy": self.fit.validation_accuracy,
+            "validation_standard_error": self.fit.validation_standard_error,
+            "notes": list(self.fit.notes),
+            "history": history,
+        }
+
+
+def train_settings(section: TrainSection, *, seed: int, workers: int = 2) -> TrainSettings:
+    """Translate a configuration's section to the settings of a training.
+
+    Args:
+        section: The section.
+        seed: Of the training.
+        workers: Threads that read images which do not lie in memory.
+    """
+    from edgenas.data.augment_settings import AugmentSettings
+    from edgenas.train import TrainSettings
+
+    values = section.model_dump(exclude={"from_supernet", "augment"})
+    return TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
+
+
+def images_at(context: RunContext, resolution: int) -> ImageData:
+    """Return the run's images at a network's resolution."""
+    return context.data if context.data.resolution == resolution else load_images(context, resolution=resolution)
+
+
+def train_network(context: RunContext, genes: NDArray[np.int64], digest: str) -> Trained:
+    """Train one network of the space as the configuration says; a killed training is taken up.
+
+    Args:
+        context: Of the run.
+        genes: The network, (D,).
+        digest: Of its architecture; names the folder of checkpoints.
+
+    Raises:
+        TrainingError: The training cannot go on.
+    """
+    import torch
+
+    from edgenas.data import fit_preprocessing
+    from edgenas.nn import build
+    from edgenas.train import fit
+
+    section, seed = context.settings.train, context.seed("train")
+    architecture = context.space.decode(genes)
+    data = images_at(context, architecture.resolution)
+    preprocessing = fit_preprocessing(data.train, resize=context.settings.data.resize)
+    module = build(
+        architecture,
+        generator=torch.Generator().manual_seed(seed),
+        dropout=section.dropout,
+        stochastic_depth=section.stochastic_depth,
+    )
+    if section.from_supernet:
+        module.load_weights(context.evaluator.weights(genes))
+    device = context.compute_device
+    with context.progress("train the network") as report:
+        result = fit(
+            module,
+            data,
+            train_settings(section, seed=seed, workers=context.threads),
+            preprocessing=preprocessing,
+            checkpoint_dir=context.directory.file(f"train/{digest}/settings").parent,
+            progress=lambda done, total: report(done, total, "steps"),
+            device=device,
+        )
+    module.to("cpu")
+    return Trained(
+        module=module, data=data, preprocessing=preprocessing, fit=result, from_supernet=section.from_supernet
+    )
