@@ -1,5 +1,7 @@
 """Search spaces: choices as integer genes, read from YAML, and whole populations costed at once."""
 
+from edgenas.space.additive import AdditiveTable
+from edgenas.space.contexts import BlockOps, PartContext, distinct_parts
 from edgenas.space.definition import (
     FIELDS,
     KINDS,
@@ -10,20 +12,29 @@ from edgenas.space.definition import (
     StemChoice,
 )
 from edgenas.space.files import PRESETS, dump, load, read, with_task
+from edgenas.space.population import PopulationCosts, macs_and_params, peak_elements, population_costs
 from edgenas.space.space import SearchSpace
 
 __all__ = [
     "FIELDS",
     "KINDS",
     "PRESETS",
+    "AdditiveTable",
+    "BlockOps",
     "Definition",
     "HeadChoice",
+    "PartContext",
+    "PopulationCosts",
     "SearchSpace",
     "SqueezeRule",
     "StageChoices",
     "StemChoice",
+    "distinct_parts",
     "dump",
     "load",
+    "macs_and_params",
+    "peak_elements",
+    "population_costs",
     "read",
     "with_task",
 ]
