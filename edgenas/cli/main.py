@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from edgenas.cli import architectures, configuration, run
+from edgenas.cli import architectures, configuration, run, spaces
 from edgenas.errors import EdgenasError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 architectures.register(app)
 run.register(app)
+spaces.register(app)
 configuration.register(app)
 
 USAGE_ERROR = 2

@@ -1,0 +1,66 @@
+"""`edgenas spaces`, `edgenas space show|check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgenas.cli.console import print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("spaces")(spaces)
+    space = typer.Typer(help="Look at a search space.", no_args_is_help=True)
+    space.command("show")(show)
+    space.command("sample")(sample)
+    app.add_typer(space, name="space")
+
+
+def spaces() -> None:
+    """List the search spaces that ship."""
+    from edgenas.space import PRESETS, load
+
+    rows = []
+    for name in PRESETS:
+        space = load(name)
+        size = space.size
+        count = f"{size:,}" if size < 10**7 else f"{size:.1e}"
+        rows.append((name, len(space.cardinalities), count, space.definition.description))
+    print_table(("space", "genes", "networks", "what"), rows)
+
+
+def show(space: Annotated[str, typer.Argument(help="A preset or a YAML file.")]) -> None:
+    """Print the choices of a space, and its smallest and largest network."""
+    from edgenas.arch import lower
+    from edgenas.arch.notation import format_notation
+    from edgenas.cost import macs, params
+    from edgenas.space import load
+
+    found = load(space)
+    rows = [
+        (name, len(choices), ", ".join(str(choice) for choice in choices))
+        for name, choices in zip(found.gene_names, found.gene_choices, strict=True)
+    ]
+    print_table(("gene", "choices", "values"), rows, title=f"{found.name}: {found.size:,} distinct networks")
+    for label, genes in (("smallest", found.smallest()), ("largest", found.largest())):
+        architecture = found.decode(genes)
+        graph = lower(architecture)
+        print(f"{label}: {macs(graph):,} MACs, {params(graph):,} parameters\n  {format_notation(architecture)}")
+
+
+def sample(
+    space: Annotated[str, typer.Argument(help="A preset or a YAML file.")],
+    count: Annotated[int, typer.Option(min=1, help="How many networks.")] = 5,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Print random networks of a space, one notation a line."""
+    import numpy as np
+
+    from edgenas.arch.notation import format_notation
+    from edgenas.space import load
+
+    found = load(space)
+    for genes in found.sample(count, np.random.default_rng(seed)):
+        print(format_notation(found.decode(genes)))

@@ -1,0 +1,1 @@
+"""Stages, the run directory, and the whole job: `edgenas.pipeline.run.run_pipeline`."""

@@ -1,0 +1,30 @@
+"""The report stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgenas import __version__
+from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.stage import Stage
+
+
+def _inputs(context: RunContext) -> Mapping[str, Any]:
+    return {"version": __version__, "name": context.settings.name}
+
+
+def _run(context: RunContext) -> None:
+    from edgenas.report import write_report
+
+    write_report(context.directory.path)
+
+
+STAGE: Stage[RunContext] = Stage(
+    name="report",
+    title="write the report",
+    needs=("data", "table", "supernet", "search", "front", "winner"),
+    outputs=("report.html",),
+    inputs=_inputs,
+    run=_run,
+)
