@@ -1,7 +1,7 @@
 """Search spaces: choices as integer genes, read from YAML, and whole populations costed at once."""
 
 from edgenas.space.additive import AdditiveTable
-from edgenas.space.contexts import BlockOps, PartContext, distinct_parts
+from edgenas.space.contexts import BlockOps, PartContext, distinct_blocks, distinct_parts
 from edgenas.space.definition import (
     FIELDS,
     KINDS,
@@ -29,6 +29,7 @@ __all__ = [
     "SqueezeRule",
     "StageChoices",
     "StemChoice",
+    "distinct_blocks",
     "distinct_parts",
     "dump",
     "load",

@@ -84,3 +84,9 @@ def distinct_parts(space: SearchSpace) -> Iterator[PartContext]:
             head = head_of(definition, width)
             found[PartContext(part=head, in_channels=out, size=extents[-1], classes=definition.classes)] = None
     yield from found
+
+
+def distinct_blocks(space: SearchSpace) -> Iterator[BlockOps]:
+    """Yield the operations of every part that a network of the space can have (stem, blocks, head), each once."""
+    for context in distinct_parts(space):
+        yield context.ops()
