@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import numpy as np
@@ -25,12 +26,17 @@ def admitted(space: SpaceView, genes: Genes) -> Mask:
     return cast(Mask, admits(genes))
 
 
+def listable(space: SpaceView, *, most: int = LISTED_SIZE) -> bool:
+    """Whether a space lists itself, or has at most `most` raw codes (it may have far fewer networks)."""
+    return hasattr(space, "members") or math.prod(space.cardinalities) <= most
+
+
 def listed_members(space: SpaceView, *, most: int = LISTED_SIZE) -> Genes | None:
     """List the distinct canonical codes (S, D) of a space with at most `most` raw codes; None for a larger one."""
     members = getattr(space, "members", None)
     if members is not None:
         return np.unique(space.canonical(members()), axis=0)
-    if space.size > most:
+    if not listable(space, most=most):
         return None
     grid = np.indices(space.cardinalities).reshape(len(space.cardinalities), -1).T
     return np.unique(space.canonical(np.ascontiguousarray(grid, dtype=np.int64)), axis=0)
@@ -50,7 +56,7 @@ class Newcomers:
         self.drawn = self.accepted = 0
         self._walk: Genes | None = None
         self._step = 0
-        self._listed = hasattr(space, "members") or space.size <= LISTED_SIZE
+        self._listed = listable(space)
 
     @property
     def acceptance(self) -> float:
