@@ -85,11 +85,18 @@ class CacheEntry:
         Raises:
             StoreError: It cannot be written.
         """
+        file = self.draft / f"{part}.npy"
         try:
             self.draft.mkdir(exist_ok=True)
-            return np.lib.format.open_memmap(self.draft / f"{part}.npy", mode="w+", dtype=np.uint8, shape=shape)
+            array: Images = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+            _reserve(file)
+            return array
         except OSError as error:
             raise _unwritable(self.draft, error) from error
+
+    def discard(self) -> None:
+        """Delete what was written of an entry that will not be finished."""
+        shutil.rmtree(self.draft, ignore_errors=True)
 
     def commit(
         self, parts: Sequence[str], splits: Sequence[ArraySplit], skipped: Sequence[Skipped], digest: str
@@ -115,6 +122,13 @@ class CacheEntry:
                 os.replace(self.draft, self.folder)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
+
+
+def _reserve(file: Path) -> None:
+    """Claim the file's blocks: writing to a memory map on a full disk would end the process by a signal."""
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as handle:
+            os.posix_fallocate(handle.fileno(), 0, file.stat().st_size)
 
 
 def _unwritable(path: Path, error: OSError) -> StoreError:

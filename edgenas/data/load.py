@@ -141,23 +141,35 @@ def _build(
         ]
         return tuple(lazy), (), _cache_key(plans, classes), True
     counted = _Counter(progress, sum(len(plan.indices) for plan in plans))
+    try:
+        splits, skipped = _materialise(plans, shape, entry, settings.workers, counted.add)
+        digest = hash_splits(splits, classes)
+        if entry is not None:
+            entry.commit(PARTS, splits, skipped, digest)
+    except BaseException:
+        if entry is not None:
+            entry.discard()
+        raise
+    return tuple(splits), tuple(skipped), digest, False
+
+
+def _materialise(
+    plans: Sequence[_Plan],
+    shape: tuple[int, int, int],
+    entry: CacheEntry | None,
+    workers: int,
+    done: Callable[[int], None],
+) -> tuple[list[ArraySplit], list[Skipped]]:
+    """Decode every split into memory or into its cache entry."""
     splits: list[ArraySplit] = []
     skipped: list[Skipped] = []
     for part, plan in zip(PARTS, plans, strict=True):
-        out = (
-            np.empty((len(plan.indices), *shape), np.uint8)
-            if entry is None
-            else entry.new_array(part, (len(plan.indices), *shape))
-        )
-        split, failed = to_array(
-            plan.prepare, plan.indices, plan.labels, out=out, workers=settings.workers, done=counted.add
-        )
+        size = (len(plan.indices), *shape)
+        out = np.empty(size, np.uint8) if entry is None else entry.new_array(part, size)
+        split, failed = to_array(plan.prepare, plan.indices, plan.labels, out=out, workers=workers, done=done)
         splits.append(split)
         skipped += failed
-    digest = hash_splits(splits, classes)
-    if entry is not None:
-        entry.commit(PARTS, splits, skipped, digest)
-    return tuple(splits), tuple(skipped), digest, False
+    return splits, skipped
 
 
 class _Counter:

@@ -56,9 +56,9 @@ def write_checkpoint(folder: Path, checkpoint: TrainCheckpoint, *, tag: str) -> 
             for key, value in checkpoint.tensors.items()
         }
         data = safetensors.torch.save(tensors)
-        _write_atomically(folder / name, data)
+        write_atomically(folder / name, data)
         facts = {"format": FORMAT, "tensors": name, **checkpoint.facts}
-        _write_atomically(folder / INDEX, json.dumps(facts, indent=1).encode())
+        write_atomically(folder / INDEX, json.dumps(facts, indent=1).encode())
         for old in folder.glob("checkpoint-*.safetensors"):
             if old.name != name:
                 old.unlink()
@@ -87,7 +87,12 @@ def read_checkpoint(folder: Path) -> TrainCheckpoint | None:
     return TrainCheckpoint(tensors=tensors, facts=facts)
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that at any moment either the old or the new content is there, whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     draft = path.with_name(f".{path.name}.draft")
     with draft.open("wb") as file:
         file.write(data)

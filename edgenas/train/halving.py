@@ -44,8 +44,12 @@ class HalvingSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.min_epochs <= self.max_epochs:
             raise ConfigError(
-                explain("impossible halving", got=f"{self.min_epochs} to {self.max_epochs} epochs", allowed="1 <= min <= max")
-            )  # fmt: skip
+                explain(
+                    "impossible halving",
+                    got=f"{self.min_epochs} to {self.max_epochs} epochs",
+                    allowed="1 <= min_epochs <= max_epochs",
+                )
+            )
         if self.reduction < 2:
             raise ConfigError(explain("impossible halving.reduction", got=self.reduction, allowed="2 or more"))
 

@@ -74,7 +74,7 @@ def fit(
     if checkpoint_dir is not None:
         run.resume(checkpoint_dir)
     with in_evaluation(teacher or nn.Identity()):
-        while not run.finished and run.epoch != stop_after_epochs:
+        while not run.finished and (stop_after_epochs is None or run.epoch < stop_after_epochs):
             record = run.train_epoch(progress)
             if checkpoint_dir is not None:
                 run.save(checkpoint_dir)

@@ -13,7 +13,7 @@ GREATEST_VALUE = 16
 def read(settings: DataSettings) -> RawData:
     """Return the digits; their values 0..16 are scaled to 0..255."""
     # Imported here: scikit-learn takes a second to import and no other source needs it.
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / GREATEST_VALUE)).astype(np.uint8)[..., None]

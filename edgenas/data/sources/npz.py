@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,9 @@ def _files(path: Path) -> dict[str, Path]:
 
 
 def _load(file: Path) -> Arrays:
+    if not zipfile.is_zipfile(file):
+        # numpy would take anything else for a pickle and say so, which misleads.
+        raise DataError(explain(f"{file} is not a usable .npz file", remedy="Write it with numpy.savez."))
     try:
         with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in ("images", "labels", "classes") if name in archive.files}
@@ -61,7 +65,7 @@ def _load(file: Path) -> Arrays:
                 remedy="Save images as one uint8 array and class names as an array of strings.",
             )
         ) from error
-    except (OSError, zipfile.BadZipFile, AttributeError, EOFError, KeyError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
         raise DataError(explain(f"{file} is not a usable .npz file: {error}")) from error
 
 

@@ -1,0 +1,124 @@
+"""Batches: order, repeatability, and the same numbers however the images are held."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edgenas.data import ArraySplit, AugmentSettings, DataSettings, fit_preprocessing, load
+from edgenas.data.batches import Batch, Batches
+
+ALL = AugmentSettings(
+    crop_padding=2, flip=True, jitter=0.3, randaugment_ops=2, erase_probability=0.3, mixup_alpha=0.2, cutmix_alpha=1.0
+)
+
+
+def numbered(count: int = 50) -> ArraySplit:
+    """Image i holds the value i everywhere; its label is i modulo 5."""
+    images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 6, 6, 3)).copy()
+    return ArraySplit(images=images, labels=np.arange(count, dtype=np.int64) % 5)
+
+
+def make(split: ArraySplit, batch_size: int = 16, **values: int) -> Batches:
+    return Batches(split, fit_preprocessing(split), batch_size=batch_size, **values)
+
+
+def same(first: list[Batch], second: list[Batch]) -> bool:
+    return len(first) == len(second) and all(
+        torch.equal(a.images, b.images)
+        and torch.equal(a.labels, b.labels)
+        and (a.targets is None if b.targets is None else a.targets is not None and torch.equal(a.targets, b.targets))
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def test_in_order_yields_every_image_once_with_its_label() -> None:
+    split = numbered()
+    batches = list(make(split).in_order())
+    assert [len(batch.labels) for batch in batches] == [16, 16, 16, 2]
+    assert torch.cat([batch.labels for batch in batches]).tolist() == split.labels.tolist()
+    expected = fit_preprocessing(split).apply(split.images)
+    assert np.array_equal(torch.cat([batch.images for batch in batches]).numpy(), expected)
+
+
+def test_an_epoch_takes_each_image_at_most_once_and_keeps_labels_with_images() -> None:
+    split = numbered()
+    preprocessing = fit_preprocessing(split)
+    batches = list(make(split).shuffled(seed=0, epoch=0, classes=5))
+    assert [len(batch.labels) for batch in batches] == [16, 16, 16]
+    values = torch.cat([batch.images[:, 0, 0, 0] for batch in batches]).numpy()
+    numbers = np.rint((values * preprocessing.std[0] + preprocessing.mean[0]) * 255).astype(int)
+    assert len(set(numbers)) == 48
+    assert torch.cat([batch.labels for batch in batches]).tolist() == (numbers % 5).tolist()
+
+
+def test_seed_and_epoch_alone_decide_an_augmented_epoch() -> None:
+    batches = make(numbered())
+
+    def epoch(seed: int, number: int) -> list[Batch]:
+        return list(batches.shuffled(seed=seed, epoch=number, classes=5, augment=ALL))
+
+    assert same(epoch(0, 0), epoch(0, 0))
+    assert not same(epoch(0, 0), epoch(0, 1))
+    assert not same(epoch(0, 0), epoch(1, 0))
+
+
+def test_an_epoch_can_be_taken_up_in_its_middle() -> None:
+    batches = make(numbered())
+    whole = list(batches.shuffled(seed=3, epoch=2, classes=5, augment=ALL))
+    assert same(whole[2:], list(batches.shuffled(seed=3, epoch=2, classes=5, augment=ALL, first_step=2)))
+
+
+def test_images_come_in_channels_last_memory() -> None:
+    for augment in (AugmentSettings(), ALL):
+        batch = next(make(numbered()).shuffled(seed=0, epoch=0, classes=5, augment=augment))
+        assert batch.images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_set_smaller_than_a_batch_is_one_batch() -> None:
+    batches = make(numbered(7), batch_size=64)
+    assert batches.steps == 1
+    assert len(next(batches.shuffled(seed=0, epoch=0, classes=5)).labels) == 7
+
+
+def test_another_resolution_is_resized_on_the_way_within_a_grey_level_of_deployed_code(
+    rng: np.random.Generator,
+) -> None:
+    split = ArraySplit(images=rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8), labels=np.zeros(8, np.int64))
+    preprocessing = fit_preprocessing(split, resolution=10)
+    images = next(Batches(split, preprocessing, batch_size=8).in_order()).images.numpy()
+    grey_level = 1 / 255 / min(preprocessing.std)
+    assert np.abs(images - preprocessing.apply(split.images)).max() <= 1.01 * grey_level
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_files_memory_maps_and_arrays_give_the_same_batches(
+    tmp_path: Path, write_folder: Callable[..., Path], workers: int
+) -> None:
+    root = write_folder(tmp_path / "images", a=60, b=60, size=60)
+    settings = DataSettings(source="folder", path=str(root))
+    ways = (settings, replace(settings, memory_limit_mib=1), replace(settings, cache_dir=str(tmp_path / "cache")))
+    epochs = []
+    for way in ways:
+        train = load(way).train
+        batches = Batches(train, fit_preprocessing(train), batch_size=20, workers=workers)
+        epochs.append(list(batches.shuffled(seed=0, epoch=0, classes=2, augment=ALL)))
+        assert batches.waiting_seconds > 0
+    assert len(epochs[0]) == 3
+    assert same(epochs[0], epochs[1])
+    assert same(epochs[0], epochs[2])
+
+
+def test_leaving_an_epoch_early_ends_its_threads(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
+    import threading
+
+    root = write_folder(tmp_path / "images", a=60, b=60, size=60)
+    train = load(DataSettings(source="folder", path=str(root), memory_limit_mib=1)).train
+    before = threading.active_count()
+    epoch = Batches(train, fit_preprocessing(train), batch_size=4).shuffled(seed=0, epoch=0, classes=2)
+    next(epoch)
+    epoch.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
