@@ -1,0 +1,71 @@
+import copy
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from edgenas.errors import StoreError
+from edgenas.report import write_report
+from tests.report.documents import DOCUMENTS
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Balanced(HTMLParser):
+    """Checks that every element is closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.counts: dict[str, int] = {}
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag
+
+
+def _write(folder: Path, documents: dict) -> None:
+    for name, document in documents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(document))
+
+
+def test_a_report_shows_the_figures_of_the_run_and_all_plots(tmp_path) -> None:
+    _write(tmp_path, DOCUMENTS)
+    text = write_report(tmp_path).read_text()
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == []
+    assert parser.counts["svg"] == 5
+    for figure in ("93.0 %", "0.0213 ms", "1.23 %", "width: 1.0 to 0.5", "-30.0 %", "2 images were skipped."):
+        assert figure in text
+
+
+def test_names_from_the_machine_are_escaped(tmp_path) -> None:
+    _write(tmp_path, DOCUMENTS)
+    text = write_report(tmp_path).read_text()
+    assert "Some &lt;CPU&gt;" in text
+    assert "Some <CPU>" not in text
+
+
+def test_a_table_without_validation_says_that_its_error_is_unknown(tmp_path) -> None:
+    documents = copy.deepcopy(DOCUMENTS)
+    documents["latency/summary.json"]["validation"] = None
+    _write(tmp_path, documents)
+    assert "the error of this table is not known" in write_report(tmp_path).read_text()
+
+
+def test_the_same_run_gives_the_same_report(tmp_path) -> None:
+    _write(tmp_path, DOCUMENTS)
+    first = write_report(tmp_path).read_text()
+    assert write_report(tmp_path, tmp_path / "again.html").read_text() == first
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path) -> None:
+    with pytest.raises(StoreError, match="is not the directory of a finished run"):
+        write_report(tmp_path)
