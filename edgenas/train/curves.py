@@ -70,12 +70,14 @@ class Curves:
         self._points: dict[int, dict[int, float]] = {}
         self._failures: dict[int, str] = {}
 
-    def add(self, candidate: int, from_epoch: int, to_epoch: int, accuracy: float) -> None:
-        """Add a point; an accuracy that is not a number counts as a failed training."""
+    def add(self, candidate: int, from_epoch: int, to_epoch: int, accuracy: float) -> bool:
+        """Add a point and return True; an accuracy that is not a number is a failed training instead."""
         self.epochs += to_epoch - from_epoch
-        self._points.setdefault(candidate, {})[to_epoch] = accuracy
         if math.isnan(accuracy):
             self.fail(candidate, "the accuracy is not a number")
+            return False
+        self._points.setdefault(candidate, {})[to_epoch] = accuracy
+        return True
 
     def fail(self, candidate: int, reason: str) -> None:
         """Leave a candidate out from here on."""

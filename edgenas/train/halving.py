@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from edgenas.errors import ConfigError, SearchError, TrainingError, explain
@@ -93,16 +94,18 @@ def successive_halving(
     """
     _require_candidates(candidates)
     curves = Curves(settings.max_epochs)
-    sizes = _sizes(candidates, settings)
-    ends = (0, *settings.rungs)
-    total = sum(size * (end - start) for size, start, end in zip(sizes, ends, ends[1:], strict=True))
+    pieces = list(zip(_sizes(candidates, settings), pairwise((0, *settings.rungs)), strict=True))
+    total = sum(size * (end - start) for size, (start, end) in pieces)
     alive = list(range(candidates))
-    for size, start, end in zip(sizes, ends, ends[1:], strict=True):
-        alive = curves.ranked(alive)[:size]
-        for candidate in alive:
-            _train(evaluator, curves, candidate, start, end)
+    for size, (start, end) in pieces:
+        reached: list[int] = []
+        # Where one of the best cannot be trained on, the next best takes its place.
+        for candidate in curves.ranked(alive):
+            if len(reached) < size and _train(evaluator, curves, candidate, start, end):
+                reached.append(candidate)
             if progress is not None:
                 progress(curves.epochs, total)
+        alive = reached
     return curves.result()
 
 
@@ -156,8 +159,8 @@ class AsynchronousHalving:
         if isinstance(accuracy, TrainingError):
             self._curves.fail(job.candidate, str(accuracy))
             return
-        self._curves.add(job.candidate, job.from_epoch, job.to_epoch, accuracy)
-        self._finished[job.rung].append(job.candidate)
+        if self._curves.add(job.candidate, job.from_epoch, job.to_epoch, accuracy):
+            self._finished[job.rung].append(job.candidate)
 
     def result(self) -> HalvingResult:
         """Return what is known.
@@ -227,11 +230,13 @@ def _sizes(candidates: int, settings: HalvingSettings) -> list[int]:
     return [max(1, candidates // settings.reduction**rung) for rung in range(len(settings.rungs))]
 
 
-def _train(evaluator: ResumableEvaluator, curves: Curves, candidate: int, start: int, end: int) -> None:
+def _train(evaluator: ResumableEvaluator, curves: Curves, candidate: int, start: int, end: int) -> bool:
+    """Train one piece; say whether it went well."""
     try:
-        curves.add(candidate, start, end, evaluator(candidate, start, end))
+        return curves.add(candidate, start, end, evaluator(candidate, start, end))
     except TrainingError as error:
         curves.fail(candidate, str(error))
+        return False
 
 
 def _require_candidates(candidates: int) -> None:

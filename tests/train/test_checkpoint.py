@@ -1,0 +1,64 @@
+"""Checkpoints replace each other as a whole."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgenas.errors import StoreError, WeightsError
+from edgenas.train import checkpoint as module
+from edgenas.train.checkpoint import INDEX, TrainCheckpoint, read_checkpoint, write_checkpoint
+
+
+def make(value: float) -> TrainCheckpoint:
+    return TrainCheckpoint(tensors={"a": torch.full((2, 3), value), "s": torch.tensor(value)}, facts={"epoch": value})
+
+
+def test_the_last_checkpoint_is_read_and_older_files_are_gone(tmp_path: Path) -> None:
+    for number in range(3):
+        write_checkpoint(tmp_path / "new", make(float(number)), tag=str(number))
+    found = read_checkpoint(tmp_path / "new")
+    assert found is not None
+    assert torch.equal(found.tensors["a"], torch.full((2, 3), 2.0))
+    assert found.facts["epoch"] == 2
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["checkpoint-2.safetensors", INDEX]
+
+
+def test_no_checkpoint_is_none(tmp_path: Path) -> None:
+    assert read_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize("fatal", [1, 2])
+def test_a_writer_that_dies_leaves_the_older_checkpoint_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fatal: int
+) -> None:
+    write_checkpoint(tmp_path, make(1.0), tag="1")
+    replace, calls = module.os.replace, []
+
+    def die(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == fatal:
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(module.os, "replace", die)
+    with pytest.raises(StoreError, match="No space left"):
+        write_checkpoint(tmp_path, make(2.0), tag="2")
+    found = read_checkpoint(tmp_path)
+    assert found is not None and found.facts["epoch"] == 1.0
+    assert torch.equal(found.tensors["s"], torch.tensor(1.0))
+
+
+def test_a_broken_or_foreign_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, make(1.0), tag="1")
+    file = tmp_path / "checkpoint-1.safetensors"
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(WeightsError, match="is broken"):
+        read_checkpoint(tmp_path)
+    (tmp_path / INDEX).write_text(json.dumps({"format": 99}))
+    with pytest.raises(WeightsError, match="another format; got 99"):
+        read_checkpoint(tmp_path)
+    (tmp_path / INDEX).write_text("{")
+    with pytest.raises(WeightsError, match="is broken"):
+        read_checkpoint(tmp_path)

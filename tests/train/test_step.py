@@ -1,0 +1,91 @@
+"""One optimizer step: parts, clipping, memory that runs out."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from edgenas.data.batches import Batch
+from edgenas.errors import ConfigError, TrainingError, WeightsError
+from edgenas.train import TrainSettings
+from edgenas.train.step import Stepper
+
+BATCH = Batch(images=torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0)), labels=torch.arange(16) % 3)
+
+
+class Limited(nn.Module):
+    """Runs out of memory above a number of images; otherwise linear."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.layer = nn.Linear(64, 3)
+        nn.init.zeros_(self.layer.weight)
+        self.seen: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(len(images))
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.layer(images.flatten(1))
+
+
+def stepper(model: nn.Module, *, classes: int = 3, **values: object) -> Stepper:
+    settings = TrainSettings(batch_size=16, **values)  # type: ignore[arg-type]
+    return Stepper(model, settings, teacher=None, device=torch.device("cpu"), classes=classes)
+
+
+def test_parts_of_a_batch_give_the_gradient_of_the_whole() -> None:
+    models = [Limited(16), Limited(16)]
+    models[1].load_state_dict(models[0].state_dict())
+    losses = [
+        stepper(model, accumulation=k, optimizer="sgd").step(BATCH, 0.1).loss
+        for model, k in zip(models, (1, 3), strict=True)
+    ]
+    assert torch.allclose(losses[0], losses[1])
+    assert torch.allclose(models[0].layer.weight, models[1].layer.weight, atol=1e-6)
+    assert models[1].seen == [6, 5, 5]
+
+
+def test_when_memory_runs_out_the_batch_is_halved_once_and_that_is_said() -> None:
+    model, whole = Limited(8), Limited(16)
+    whole.load_state_dict(model.state_dict())
+    halved = stepper(model, optimizer="sgd")
+    halved.step(BATCH, 0.1)
+    stepper(whole, optimizer="sgd").step(BATCH, 0.1)
+    assert model.seen == [16, 8, 8]
+    assert halved.accumulation == 2
+    assert len(halved.notes) == 1 and "2 parts" in halved.notes[0]
+    assert torch.allclose(model.layer.weight, whole.layer.weight, atol=1e-6)
+    halved.step(BATCH, 0.1)
+    assert model.seen[3:] == [8, 8]
+
+
+def test_when_memory_runs_out_twice_the_training_ends() -> None:
+    with pytest.raises(TrainingError, match="out of memory.*train.batch_size"):
+        stepper(Limited(4)).step(BATCH, 0.1)
+
+
+def test_clipping_bounds_the_gradient() -> None:
+    model = Limited(16)
+    before = model.layer.weight.clone()
+    stepper(model, optimizer="sgd", momentum=0.0, weight_decay=0.0, clip_norm=1e-3).step(BATCH, 1.0)
+    change = (model.layer.weight - before).norm()
+    assert 0 < change <= 1.001e-3
+
+
+def test_a_model_with_another_number_of_classes_is_refused(make_model: Callable[..., nn.Module]) -> None:
+    with pytest.raises(WeightsError, match=r"\(16, 3\).*\(16, 5\)"):
+        stepper(make_model(), classes=5).step(BATCH, 0.1)
+
+
+def test_half_precision_is_refused_where_it_cannot_train(make_model: Callable[..., nn.Module]) -> None:
+    with pytest.raises(ConfigError, match="fp16 trains on CUDA only"):
+        stepper(make_model(), precision="fp16")
+
+
+def test_bfloat16_takes_a_step_near_that_of_full_precision(make_model: Callable[..., nn.Module]) -> None:
+    losses = [stepper(make_model(dropout=0.0), precision=name).step(BATCH, 1e-3).loss for name in ("fp32", "bf16")]
+    assert losses[0] != losses[1]
+    assert torch.allclose(losses[0], losses[1], rtol=0.05)
