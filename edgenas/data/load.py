@@ -253,7 +253,7 @@ def _notes(
     size = _common_size(readers)
     if size != (resolution, resolution):
         how = "centre crop of the shorter side" if settings.resize == "crop" else "aspect ratio ignored"
-        notes.append(f"Images are resized to {resolution} x {resolution} ({how}, bilinear).")
+        notes.append(f"Images are brought to {resolution} x {resolution} ({how}, bilinear).")
     if settings.noise_std:
         notes.append(f"Gaussian noise of {settings.noise_std:g} of the full range is added once to every image.")
     if skipped:

@@ -17,6 +17,8 @@ from edgenas.data.settings import DataSettings
 from edgenas.data.values import Images, Labels
 from edgenas.errors import ConfigError, DataError, explain
 
+# Images of a part whose channels are looked at.
+CHANNEL_SAMPLE = 64
 VALIDATION_NAMES = ("validation", "valid", "val")
 
 
@@ -108,9 +110,15 @@ def _reader(rows: Any, name: str) -> DatasetReader:
         image_column=image_column,
         labels=_labels(rows, name),
         name=name,
-        channels=pillow_to_array(rows[0][image_column]).shape[2],
+        channels=_channels(rows, image_column),
         key=f"{name} {getattr(rows, '_fingerprint', '')} {len(rows)}",
     )
+
+
+def _channels(rows: Any, column: str) -> int:
+    """Look at an even sample: reading every image to learn its mode would take as long as an epoch."""
+    sample = np.unique(np.linspace(0, len(rows) - 1, CHANNEL_SAMPLE).astype(int))
+    return max(pillow_to_array(rows[int(index)][column]).shape[2] for index in sample)
 
 
 def _labels(rows: Any, name: str) -> Labels:
