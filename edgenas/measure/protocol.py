@@ -173,8 +173,8 @@ def alternate(sessions: Sequence[Session], protocol: Protocol, rng: np.random.Ge
     parts: list[list[Samples]] = [[] for _ in sessions]
     for _ in range(protocol.bursts):
         for index in rng.permutation(len(sessions)):
-            # The caches hold the network before; two runs bring this one back (lab: run 1 is 9 % slow, run 2 is not).
-            for _ in range(2 * inner[index] if len(sessions) > 1 else 1):
+            # The caches hold the network before; a run brings this one back; the lower half drops the rest.
+            for _ in range(inner[index]):
                 sessions[index].run()
             parts[index].append(burst(sessions[index], runs=protocol.runs, inner=inner[index]))
     return [join(part) for part in parts]

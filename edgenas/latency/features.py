@@ -1,0 +1,106 @@
+"""What a unit's time is made of: the work of its kernels, by kind; the trend behind unmeasured units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from edgenas.latency.units import Unit
+
+FloatArray = NDArray[np.float64]
+
+# Layouts, gates and fusions make the same arithmetic cost differently; activations differ in their arithmetic.
+# Keeps rates that no measurement tells apart from running away; far below the noise of a measurement.
+_PULL = 0.02
+_COSTLY = ("hard_swish", "silu", "hard_sigmoid", "sigmoid")
+
+
+def group(unit: Unit) -> str:
+    """Kernels of one group scale alike: the kind, for depthwise also kernel and stride."""
+    return f"{unit.kind}{unit.kernel}s{unit.stride}" if unit.kind in ("depthwise", "conv") else unit.kind
+
+
+def work(unit: Unit) -> FloatArray:
+    """Amounts (7,) of work that a unit's time is a non-negative combination of, within its group.
+
+    In order: one call, multiply-accumulates, weights, values read, values written, values through a costly
+    activation, values that change layout around a squeeze-excite.
+    """
+    moved = (unit.source.elements if unit.gated else 0) + (unit.result.elements if unit.pooled else 0)
+    return np.array(
+        [
+            2e4,
+            unit.macs,
+            unit.weights,
+            unit.source.elements,
+            unit.result.elements * (2 if unit.residual else 1),
+            unit.result.elements if unit.activation in _COSTLY else 0,
+            moved,
+        ],
+        dtype=np.float64,
+    )
+
+
+def position(unit: Unit) -> FloatArray:
+    """Coordinates (8,) in which near units have alike efficiency: logarithms of sizes, and switches."""
+    shape = (unit.source.channels, unit.result.channels, unit.result.height * unit.result.width)
+    switches = (
+        unit.kernel / 2.0,
+        float(unit.stride),
+        float(unit.residual) * 0.5,
+        float(unit.gated or unit.pooled) * 0.5,
+        _COSTLY.index(unit.activation) * 0.5 + 1.0 if unit.activation in _COSTLY else 0.0,
+    )
+    return np.concatenate([np.log2(shape), switches])
+
+
+class Trend:
+    """Non-negative rates of work by group, fitted to times of units or to sums over networks.
+
+    Attributes:
+        rates: (7,) rate per amount of `work`, by group.
+    """
+
+    def __init__(self, rates: dict[str, FloatArray]) -> None:
+        self.rates = rates
+
+    @classmethod
+    def fit(cls, units: Sequence[Unit], times: FloatArray, *, counts: FloatArray | None = None) -> Trend:
+        """Fit rates so that counts @ trend is close to the times, relatively.
+
+        Args:
+            units: (U,) units.
+            times: (n,) sums over units, positive; (U,) times of the units themselves without `counts`.
+            counts: (n, U) how often each sum contains each unit.
+        """
+        groups = sorted({group(unit) for unit in units})
+        amounts = np.array([work(unit) for unit in units])
+        member = np.array([groups.index(group(unit)) for unit in units])
+        design = np.zeros((len(times), len(groups), amounts.shape[1]))
+        for index in range(len(groups)):
+            own = member == index
+            if counts is None:
+                design[own, index] = amounts[own]
+            else:
+                design[:, index] = counts[:, own] @ amounts[own]
+        rates = _non_negative(design.reshape(len(times), -1), times).reshape(len(groups), -1)
+        return cls({name: rates[index] for index, name in enumerate(groups)})
+
+    def times(self, units: Sequence[Unit]) -> FloatArray:
+        """Trend times (U,) of units; NaN for a group that was never seen."""
+        unseen = np.full(7, np.nan)
+        return np.array([float(work(unit) @ self.rates.get(group(unit), unseen)) for unit in units])
+
+
+def _non_negative(design: FloatArray, times: FloatArray) -> FloatArray:
+    """Rates (columns,) for amounts (n, columns): relative least squares with a weak pull towards one common rate."""
+    scale = np.maximum(design.max(axis=0), 1e-300)
+    typical = float(np.median(times))
+    common = float(np.median(times / design.sum(axis=1)))
+    pull = _PULL / typical
+    rows = np.vstack([design / scale / times[:, None], np.diag(np.full(len(scale), pull))])
+    solution, _ = nnls(rows, np.concatenate([np.ones(len(times)), pull * common * scale]))
+    return solution / scale

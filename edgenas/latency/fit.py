@@ -1,0 +1,168 @@
+"""From measured networks to times of units: a Gaussian process over units, observed through sums over networks.
+
+The time of a unit is its trend (non-negative rates of work, `features.Trend`) times 1 + a deviation. Deviations are a
+Gaussian process: a part shared by all units, one by group, one that varies smoothly with sizes, and one of the unit
+alone. A measured network gives the sum of its units' times, plus a constant and an overhead per unit, with relative
+noise. The posterior of all times given all sums is in closed form (Rasmussen & Williams 2006, eq. 2.25-2.26; linear
+functionals of a Gaussian process), and so are leave-one-out predictions (eq. 5.12), which the interval rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
+
+from edgenas.latency.features import Trend, group, position
+from edgenas.latency.units import Unit
+
+FloatArray = NDArray[np.float64]
+_CHUNK = 1024
+# A run's own cost and the overhead of all its units together: standard deviations, shares of a typical network.
+_EXTRA = 0.05
+_SEARCHED = ("smooth", "length", "alone", "noise")
+_LOW, _HIGH = np.log([0.02, 0.5, 0.005, 0.003]), np.log([0.6, 8.0, 0.3, 0.2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Standard deviations, all relative, and the length of the process.
+
+    Attributes:
+        shared: Of all units together (the scale of the trend).
+        by_group: Of a group of units.
+        smooth: Of the part that varies with sizes.
+        length: Distance in `features.position` over which that part forgets.
+        alone: Of a unit by itself.
+        noise: Of a measured network.
+    """
+
+    shared: float = 0.3
+    by_group: float = 0.2
+    smooth: float = 0.2
+    length: float = 2.0
+    alone: float = 0.05
+    noise: float = 0.015
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Places:
+    """Where units lie for the process: group numbers (U,) and positions (U, P)."""
+
+    groups: NDArray[np.int64]
+    positions: FloatArray
+
+    @classmethod
+    def of(cls, units: Sequence[Unit], names: dict[str, int]) -> _Places:
+        numbers = [names.setdefault(group(unit), len(names)) for unit in units]
+        return cls(groups=np.array(numbers), positions=np.array([position(unit) for unit in units]))
+
+    def squares(self, other: _Places) -> FloatArray:
+        found = (self.positions**2).sum(axis=1)[:, None] + (other.positions**2).sum(axis=1)
+        return np.maximum(found - 2 * self.positions @ other.positions.T, 0.0)
+
+    def covariance(self, other: _Places, spread: Spread, squares: FloatArray) -> FloatArray:
+        """Of deviations of these units with the others' (U, V), without the part of a unit alone."""
+        smooth = spread.smooth**2 * np.exp(-0.5 * squares / spread.length**2)
+        same = self.groups[:, None] == other.groups
+        return same * (spread.by_group**2 + smooth) + spread.shared**2
+
+
+class UnitFit:
+    """Times of units that explain measured networks.
+
+    Attributes:
+        constant: Time of a run besides its units.
+        per_unit: Overhead of a unit.
+        left_out: (n,) prediction of each measured network from all others.
+        spread: Hyperparameters found by maximum likelihood.
+    """
+
+    def __init__(self, units: Sequence[Unit], counts: FloatArray, ratios: FloatArray) -> None:
+        """Fit.
+
+        Args:
+            units: (U,) distinct units that the networks contain.
+            counts: (n, U) how often each network contains each unit.
+            ratios: (n,) measured latency ratios, positive.
+        """
+        self._names: dict[str, int] = {}
+        self._units = {unit.key: place for place, unit in enumerate(units)}
+        self._trend = Trend.fit(units, ratios, counts=counts)
+        self._floor = 1e-7 * float(ratios.mean())
+        self._places = _Places.of(units, self._names)
+        self._squares = self._places.squares(self._places)
+        # Everything is relative: to the trend by unit, to the measured ratio by network.
+        self._rows = counts * self._base(units) / ratios[:, None]
+        number = counts.sum(axis=1)
+        typical = float(np.median(ratios))
+        self._extra = np.column_stack([np.ones(len(ratios)), number]) / ratios[:, None]
+        self._extra_spread = _EXTRA * typical / np.array([1.0, float(np.median(number))])
+        self._residual = 1.0 - self._rows.sum(axis=1)
+        self.spread = self._most_likely()
+        self._factor = cho_factor(self._observed(self.spread), lower=True)
+        self._weights = cho_solve(self._factor, self._residual)
+        inverse = cho_solve(self._factor, np.eye(len(ratios)))
+        self.left_out: FloatArray = ratios * (1.0 - self._weights / np.diag(inverse))
+        extra = self._extra_spread**2 * (self._extra.T @ self._weights)
+        self.constant, self.per_unit = float(extra[0]), float(extra[1])
+
+    def times(self, units: Sequence[Unit]) -> tuple[FloatArray, FloatArray]:
+        """Posterior mean and standard deviation of units' times, measured or not.
+
+        Args:
+            units: (V,) units; of a group that no measured network contains the result is NaN.
+
+        Returns:
+            (V,) times, not negative, and (V,) errors.
+        """
+        parts = [self._chunk(units[start : start + _CHUNK]) for start in range(0, len(units), _CHUNK)]
+        return np.concatenate([times for times, _ in parts]), np.concatenate([errors for _, errors in parts])
+
+    def _chunk(self, units: Sequence[Unit]) -> tuple[FloatArray, FloatArray]:
+        spread, places = self.spread, _Places.of(units, self._names)
+        covariance = places.covariance(self._places, spread, places.squares(self._places))
+        for row, unit in enumerate(units):
+            if unit.key in self._units:
+                covariance[row, self._units[unit.key]] += spread.alone**2
+        cross = covariance @ self._rows.T
+        own = spread.shared**2 + spread.by_group**2 + spread.smooth**2 + spread.alone**2
+        variance = own - np.einsum("un,nu->u", cross, cho_solve(self._factor, cross.T))
+        base = self._base(units)
+        times = np.maximum(0.0, base * (1.0 + cross @ self._weights))
+        return times, base * np.sqrt(np.maximum(variance, 0.0))
+
+    def _base(self, units: Sequence[Unit]) -> FloatArray:
+        """Trend times (U,), never zero: the unit in which a deviation counts."""
+        return np.maximum(self._trend.times(units), self._floor)
+
+    def _observed(self, spread: Spread) -> FloatArray:
+        """Covariance (n, n) of measured networks."""
+        kernel = self._places.covariance(self._places, spread, self._squares)
+        kernel[np.diag_indices_from(kernel)] += spread.alone**2
+        found = self._rows @ kernel @ self._rows.T + (self._extra * self._extra_spread**2) @ self._extra.T
+        found[np.diag_indices_from(found)] += spread.noise**2
+        return found
+
+    def _most_likely(self) -> Spread:
+        """Maximise the marginal likelihood (eq. 2.30) over four of the six numbers, with weak log-normal priors."""
+        start = Spread()
+        first = np.log([getattr(start, name) for name in _SEARCHED])
+
+        def at(point: FloatArray) -> Spread:
+            values = np.exp(np.clip(point, _LOW, _HIGH))
+            changes: dict[str, Any] = {name: float(value) for name, value in zip(_SEARCHED, values, strict=True)}
+            return replace(start, **changes)
+
+        def loss(point: FloatArray) -> float:
+            lower, _ = factor = cho_factor(self._observed(at(point)), lower=True)
+            fit = 0.5 * float(self._residual @ cho_solve(factor, self._residual)) + float(np.log(np.diag(lower)).sum())
+            return fit + 0.5 * float((((point - first) / 1.5) ** 2).sum())
+
+        options = {"maxfev": 60, "xatol": 0.05, "fatol": 0.05}
+        return at(minimize(loss, first, method="Nelder-Mead", options=options).x)

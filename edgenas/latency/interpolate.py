@@ -1,0 +1,82 @@
+"""Estimate units that a table lacks (other widths, other resolutions) from its entries of the same group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from edgenas.errors import TableError, explain
+from edgenas.latency.features import Trend, group, position
+from edgenas.latency.keys import parse_key
+from edgenas.latency.table import RATIO_UNIT, Entry
+from edgenas.latency.units import Unit
+
+FloatArray = NDArray[np.float64]
+
+# Relative standard deviations of a unit's time around the trend, and the distance over which neighbours resemble.
+_SMOOTH, _ALONE, _LENGTH = 0.25, 0.08, 2.0
+_NEIGHBOURS = 200
+
+
+class Interpolator:
+    """Trend of work by group, with the deviations of near entries from it (a Gaussian process on their logarithms)."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        """Prepare the trend.
+
+        Args:
+            entries: Of a table.
+        """
+        known = [(parse_key(key), entry) for key, entry in entries.items() if entry.ratio > 0]
+        self._groups: dict[str, list[tuple[Unit, Entry]]] = {}
+        for unit, entry in known:
+            self._groups.setdefault(group(unit), []).append((unit, entry))
+        self._trend = Trend.fit(
+            [unit for unit, _ in known], np.array([entry.ratio * RATIO_UNIT for _, entry in known])
+        )
+
+    def entry(self, unit: Unit, *, where: str) -> Entry:
+        """Estimate one unit.
+
+        Args:
+            unit: The unit.
+            where: The layer that asks, for the error.
+
+        Returns:
+            An entry with no measured network, and the error of the estimate.
+
+        Raises:
+            TableError: The table has no entry of this kind, kernel and stride at all.
+        """
+        near = self._groups.get(group(unit), [])
+        if not near:
+            raise TableError(
+                explain(
+                    f"cannot interpolate {where}: the table has no {group(unit)} at all ({unit.key})",
+                    remedy="Build a table for this space.",
+                )
+            )
+        deviation, error = self._deviation(unit, near)
+        ratio = float(self._trend.times([unit])[0]) * float(np.exp(deviation)) / RATIO_UNIT
+        return Entry(ratio=round(ratio), error=round(ratio * error), networks=0)
+
+    def _deviation(self, unit: Unit, near: list[tuple[Unit, Entry]]) -> tuple[float, float]:
+        """Logarithm of time over trend: mean and standard deviation (Rasmussen & Williams 2006, eq. 2.25-2.26)."""
+        places = np.array([position(other) for other, _ in near])
+        distance = ((places - position(unit)) ** 2).sum(axis=1)
+        chosen = np.argsort(distance, kind="stable")[:_NEIGHBOURS]
+        units = [near[index][0] for index in chosen]
+        times = np.array([near[index][1].ratio for index in chosen], dtype=np.float64)
+        errors = np.array([near[index][1].error for index in chosen]) / times
+        trend = np.maximum(self._trend.times(units), 1e-15) / RATIO_UNIT
+        residual = np.log(times / trend)
+        squares = ((places[chosen][:, None] - places[chosen][None]) ** 2).sum(axis=2)
+        covariance = _SMOOTH**2 * (np.exp(-0.5 * squares / _LENGTH**2) + 1.0)
+        covariance[np.diag_indices_from(covariance)] += _ALONE**2 + np.minimum(errors, 1.0) ** 2
+        cross = _SMOOTH**2 * (np.exp(-0.5 * distance[chosen] / _LENGTH**2) + 1.0)
+        factor = cho_factor(covariance, lower=True)
+        variance = 2 * _SMOOTH**2 + _ALONE**2 - float(cross @ cho_solve(factor, cross))
+        return float(cross @ cho_solve(factor, residual)), float(np.sqrt(max(variance, 0.0)))

@@ -1,0 +1,212 @@
+"""From a table to the latency of networks: one with its layers and interval, or a whole population at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgenas.arch import Architecture, Graph, lower
+from edgenas.latency.interpolate import Interpolator
+from edgenas.latency.table import RATIO_UNIT, Entry, LatencyTable
+from edgenas.latency.units import SourcedOps, Unit, by_block, units
+from edgenas.space import SearchSpace
+from edgenas.space.additive import AdditiveTable
+
+FloatArray = NDArray[np.float64]
+_NORMAL_90 = 1.6448536269514722
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerLatency:
+    """Predicted time of one unit of a network.
+
+    Attributes:
+        name: Its first operation, such as `stages.2.0.expand`.
+        block: The block it belongs to.
+        key: Its key in the table.
+        latency_ms: Its time with its share of the correction.
+        error_ms: Standard error of its time.
+        interpolated: Whether no measured network contained it.
+    """
+
+    name: str
+    block: str
+    key: str
+    latency_ms: float
+    error_ms: float
+    interpolated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Predicted latency of one network.
+
+    Attributes:
+        latency_ms: The prediction.
+        low_ms, high_ms: Its interval.
+        level: Nominal coverage of the interval.
+        layers: Time of every unit, in order.
+        overhead_ms: What belongs to no unit; with the layers it adds up to the prediction.
+        interpolated: Keys of units that no measured network contained.
+    """
+
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    level: float
+    layers: tuple[LayerLatency, ...]
+    overhead_ms: float
+    interpolated: tuple[str, ...]
+
+    def by_block(self) -> dict[str, float]:
+        """Milliseconds by block (`stem`, `stages.0.0`, ..., `head`)."""
+        found: dict[str, float] = {}
+        for layer in self.layers:
+            found[layer.block] = found.get(layer.block, 0.0) + layer.latency_ms
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PopulationLatency:
+    """Predicted latencies of N networks.
+
+    Attributes:
+        latency_ms: (N,) predictions.
+        low_ms, high_ms: (N,) their intervals.
+    """
+
+    latency_ms: FloatArray
+    low_ms: FloatArray
+    high_ms: FloatArray
+
+
+class TableCosts:
+    """Integer costs of units and blocks by a table; the one place where a unit becomes numbers."""
+
+    def __init__(self, table: LatencyTable, *, interpolate: bool = False) -> None:
+        self._table = table
+        self._interpolator = Interpolator(table.entries) if interpolate else None
+        self._known: dict[str, Entry] = {}
+
+    def entry(self, unit: Unit, *, where: str) -> Entry:
+        """Return the entry of a unit, interpolated where that is allowed and the table lacks it.
+
+        Raises:
+            TableError: The table lacks the unit, and interpolation is not allowed or not possible.
+        """
+        key = unit.key
+        if key in self._table.entries or self._interpolator is None:
+            return self._table.entry(key, where=where)
+        if key not in self._known:
+            self._known[key] = self._interpolator.entry(unit, where=where)
+        return self._known[key]
+
+    def block_cost(self, ops: SourcedOps) -> tuple[int, int, int, int]:
+        """Costs of one block, as `AdditiveTable.build` takes them.
+
+        Returns:
+            Sum of ratios in `RATIO_UNIT`, number of units, number of weights, and the variance that entries
+            without a measured network add, in `RATIO_UNIT` squared.
+        """
+        total = weights = variance = count = 0
+        for unit, name in units(ops):
+            entry = self.entry(unit, where=name)
+            total += entry.ratio
+            weights += unit.weights
+            variance += entry.error**2 if entry.networks == 0 else 0
+            count += 1
+        return total, count, weights, variance
+
+
+def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLatency:
+    """Apply a table's correction to integer sums (N, 4) of `TableCosts.block_cost`.
+
+    Every operation is element by element, so a network's result does not depend on its company.
+    """
+    correction, interval = table.correction, table.interval
+    sums: FloatArray = totals.astype(np.float64)
+    ratio = correction.scale * (sums[:, 0] * RATIO_UNIT)
+    ratio += correction.per_unit * sums[:, 1]
+    ratio += correction.per_weight * sums[:, 2]
+    ratio += correction.constant
+    latency_ms = ratio * table.reference.latency_ms
+    extra = _NORMAL_90 * RATIO_UNIT * table.reference.latency_ms
+    half = np.sqrt((interval.relative * latency_ms) ** 2 + extra**2 * sums[:, 3])
+    return PopulationLatency(latency_ms=latency_ms, low_ms=latency_ms - half, high_ms=latency_ms + half)
+
+
+def predict(table: LatencyTable, network: Architecture | Graph, *, interpolate: bool = False) -> Prediction:
+    """Predict the latency of one network.
+
+    Args:
+        table: The table.
+        network: An architecture or its graph.
+        interpolate: Whether units that the table lacks are estimated from similar ones; they are named in the result
+            and widen the interval.
+
+    Raises:
+        TableError: The table lacks a unit; names the layer.
+    """
+    graph = network if isinstance(network, Graph) else lower(network)
+    costs = TableCosts(table, interpolate=interpolate)
+    blocks = by_block(graph)
+    totals = np.array([[costs.block_cost(block) for block in blocks]], dtype=np.int64).sum(axis=1)
+    found = latencies(table, totals)
+    layers = tuple(_layer(table, costs, block, pair) for block in blocks for pair in units(block))
+    return Prediction(
+        latency_ms=float(found.latency_ms[0]),
+        low_ms=float(found.low_ms[0]),
+        high_ms=float(found.high_ms[0]),
+        level=table.interval.level,
+        layers=layers,
+        overhead_ms=table.correction.constant * table.reference.latency_ms,
+        interpolated=tuple(dict.fromkeys(layer.key for layer in layers if layer.interpolated)),
+    )
+
+
+def _layer(table: LatencyTable, costs: TableCosts, block: SourcedOps, pair: tuple[Unit, str]) -> LayerLatency:
+    unit, name = pair
+    entry, correction, unit_ms = costs.entry(unit, where=name), table.correction, table.reference.latency_ms
+    ratio = correction.scale * entry.ratio * RATIO_UNIT + correction.per_unit + correction.per_weight * unit.weights
+    return LayerLatency(
+        name=name,
+        block=block[0][0].block,
+        key=unit.key,
+        latency_ms=ratio * unit_ms,
+        error_ms=correction.scale * entry.error * RATIO_UNIT * unit_ms,
+        interpolated=entry.networks == 0,
+    )
+
+
+class SpaceLatency:
+    """Latencies of a search space's networks by a table, without a loop over networks."""
+
+    def __init__(self, table: LatencyTable, space: SearchSpace, *, interpolate: bool = False) -> None:
+        """Cost every distinct block of the space once.
+
+        Args:
+            table: The table.
+            space: The space.
+            interpolate: Whether units that the table lacks are estimated from similar ones.
+
+        Raises:
+            TableError: The table lacks a unit of the space; names the layer.
+        """
+        self.table, self.space = table, space
+        self._totals = AdditiveTable.build(space, TableCosts(table, interpolate=interpolate).block_cost)
+
+    def predict(self, genes: ArrayLike) -> PopulationLatency:
+        """Predict the latencies of codes (N, D), equal to the last bit to `predict` one by one.
+
+        Raises:
+            SpaceError: A code does not lie in the space.
+        """
+        return latencies(self.table, self._totals.total(genes))
+
+    def latency_ms(self, genes: ArrayLike) -> FloatArray:
+        """Predicted latencies (N,) alone; see `predict`."""
+        return self.predict(genes).latency_ms
+
+

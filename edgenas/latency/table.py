@@ -1,0 +1,243 @@
+"""A latency table as a value: what was measured, on what, how, and how wrong its predictions are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Self
+
+from edgenas.errors import TableError, explain
+from edgenas.latency.device import DeviceInfo, RuntimeInfo
+
+# Entries are integers in this unit of the reference network's latency, so that sums are exact in any order.
+RATIO_UNIT = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Time of one unit in context.
+
+    Attributes:
+        ratio: In `RATIO_UNIT` of the reference network's latency.
+        error: Standard error of `ratio`, same unit.
+        networks: Measured networks that contain the unit; 0 where it was estimated from similar units.
+    """
+
+    ratio: int
+    error: int
+    networks: int
+
+    def __post_init__(self) -> None:
+        if self.ratio < 0 or self.error < 0 or self.networks < 0:
+            raise TableError(explain("an entry has a negative time or error, or a negative count", got=repr(self)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The network that every measurement alternates with.
+
+    Attributes:
+        notation: The network, as a person may type it.
+        digest: Digest of its architecture.
+        latency_ms: Its latency during the build, which turns ratios into milliseconds.
+        spread: Relative standard deviation of its latency between the build's visits: the drift of the clock.
+    """
+
+    notation: str
+    digest: str
+    latency_ms: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A measured network that `check` measures again.
+
+    Attributes:
+        notation: The network.
+        ratio: Its measured latency over the reference's.
+    """
+
+    notation: str
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """Closed correction from a network's integer sums to its latency ratio.
+
+    ratio = scale * sum + per_unit * units + per_weight * weights + constant
+
+    Attributes:
+        scale: Of the sum of the entries.
+        per_unit: Per unit.
+        per_weight: Per weight of convolutions and fully connected layers.
+        constant: Of a run.
+    """
+
+    scale: float = 1.0
+    per_unit: float = 0.0
+    per_weight: float = 0.0
+    constant: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """How far predictions were from measurements that had not been used for them.
+
+    Attributes:
+        level: Nominal coverage, such as 0.9.
+        relative: Half width as a share of the prediction, from cross-validated residuals.
+        networks: Residuals it rests on.
+        visit_noise: Relative standard deviation of one network's ratio between visits, included in the above.
+    """
+
+    level: float
+    relative: float
+    networks: int
+    visit_noise: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """Error on networks that were measured afterwards and not used to build; percentages of the measured latency.
+
+    Attributes:
+        networks: How many.
+        seed: They were drawn with it.
+        mape_percent, median_percent, worst_percent: Absolute relative error: mean, median, largest.
+        within_5_percent, within_10_percent: Share of networks within those errors.
+        kendall_tau: Rank correlation of predicted and measured.
+        interval_coverage_percent: Share of networks inside their prediction interval.
+        reference_drift_percent: Change of the reference network's latency since the build.
+        date: Day it was made.
+        predicted_ms, measured_ms: One value per network, for the plot.
+    """
+
+    networks: int
+    seed: int
+    mape_percent: float
+    median_percent: float
+    worst_percent: float
+    within_5_percent: float
+    within_10_percent: float
+    kendall_tau: float
+    interval_coverage_percent: float
+    reference_drift_percent: float
+    date: str
+    predicted_ms: tuple[float, ...]
+    measured_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildInfo:
+    """How a table came to be.
+
+    Attributes:
+        space: Name of the search space.
+        space_digest: Its digest.
+        networks: Measured networks.
+        visits: Measurements of them, each with fresh sessions.
+        runs: Timed runs in all.
+        switches: Involuntary context switches during them.
+        seconds: Wall time spent measuring.
+        load_per_core: Load average per processor at the start.
+        clock: `thread_cpu` or `wall`.
+        protocol: Settings of the protocol, as `name=value` pairs in one line.
+        seed: Of the design and the order.
+        date: Day of the build.
+        edgenas: Version of this package.
+    """
+
+    space: str
+    space_digest: str
+    networks: int
+    visits: int
+    runs: int
+    switches: int
+    seconds: float
+    load_per_core: float
+    clock: str
+    protocol: str
+    seed: int
+    date: str
+    edgenas: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyTable:
+    """Times of units on one device and runtime, with the correction and the error of what is predicted from them.
+
+    Attributes:
+        device: The processor.
+        runtime: Runtime, version, precision, scheme, threads, mode.
+        reference: The network all times are relative to.
+        build: How it was measured.
+        probes: Some of the measured networks.
+        entries: Time by unit key.
+        correction: From sums to a network's latency.
+        interval: Of a prediction.
+        validation: Error on held-out networks; None until validated.
+    """
+
+    device: DeviceInfo
+    runtime: RuntimeInfo
+    reference: Reference
+    build: BuildInfo
+    probes: tuple[Probe, ...]
+    entries: Mapping[str, Entry] = field(repr=False)
+    correction: Correction
+    interval: Interval
+    validation: Validation | None = None
+
+    def __post_init__(self) -> None:
+        if not self.entries:
+            raise TableError(explain("a latency table without entries"))
+        if not 0 < self.reference.latency_ms < float("inf"):
+            raise TableError(explain("the reference's latency must be positive", got=self.reference.latency_ms))
+        object.__setattr__(self, "entries", MappingProxyType(dict(self.entries)))
+
+    def entry(self, key: str, *, where: str) -> Entry:
+        """Return the entry of a unit.
+
+        Args:
+            key: `Unit.key`.
+            where: The block or layer that asks, for the error.
+
+        Raises:
+            TableError: The table lacks the unit.
+        """
+        found = self.entries.get(key)
+        if found is None:
+            raise TableError(
+                explain(
+                    f"the latency table of {self.build.space!r} ({self.runtime.slug}) has no entry for {where}: {key}",
+                    remedy="Build a table for this space, or allow interpolation (it is marked in the result).",
+                )
+            )
+        return found
+
+    def require(self, *, device: DeviceInfo | None = None, runtime: RuntimeInfo | None = None) -> None:
+        """Refuse a use that this table was not measured for.
+
+        Args:
+            device: The device at hand; None to not ask.
+            runtime: The runtime and settings at hand; None to not ask.
+
+        Raises:
+            TableError: Names every difference.
+        """
+        differences = self.device.differences(device) if device is not None else ()
+        differences += self.runtime.differences(runtime) if runtime is not None else ()
+        if differences:
+            raise TableError(
+                explain(
+                    f"this latency table is for another target; {'; '.join(differences)}",
+                    remedy="Build one here with `edgenas latency build`, or ask for this one as a foreign table.",
+                )
+            )
+
+    def validated(self, validation: Validation) -> Self:
+        """Return the same table with its validation."""
+        return replace(self, validation=validation)

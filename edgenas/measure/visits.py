@@ -1,0 +1,135 @@
+"""Visits: one network measured against the reference network, with fresh sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgenas.arch import Architecture, lower
+from edgenas.formats import SCHEMES, encode, random_weights
+from edgenas.latency.device import Precision, RuntimeInfo, RuntimeName
+from edgenas.measure.protocol import Protocol, Samples, alternate
+from edgenas.measure.runtime import Runtime, Session, runtime
+
+# A reference session lives for some visits: making one costs as much as a burst, and every network meets several.
+_REFERENCE_VISITS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a table is about, besides the device.
+
+    Attributes:
+        runtime: `ort` or `litert`.
+        precision: fp32, fp16 or int8.
+        scheme: int8 scheme of the writer; empty for its default.
+        protocol: How it is measured; carries threads and mode.
+    """
+
+    runtime: RuntimeName = "ort"
+    precision: Precision = "fp32"
+    scheme: str = ""
+    protocol: Protocol = Protocol()
+
+    def info(self) -> RuntimeInfo:
+        """Describe the target with the version of the installed runtime.
+
+        Raises:
+            DeviceError: The runtime is not installed.
+        """
+        engine = runtime(self.runtime)
+        scheme = (self.scheme or SCHEMES[engine.file_format][0]) if self.precision == "int8" else "none"
+        return RuntimeInfo(
+            runtime=self.runtime,
+            version=engine.version(),
+            precision=self.precision,
+            scheme=scheme,
+            threads=self.protocol.threads,
+            mode=self.protocol.mode,
+        )
+
+    def file(self, architecture: Architecture) -> bytes:
+        """Write the network as the file that is measured: random weights, for int8 ranges without images."""
+        graph = lower(architecture)
+        return encode(
+            graph,
+            random_weights(graph, np.random.default_rng(0)),
+            file_format=runtime(self.runtime).file_format,
+            precision=self.precision,
+            scheme=self.scheme or None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Visit:
+    """One measurement of one network against the reference.
+
+    Attributes:
+        ratio: Latency over the reference's latency.
+        latency_ms, reference_ms: Both, as measured; they drift with the clock of the processor.
+        samples, reference_samples: Raw samples.
+        seconds: Wall time it took, writing and loading the file included.
+    """
+
+    ratio: float
+    latency_ms: float
+    reference_ms: float
+    samples: Samples
+    reference_samples: Samples
+    seconds: float
+
+
+class Bench:
+    """Measures networks against one reference network. Holds a loaded reference; use it from one thread."""
+
+    def __init__(self, target: Target, reference: Architecture, *, seed: int = 0) -> None:
+        self._target = target
+        self._reference = reference
+        self._rng = np.random.default_rng(seed)
+        self._session: Session | None = None
+        self._file = b""
+        self._visits = 0
+
+    def visit(self, architecture: Architecture) -> Visit:
+        """Measure one network in a fresh session.
+
+        Args:
+            architecture: The network.
+
+        Raises:
+            DeviceError: The runtime is missing or refuses the file.
+        """
+        return self.visit_file(self._target.file(architecture))
+
+    def visit_file(self, data: bytes) -> Visit:
+        """Measure the bytes of one file in a fresh session; see `visit`."""
+        start = time.perf_counter()
+        how = self._target.protocol
+        network = self._engine().open(data, threads=how.threads)
+        own, other = alternate([network, self._renewed()], how, self._rng)
+        latency, reference = own.value_ns(how.clock), other.value_ns(how.clock)
+        return Visit(
+            ratio=latency / reference,
+            latency_ms=latency / 1e6,
+            reference_ms=reference / 1e6,
+            samples=own,
+            reference_samples=other,
+            seconds=time.perf_counter() - start,
+        )
+
+    def _engine(self) -> Runtime:
+        return runtime(self._target.runtime)
+
+    def _renewed(self) -> Session:
+        """The reference's session, fresh every few visits."""
+        if self._session is None or self._visits % _REFERENCE_VISITS == 0:
+            self._file = self._file or self._target.file(self._reference)
+            self._session = self._engine().open(self._file, threads=self._target.protocol.threads)
+        self._visits += 1
+        return self._session
+
+
+Progress = Callable[[int, int, str], None]
