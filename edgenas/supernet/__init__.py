@@ -1,0 +1,47 @@
+"""Weight sharing: a supernet of any search space, its training, its members. Torch is imported when first needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from edgenas.supernet.settings import SCHEMES, SupernetSettings
+
+if TYPE_CHECKING:
+    from edgenas.supernet.evaluator import Inherited, SupernetEvaluator
+    from edgenas.supernet.files import load_supernet, save_supernet
+    from edgenas.supernet.member import Member
+    from edgenas.supernet.supernet import Supernet
+    from edgenas.supernet.training import SupernetEpoch, SupernetResult, train_supernet
+
+__all__ = [
+    "SCHEMES",
+    "Inherited",
+    "Member",
+    "Supernet",
+    "SupernetEpoch",
+    "SupernetEvaluator",
+    "SupernetResult",
+    "SupernetSettings",
+    "load_supernet",
+    "save_supernet",
+    "train_supernet",
+]
+
+_TORCH_NAMES = {
+    "Inherited": "evaluator",
+    "Member": "member",
+    "Supernet": "supernet",
+    "SupernetEpoch": "training",
+    "SupernetEvaluator": "evaluator",
+    "SupernetResult": "training",
+    "load_supernet": "files",
+    "save_supernet": "files",
+    "train_supernet": "training",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _TORCH_NAMES:
+        return getattr(import_module(f"edgenas.supernet.{_TORCH_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,81 @@
+"""A trained supernet as one safetensors file that carries its space and the preprocessing of its images."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from edgenas.data import Preprocessing
+from edgenas.errors import DataError, SpaceError, StoreError, WeightsError, explain
+from edgenas.space import SearchSpace, dump, read
+from edgenas.supernet.supernet import Supernet
+
+SPACE_KEY = "edgenas.space"
+PREPROCESSING_KEY = "edgenas.preprocessing"
+
+
+def save_supernet(path: Path, supernet: Supernet, preprocessing: Preprocessing) -> None:
+    """Write a supernet; the file is moved into place when complete.
+
+    Args:
+        path: The `.safetensors` file; replaced where it exists.
+        supernet: What to write.
+        preprocessing: Of its training images.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    arrays = {
+        name: np.array(parameter.detach().cpu().float().numpy(), order="C")
+        for name, parameter in supernet.shared_weights().items()
+    }
+    metadata = {SPACE_KEY: dump(supernet.space), PREPROCESSING_KEY: json.dumps(preprocessing.to_dict())}
+    try:
+        save_file(arrays, partial, metadata=metadata)
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(explain(f"cannot write {path}", got=str(error))) from error
+
+
+@torch.no_grad()
+def load_supernet(path: Path, *, space: SearchSpace | None = None) -> tuple[Supernet, Preprocessing]:
+    """Read a supernet.
+
+    Args:
+        path: A file that `save_supernet` wrote.
+        space: The space that it must be of; None accepts any.
+
+    Raises:
+        WeightsError: It is no such file, is damaged, or belongs to another space.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(explain(f"cannot read {path}", got=str(error))) from error
+    try:
+        stored = read(metadata[SPACE_KEY], source=f"space in {path}")
+        preprocessing = Preprocessing.from_dict(json.loads(metadata[PREPROCESSING_KEY]))
+    except KeyError as error:
+        raise WeightsError(explain(f"{path} is no supernet", allowed="a file that supernet training wrote")) from error
+    except (ValueError, SpaceError, DataError) as error:
+        raise WeightsError(explain(f"the space or preprocessing in {path} is damaged", got=str(error))) from error
+    if space is not None and space.digest != stored.digest:
+        raise WeightsError(
+            explain(f"{path} is a supernet of another space", got=stored.name, allowed=f"{space.name} as it is now")
+        )
+    supernet = Supernet(stored)
+    for name, parameter in supernet.shared_weights().items():
+        if name not in arrays or arrays[name].shape != tuple(parameter.shape):
+            raise WeightsError(explain(f"{path} is damaged: {name} is missing or has another shape"))
+        parameter.copy_(torch.from_numpy(arrays[name]))
+    return supernet, preprocessing

@@ -1,0 +1,73 @@
+"""Which members of the space a training step works on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.space import SearchSpace
+from edgenas.supernet.settings import SupernetSettings
+
+Genes = NDArray[np.int64]
+
+_STREAM = 2**31 + 1
+"""Keeps the choice of members apart from the order of images, which is seeded by (seed, epoch, step)."""
+
+PROGRESSIVE_PHASES = (
+    ("resolution", "kernel", "start_kernel", "kind", "squeeze_excite", "activation"),
+    ("depth",),
+    ("expansion", "expanded"),
+    ("width", "out"),
+)
+"""In this order choices are set free; in once-for-all: kernel, depth, width (Cai 2020, section 3.3)."""
+
+WARM_UP_SHARE = 0.2
+"""Share of the budget in which progressive shrinking trains the largest member alone."""
+
+PHASE_SHARE = 0.15
+"""Share of the budget of every phase but the last, which has the rest."""
+
+
+class Members(NamedTuple):
+    """The members of one step.
+
+    Attributes:
+        genes: One row (D,) each.
+        teacher: Whether the first one teaches the others.
+    """
+
+    genes: list[Genes]
+    teacher: bool
+
+
+def members_of_step(space: SearchSpace, settings: SupernetSettings, *, step: int, share: float) -> Members:
+    """Return the members that a step trains; depends on the arguments alone, so that a training can be taken up.
+
+    Args:
+        space: The space.
+        settings: Scheme and seed.
+        step: Optimiser steps done.
+        share: Share of the budget spent, [0, 1].
+    """
+    rng = np.random.default_rng((settings.train.seed, step, _STREAM))
+    if settings.scheme == "sandwich":
+        genes = [space.largest(), space.smallest(), *space.sample(settings.random_members, rng)]
+        return Members(genes, teacher=settings.distillation_weight > 0 and share >= settings.distil_after)
+    if settings.scheme == "progressive":
+        return Members([_restricted(space, space.sample(1, rng)[0], share)], teacher=False)
+    if settings.scheme == "cycle" and step % 2 == 0:
+        return Members([space.largest() if step % 4 == 0 else space.smallest()], teacher=False)
+    return Members([space.sample(1, rng)[0]], teacher=False)
+
+
+def _restricted(space: SearchSpace, genes: Genes, share: float) -> Genes:
+    """Put back to the largest what is not free yet."""
+    if share < WARM_UP_SHARE:
+        return space.largest()
+    free = int((share - WARM_UP_SHARE) / PHASE_SHARE) + 1
+    fields = {field for phase in PROGRESSIVE_PHASES[:free] for field in phase}
+    largest = space.largest()
+    locked = np.array([name.rpartition(".")[2] not in fields for name in space.gene_names])
+    return np.where(locked, largest, genes)

@@ -1,0 +1,60 @@
+"""How a supernet is trained; knows no torch, so that configurations stay light."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from edgenas.errors import ConfigError, explain, nearest
+from edgenas.train.settings import TrainSettings
+
+SchemeName = Literal["single_path", "cycle", "sandwich", "progressive"]
+
+SCHEMES: tuple[str, ...] = get_args(SchemeName)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetSettings:
+    """The recipe of a supernet's training.
+
+    Attributes:
+        scheme: Which members are trained in a step:
+            "single_path": one random member (Guo 2020);
+            "cycle": one member, in turns the largest, a random one, the smallest, a random one;
+            "sandwich": the largest, the smallest and `random_members` random ones, gradients summed (Yu 2018);
+            "progressive": one random member of a part of the space that grows from the largest network to all:
+            first kernels, block kinds and resolutions, then depths, expansions and widths (Cai 2020).
+        random_members: Of a sandwich step.
+        distillation_weight: Share of the largest member's outputs in the loss of the others in a sandwich step
+            (Yu 2020: 1).
+        distil_after: Share of the budget after which a sandwich step distils; before, all learn from labels.
+        train: Budget, optimiser, augmentation, precision and seed, as for one network. `averaging_decay` averages
+            the shared weights; dropout, stochastic depth and `keep` do not apply.
+    """
+
+    scheme: SchemeName = "cycle"
+    random_members: int = 2
+    distillation_weight: float = 1.0
+    distil_after: float = 0.0
+    train: TrainSettings = TrainSettings()
+
+    def __post_init__(self) -> None:
+        if self.scheme not in SCHEMES:
+            hint = nearest(str(self.scheme), SCHEMES)
+            raise ConfigError(
+                explain(f"unknown supernet.scheme{hint}", got=repr(self.scheme), allowed=", ".join(SCHEMES))
+            )
+        if self.random_members < 0:
+            raise ConfigError(
+                explain("impossible supernet.random_members", got=self.random_members, allowed="0 or more")
+            )
+        for name in ("distillation_weight", "distil_after"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise ConfigError(explain(f"impossible supernet.{name}", got=value, allowed="0 to 1"))
+        for name in ("dropout", "stochastic_depth"):
+            if getattr(self.train, name):
+                raise ConfigError(explain(f"supernet.train.{name} has no meaning for a supernet", allowed=0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)

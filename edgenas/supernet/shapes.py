@@ -1,0 +1,154 @@
+"""Which weights the members of a space share: their names and their largest shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edgenas.arch.architecture import Architecture, Block, Head, Stage, Stem
+from edgenas.arch.graph import Graph, Op
+from edgenas.arch.lower import lower
+from edgenas.errors import SpaceError, explain
+from edgenas.space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """One weighted operation of a member, and how much of the shared weights it takes.
+
+    Attributes:
+        name: Of the shared weights: `stages.2.0.mbconv.expand`; stem and head keep the operation's own name.
+        out_channels, in_channels: First channels that it takes; `in_channels` is per group.
+        kernel: Centre that it takes; 0 for a fully connected layer.
+        norm: Whether batch norm follows.
+        depthwise: Whether it is a depthwise convolution.
+    """
+
+    name: str
+    out_channels: int
+    in_channels: int
+    kernel: int
+    norm: bool
+    depthwise: bool
+
+    def fits_into(self, other: Sharing) -> bool:
+        """Whether weights of the other's shape hold this one's."""
+        return (
+            self.out_channels <= other.out_channels
+            and self.in_channels <= other.in_channels
+            and self.kernel <= other.kernel
+        )
+
+
+def block_form(block: Block) -> str:
+    """Name the form of a block; blocks of another form at the same place do other work and share no weights.
+
+    Kernel, expansion, width, squeeze-excite and activation leave the form as it is: their weights are nested.
+    """
+    parts: list[str] = [block.kind]
+    if not block.expand:
+        parts.append("flat")
+    if block.start_kernel:
+        parts.append("start")
+    if not block.kernel:
+        parts.append("pointwise")
+    return "-".join(parts)
+
+
+def sharings(graph: Graph, places: Mapping[str, str]) -> Iterator[Sharing | None]:
+    """Yield for every operation how it shares weights; None where it has no weights.
+
+    Args:
+        graph: A member's graph.
+        places: Name of the shared weights of each block, see `block_places`.
+    """
+    for op, sources in graph.with_inputs():
+        if not op.weighted:
+            yield None
+            continue
+        place = places.get(op.block)
+        yield Sharing(
+            name=op.name if place is None else place + op.name.removeprefix(op.block),
+            out_channels=op.shape.channels,
+            in_channels=_fan_in(op, sources[0]),
+            kernel=op.kernel if op.kind == "conv" else 0,
+            norm=op.norm,
+            depthwise=op.depthwise,
+        )
+
+
+def block_places(architecture: Architecture, slots: Sequence[tuple[int, int]]) -> dict[str, str]:
+    """Map the blocks of a graph (`stages.1.0`) to the names of their shared weights (`stages.1.2.mbconv`).
+
+    Args:
+        architecture: A member.
+        slots: Place of each of its blocks in the space's full grid.
+
+    Raises:
+        SpaceError: There are not as many slots as blocks.
+    """
+    names = [f"stages.{s}.{b}" for s, stage in enumerate(architecture.stages) for b in range(len(stage.blocks))]
+    if len(names) != len(slots):
+        raise SpaceError(explain("a space must name a slot for every block", got=len(slots), allowed=len(names)))
+    return {
+        name: _place(stage, index, block)
+        for name, (stage, index), block in zip(names, slots, architecture.blocks(), strict=True)
+    }
+
+
+def shared_shapes(space: SearchSpace) -> dict[str, Sharing]:
+    """Find the largest shape of every shared weight of a space: exact, from every block that may stand anywhere.
+
+    Args:
+        space: The space.
+
+    Returns:
+        The largest sharing by name; stem and head first, then place by place.
+    """
+    found: dict[str, Sharing] = {}
+    largest = space.decode(space.largest())
+    ends = (
+        sharing
+        for op, sharing in zip(lower(largest).ops, sharings(lower(largest), {}), strict=True)
+        if not op.block.startswith("stages.")
+    )
+    _widen(found, ends)
+    for stage, index in space.grid:
+        for channels, block in space.blocks_at(stage, index):
+            _widen(found, _block_sharings(channels, block, _place(stage, index, block)))
+    return found
+
+
+def _block_sharings(channels: int, block: Block, place: str) -> Iterator[Sharing | None]:
+    """Lower a block alone, behind a stem of as many channels as it takes."""
+    alone = Architecture(
+        resolution=8,
+        stem=Stem(out_channels=channels),
+        stages=(Stage(blocks=(block,)),),
+        head=Head(conv_channels=0),
+        classes=1,
+    )
+    for sharing in sharings(lower(alone), {"stages.0.0": place}):
+        if sharing is not None and sharing.name.startswith(f"{place}."):
+            yield sharing
+
+
+def _widen(found: dict[str, Sharing], more: Iterable[Sharing | None]) -> None:
+    for sharing in more:
+        if sharing is None:
+            continue
+        known = found.get(sharing.name, sharing)
+        found[sharing.name] = replace(
+            sharing,
+            out_channels=max(known.out_channels, sharing.out_channels),
+            in_channels=max(known.in_channels, sharing.in_channels),
+            kernel=max(known.kernel, sharing.kernel),
+        )
+
+
+def _place(stage: int, index: int, block: Block) -> str:
+    return f"stages.{stage}.{index}.{block_form(block)}"
+
+
+def _fan_in(op: Op, source: Op) -> int:
+    return source.shape.elements if op.kind == "fc" else source.shape.channels // op.groups
