@@ -83,16 +83,39 @@ class LatencySection(Section):
     force: bool = Field(False, description="Measure even on a busy machine.")
 
 
+class AugmentSection(Section):
+    """Random changes of training images; all off by default."""
+
+    crop_padding: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="Largest random shift, pixels.")
+    flip: bool = Field(False, description="Mirror left and right.")
+    jitter: float = Field(0.0, ge=0, le=1, description="Strength of colour changes.")
+    randaugment_ops: Annotated[int, Field(ge=0, le=10)] = 0
+    randaugment_magnitude: float = Field(0.5, ge=0, le=1)
+    erase_probability: float = Field(0.0, ge=0, le=1)
+    mixup_alpha: float = Field(0.0, ge=0)
+    cutmix_alpha: float = Field(0.0, ge=0)
+
+
 class SupernetSection(Section):
     """Training of the shared weights that judge candidates."""
 
     scheme: Literal["single_path", "cycle", "sandwich", "progressive"] = "cycle"
+    random_members: Annotated[int, Field(ge=0)] = Field(2, description="Of a sandwich step.")
+    distillation_weight: float = Field(1.0, ge=0, le=1, description="Of a sandwich step.")
+    distil_after: float = Field(0.0, ge=0, le=1, description="Share of the training before a sandwich distils.")
     epochs: Positive = 30
-    batch_size: Positive = 64
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    accumulation: Positive = 1
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(1e-2, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
+    warmup_share: float = Field(0.05, ge=0, le=1)
+    clip_norm: float | None = Field(None, gt=0)
+    averaging_decay: float | None = Field(None, gt=0, lt=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    recalibration_images: Positive = 512
+    augment: AugmentSection = AugmentSection()
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    recalibration_images: Positive = Field(512, description="Training images for a member's normalisation statistics.")
 
 
 class SearchSection(Section):
@@ -115,19 +138,6 @@ class FrontSection(Section):
     """Measuring the networks of the front on the device."""
 
     measure: Positive = Field(12, description="At most so many networks of the front are measured.")
-
-
-class AugmentSection(Section):
-    """Random changes of training images; all off by default."""
-
-    crop_padding: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="Largest random shift, pixels.")
-    flip: bool = Field(False, description="Mirror left and right.")
-    jitter: float = Field(0.0, ge=0, le=1, description="Strength of colour changes.")
-    randaugment_ops: Annotated[int, Field(ge=0, le=10)] = 0
-    randaugment_magnitude: float = Field(0.5, ge=0, le=1)
-    erase_probability: float = Field(0.0, ge=0, le=1)
-    mixup_alpha: float = Field(0.0, ge=0)
-    cutmix_alpha: float = Field(0.0, ge=0)
 
 
 class TrainSection(Section):

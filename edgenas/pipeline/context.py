@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
     from edgenas.latency import LatencyTable
     from edgenas.space import SearchSpace
+    from edgenas.supernet import SupernetEvaluator
 
 Progress = Callable[[int, int, str], None]
 ProgressFactory = Callable[[str], AbstractContextManager[Progress]]
@@ -99,3 +100,10 @@ class RunContext:
         from edgenas.latency import read_table
 
         return read_table(self.directory.path / TABLE_FILE)
+
+    @cached_property
+    def evaluator(self) -> SupernetEvaluator:
+        """The trained supernet, ready to judge networks."""
+        from edgenas.pipeline.sharing import load_evaluator
+
+        return load_evaluator(self)

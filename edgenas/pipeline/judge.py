@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.arch import lower
 from edgenas.pipeline.costs import CostModel
 from edgenas.study import Evaluation, Metric, Objective, Outcome
 
@@ -40,10 +39,13 @@ class Judge:
         costs = self._costs(genes)
         for row, code in enumerate(genes):
             started = time.monotonic()
-            found = self._accuracy.accuracy(code)
+            found = self._accuracy.evaluate(code[None])
             metrics = {
                 "accuracy": Metric(
-                    value=found.value, standard_error=found.standard_error, unit="1", source="inherited"
+                    value=float(found.accuracy[0]),
+                    standard_error=float(found.standard_error[0]),
+                    unit="1",
+                    source="inherited",
                 ),
                 "latency_ms": Metric(
                     value=float(costs.latency_ms[row]),
@@ -66,7 +68,3 @@ def identify(space: SearchSpace) -> Callable[[Genes], list[str]]:
     """Return the function from genes (N, D) to digests of architectures."""
     return lambda genes: [space.decode(code).digest for code in genes]
 
-
-def input_size(space: SearchSpace, genes: NDArray[np.int64]) -> int:
-    """Resolution of one network."""
-    return lower(space.decode(genes)).input.shape.height

@@ -49,15 +49,14 @@ def neighbours(
     keep = np.unique(np.linspace(0, len(changed) - 1, min(MOST, len(changed))).astype(int))
     population = np.stack([genes, *(changed[index] for index in keep)])
     found = costs(population)
-    judged = [accuracy.accuracy(code) for code in population]
-    base = judged[0]
+    judged = accuracy.evaluate(population)
     rows = [
         {
             "change": names[index],
-            "accuracy_change": judged[row].value - base.value,
+            "accuracy_change": float(judged.accuracy[row] - judged.accuracy[0]),
             "latency_change": float(found.latency_ms[row] / found.latency_ms[0] - 1),
             "macs_change": float(found.macs[row] / found.macs[0] - 1),
         }
         for row, index in enumerate(keep, start=1)
     ]
-    return rows, base.standard_error
+    return rows, float(judged.standard_error[0])

@@ -104,7 +104,7 @@ def train_network(context: RunContext, genes: NDArray[np.int64], digest: str) ->
         stochastic_depth=section.stochastic_depth,
     )
     if section.from_supernet:
-        module.load_weights(context.evaluator.weights(genes))
+        module.load_weights(context.evaluator.member(genes).weights())
     device = context.compute_device
     with context.progress("train the network") as report:
         result = fit(

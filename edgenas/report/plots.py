@@ -122,7 +122,7 @@ def layers_plot(layers: Sequence[Mapping[str, Any]]) -> str:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("share of the network, %")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return _svg(figure)
 
 

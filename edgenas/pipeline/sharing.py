@@ -1,0 +1,110 @@
+"""The supernet stage: train the shared weights that judge candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from edgenas.config.settings import SupernetSection
+from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.stage import Stage
+
+if TYPE_CHECKING:
+    from edgenas.supernet import SupernetEvaluator
+    from edgenas.supernet.settings import SupernetSettings
+
+SUPERNET_FILE = "supernet/supernet.safetensors"
+TRAINING_FILE = "supernet/training.json"
+_OWN = {"scheme", "random_members", "distillation_weight", "distil_after"}
+
+
+def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) -> SupernetSettings:
+    """Translate a configuration's section to the settings of a supernet's training.
+
+    Args:
+        section: The section.
+        seed: Of the training.
+        workers: Threads that read images which do not lie in memory.
+    """
+    from edgenas.data.augment_settings import AugmentSettings
+    from edgenas.supernet.settings import SupernetSettings
+    from edgenas.train import TrainSettings
+
+    values = section.model_dump(exclude={*_OWN, "augment", "recalibration_images"})
+    train = TrainSettings(
+        **values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers
+    )
+    return SupernetSettings(**section.model_dump(include=_OWN), train=train)
+
+
+def load_evaluator(context: RunContext) -> SupernetEvaluator:
+    """Load the run's supernet, ready to judge.
+
+    Raises:
+        WeightsError: Its file is damaged or belongs to another space.
+    """
+    from edgenas.supernet import SupernetEvaluator
+    from edgenas.supernet.files import load_supernet
+
+    device = context.compute_device
+    supernet, preprocessing = load_supernet(context.directory.path / SUPERNET_FILE, space=context.space)
+    return SupernetEvaluator(
+        supernet.to(device),
+        context.data,
+        preprocessing,
+        calibration=context.settings.supernet.recalibration_images,
+        device=device,
+    )
+
+
+def _inputs(context: RunContext) -> Mapping[str, Any]:
+    settings = context.settings
+    return {
+        "seed": settings.seed,
+        "space": context.space.digest,
+        "supernet": settings.supernet.model_dump(exclude={"recalibration_images"}),
+    }
+
+
+def _run(context: RunContext) -> None:
+    import torch
+
+    from edgenas.supernet import Supernet, train_supernet
+    from edgenas.supernet.files import save_supernet
+
+    seed = context.seed("supernet")
+    device = context.compute_device
+    supernet = Supernet(context.space, generator=torch.Generator().manual_seed(seed))
+    settings = supernet_settings(context.settings.supernet, seed=seed, workers=context.threads)
+    with context.progress("train the supernet") as report:
+        result = train_supernet(
+            supernet,
+            context.data,
+            settings,
+            preprocessing=context.preprocessing,
+            progress=report,
+            checkpoint_dir=context.directory.file("supernet/checkpoint/state").parent,
+            device=device,
+        )
+    save_supernet(context.directory.file(SUPERNET_FILE), supernet, result.preprocessing)
+    context.directory.write_json(
+        TRAINING_FILE,
+        {
+            "scheme": settings.scheme,
+            "epochs": len(result.history),
+            "seconds": result.seconds,
+            "images_per_second": result.images_per_second,
+            "device": device,
+            "history": [{"epoch": record.epoch + 1, "loss": record.train_loss} for record in result.history],
+        },
+    )
+
+
+STAGE: Stage[RunContext] = Stage(
+    name="supernet",
+    title="train the supernet",
+    needs=("data",),
+    outputs=(SUPERNET_FILE, TRAINING_FILE),
+    inputs=_inputs,
+    run=_run,
+)
