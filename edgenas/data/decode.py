@@ -28,7 +28,7 @@ def open_header(path: Path) -> tuple[tuple[int, int], int]:
     """
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(ORIENTATION_TAG) in TRANSPOSING_ORIENTATIONS
+            turned = _orientation(image) in TRANSPOSING_ORIENTATIONS
             height, width = (image.width, image.height) if turned else (image.height, image.width)
             return (height, width), _channels(image)
     except DECODE_ERRORS as error:
@@ -57,6 +57,16 @@ def pillow_to_array(image: Image.Image) -> Images:
     channels = _channels(image)
     pixels = np.asarray(image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]))
     return pixels[..., None] if channels == 1 else pixels
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """Return the EXIF orientation that the header states."""
+    if image.format != "PNG":
+        return image.getexif().get(ORIENTATION_TAG)
+    # For PNG `getexif` decodes all pixels to look behind them; before them is where cameras write it.
+    exif = Image.Exif()
+    exif.load(image.info.get("exif", b""))
+    return exif.get(ORIENTATION_TAG)
 
 
 def _channels(image: Image.Image) -> int:

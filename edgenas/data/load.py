@@ -58,7 +58,7 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
     plans, channels, resolution = _plan(raw, readers, settings)
     splits, skipped, digest, lazy = _build(plans, readers, settings, raw.classes, progress)
     skipped = (*raw.skipped, *skipped)
-    _refuse_unreadable(skipped, sum(len(plan.indices) for plan in plans) + len(skipped))
+    _refuse_unreadable(skipped, sum(len(plan.indices) for plan in plans) + len(raw.skipped))
     return ImageData(
         train=splits[0],
         validation=splits[1],

@@ -66,6 +66,18 @@ def test_seed_and_epoch_alone_decide_an_augmented_epoch() -> None:
     assert not same(epoch(0, 0), epoch(1, 0))
 
 
+def test_each_step_of_each_epoch_has_draws_of_its_own() -> None:
+    rows = np.broadcast_to(np.arange(8, dtype=np.uint8)[None, :, None, None] * 30, (40, 8, 8, 1)).copy()
+    batches = make(ArraySplit(images=rows, labels=np.zeros(40, np.int64)), batch_size=20)
+    shifts = AugmentSettings(crop_padding=3)
+    drawn = [
+        tuple(batch.images[:, 0, :, 0].flatten().tolist())
+        for epoch in range(2)
+        for batch in batches.shuffled(seed=0, epoch=epoch, classes=1, augment=shifts)
+    ]
+    assert len(set(drawn)) == 4
+
+
 def test_an_epoch_can_be_taken_up_in_its_middle() -> None:
     batches = make(numbered())
     whole = list(batches.shuffled(seed=3, epoch=2, classes=5, augment=ALL))

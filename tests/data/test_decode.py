@@ -54,10 +54,11 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
         open_header(path)
 
 
-def test_a_truncated_file_passes_the_header_and_fails_in_its_pixels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_truncated_file_passes_the_header_and_fails_in_its_pixels(tmp_path: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    path = save(tmp_path / "x.jpg", Image.fromarray(noise))
+    path = save(tmp_path / f"x.{suffix}", Image.fromarray(noise))
     path.write_bytes(path.read_bytes()[:1500])
     open_header(path)
     with pytest.raises(UnreadableImageError, match="truncated"):
-        decode_image(path, name="x.jpg")
+        decode_image(path, name="x")

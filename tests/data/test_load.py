@@ -51,6 +51,16 @@ def test_another_seed_splits_differently() -> None:
     assert not np.array_equal(first.test.labels, second.test.labels)
 
 
+def test_another_seed_splits_validation_differently_where_the_test_part_is_given(
+    tmp_path: Path, write_folder: Write
+) -> None:
+    for part, count in (("train", 20), ("test", 3)):
+        write_folder(tmp_path / part, a=count, b=count)
+    first, second = (load(DataSettings(source="folder", path=str(tmp_path), seed=seed)) for seed in (0, 1))
+    assert np.array_equal(parts(first)[2], parts(second)[2])
+    assert not np.array_equal(parts(first)[1], parts(second)[1])
+
+
 def test_limits_hold_and_leave_the_other_splits_alone() -> None:
     whole = load(DataSettings())
     some = load(DataSettings(train_limit=200, validation_limit=50))

@@ -19,7 +19,7 @@ def test_the_average_follows_its_formula() -> None:
         average.update(model, step)
         decay = min(0.5, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * step
-    assert average.model.weight.item() == pytest.approx(expected, rel=1e-5)
+        assert average.model.weight.item() == pytest.approx(expected, rel=1e-5)
     assert not average.model.weight.requires_grad
 
 
