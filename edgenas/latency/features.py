@@ -15,6 +15,8 @@ FloatArray = NDArray[np.float64]
 # Layouts, gates and fusions make the same arithmetic cost differently; activations differ in their arithmetic.
 # Keeps rates that no measurement tells apart from running away; far below the noise of a measurement.
 _PULL = 0.02
+_BLOCK = 16
+_IMAGE_CHANNELS = 3
 _COSTLY = ("hard_swish", "silu", "hard_sigmoid", "sigmoid")
 
 
@@ -26,14 +28,14 @@ def group(unit: Unit) -> str:
 def work(unit: Unit) -> FloatArray:
     """Amounts (7,) of work that a unit's time is a non-negative combination of, within its group.
 
-    In order: one call, multiply-accumulates, weights, values read, values written, values through a costly
-    activation, values that change layout around a squeeze-excite.
+    In order: one call, multiply-accumulates of whole channel blocks, weights, values read, values written, values
+    through a costly activation, values that change layout around a squeeze-excite.
     """
     moved = (unit.source.elements if unit.gated else 0) + (unit.result.elements if unit.pooled else 0)
     return np.array(
         [
             2e4,
-            unit.macs,
+            _computed(unit),
             unit.weights,
             unit.source.elements,
             unit.result.elements * (2 if unit.residual else 1),
@@ -45,8 +47,10 @@ def work(unit: Unit) -> FloatArray:
 
 
 def position(unit: Unit) -> FloatArray:
-    """Coordinates (8,) in which near units have alike efficiency: logarithms of sizes, and switches."""
-    shape = (unit.source.channels, unit.result.channels, unit.result.height * unit.result.width)
+    """Coordinates (10,) in which near units have alike efficiency: logarithms of sizes, and switches."""
+    before, after = unit.source.channels, unit.result.channels
+    # Kernels work on blocks of channels; what does not fill a block is computed for nothing, or another way.
+    shape = (before, after, unit.result.height * unit.result.width, _blocks(before) / before, _blocks(after) / after)
     switches = (
         unit.kernel / 2.0,
         float(unit.stride),
@@ -55,6 +59,21 @@ def position(unit: Unit) -> FloatArray:
         _COSTLY.index(unit.activation) * 0.5 + 1.0 if unit.activation in _COSTLY else 0.0,
     )
     return np.concatenate([np.log2(shape), switches])
+
+
+def _blocks(channels: int) -> int:
+    """Channels rounded up to whole vector blocks."""
+    return -(-channels // _BLOCK) * _BLOCK
+
+
+def _computed(unit: Unit) -> float:
+    """Multiply-accumulates that kernels really compute: whole blocks of channels, in and out."""
+    before, after = unit.source.channels, unit.result.channels
+    share = _blocks(after) / after
+    # Depthwise kernels have one input per output; a stem's few channels have a kernel of their own.
+    if unit.kind in ("pointwise", "conv") and before > _IMAGE_CHANNELS:
+        share *= _blocks(before) / before
+    return unit.macs * share
 
 
 class Trend:

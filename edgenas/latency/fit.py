@@ -26,6 +26,8 @@ _CHUNK = 1024
 # A run's own cost and the overhead of all its units together: standard deviations, shares of a typical network.
 _EXTRA = 0.05
 _SEARCHED = ("smooth", "length", "alone", "noise")
+# Widths of the priors, natural logarithm: the noise is known from repeated visits, the others are guesses.
+_PRIOR = np.array([1.5, 1.5, 1.5, 0.5])
 _LOW, _HIGH = np.log([0.02, 0.5, 0.005, 0.003]), np.log([0.6, 8.0, 0.3, 0.2])
 
 
@@ -83,13 +85,14 @@ class UnitFit:
         spread: Hyperparameters found by maximum likelihood.
     """
 
-    def __init__(self, units: Sequence[Unit], counts: FloatArray, ratios: FloatArray) -> None:
+    def __init__(self, units: Sequence[Unit], counts: FloatArray, ratios: FloatArray, *, noise: float = 0.0) -> None:
         """Fit.
 
         Args:
             units: (U,) distinct units that the networks contain.
             counts: (n, U) how often each network contains each unit.
             ratios: (n,) measured latency ratios, positive.
+            noise: Relative standard deviation of a ratio as seen between sessions; 0 where unknown.
         """
         self._names: dict[str, int] = {}
         self._units = {unit.key: place for place, unit in enumerate(units)}
@@ -104,7 +107,7 @@ class UnitFit:
         self._extra = np.column_stack([np.ones(len(ratios)), number]) / ratios[:, None]
         self._extra_spread = _EXTRA * typical / np.array([1.0, float(np.median(number))])
         self._residual = 1.0 - self._rows.sum(axis=1)
-        self.spread = self._most_likely()
+        self.spread = self._most_likely(Spread(noise=noise) if noise else Spread())
         self._factor = cho_factor(self._observed(self.spread), lower=True)
         self._weights = cho_solve(self._factor, self._residual)
         inverse = cho_solve(self._factor, np.eye(len(ratios)))
@@ -149,9 +152,8 @@ class UnitFit:
         found[np.diag_indices_from(found)] += spread.noise**2
         return found
 
-    def _most_likely(self) -> Spread:
+    def _most_likely(self, start: Spread) -> Spread:
         """Maximise the marginal likelihood (eq. 2.30) over four of the six numbers, with weak log-normal priors."""
-        start = Spread()
         first = np.log([getattr(start, name) for name in _SEARCHED])
 
         def at(point: FloatArray) -> Spread:
@@ -162,7 +164,7 @@ class UnitFit:
         def loss(point: FloatArray) -> float:
             lower, _ = factor = cho_factor(self._observed(at(point)), lower=True)
             fit = 0.5 * float(self._residual @ cho_solve(factor, self._residual)) + float(np.log(np.diag(lower)).sum())
-            return fit + 0.5 * float((((point - first) / 1.5) ** 2).sum())
+            return fit + 0.5 * float((((point - first) / _PRIOR) ** 2).sum())
 
         options = {"maxfev": 60, "xatol": 0.05, "fatol": 0.05}
         return at(minimize(loss, first, method="Nelder-Mead", options=options).x)

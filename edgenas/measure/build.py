@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgenas import __version__
 from edgenas.arch import Architecture, lower
 from edgenas.arch.notation import format_notation
-from edgenas.errors import DeviceError, InputError, explain
+from edgenas.errors import InputError, explain
 from edgenas.latency.device import Mode, Precision, RuntimeName, local_device
 from edgenas.latency.fit import UnitFit
 from edgenas.latency.table import (
@@ -29,6 +29,7 @@ from edgenas.latency.table import (
     Reference,
 )
 from edgenas.latency.units import Unit, graph_units
+from edgenas.measure.campaign import MAX_PASSES, Campaign, visit_noise
 from edgenas.measure.design import Design, covering_design, space_units
 from edgenas.measure.protocol import Protocol, low_half_mean, require_quiet
 from edgenas.measure.state import SampleFile
@@ -40,7 +41,7 @@ FloatArray = NDArray[np.float64]
 
 LEVEL = 0.9
 _MIN_NETWORKS = 4
-_REVISIT_SHARE = 0.12
+_NORMAL_90 = 1.6448536269514722
 _PROBE_QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -67,6 +68,8 @@ def build_table(
     mode: Mode = "hot",
     scheme: str = "",
     networks: int = 100,
+    target_error: float = 0.01,
+    seconds: float = 60.0,
     seed: int = 0,
     samples: str | Path | None = None,
     force: bool = False,
@@ -82,6 +85,8 @@ def build_table(
         mode: `hot` or `cold`.
         scheme: int8 scheme of the writer; empty for its default.
         networks: Networks to measure, 4 or more; 100 for a large space.
+        target_error: Networks are visited again while the relative standard error between sessions is above this ...
+        seconds: ... and all visits together stay within this time. The first pass is always completed.
         seed: Of the design and of the order of measurements.
         samples: File that keeps every visit as it is taken. The same call goes on where it was stopped.
         force: Measure on a busy machine too.
@@ -112,48 +117,23 @@ def build_table(
         "space": space.digest,
         "reference": reference.digest,
         "networks": networks,
+        "target_error": target_error,
         "seed": seed,
     }
     kept = SampleFile(Path(samples) if samples is not None else None, identity)
     kept.open()
-    _take(space, design, Bench(target, reference, seed=seed), kept, seed, progress)
+    campaign = Campaign(space, design, Bench(target, reference, seed=seed), kept, progress)
+    campaign.run(seed=seed, target_error=target_error, seconds=seconds)
     return table_from(space, design, target, kept, load_per_core=load, seed=seed)
-
-
-def visits_of(networks: int, seed: int) -> list[tuple[int, int]]:
-    """Return the visits of a build, (network, times visited before): all once, then some again in fresh sessions."""
-    again = np.random.default_rng(seed).permutation(networks)[: max(3, round(_REVISIT_SHARE * networks))]
-    return [(index, 0) for index in range(networks)] + [(int(index), 1) for index in again]
-
-
-def _take(
-    space: SearchSpace, design: Design, bench: Bench, kept: SampleFile, seed: int, progress: Progress | None
-) -> None:
-    """Take every visit that the file does not hold yet, in a random order, so that drift is no trend in the design."""
-    visits = visits_of(len(design.genes), seed)
-    order = np.random.default_rng(seed + 1).permutation(len(design.genes))
-    visits = [visits[index] for index in order] + visits[len(order) :]
-    for done, (index, visit) in enumerate(visits):
-        genes = tuple(int(gene) for gene in design.genes[index])
-        if kept.get(genes, visit) is None:
-            try:
-                kept.add(genes, visit, bench.visit(space.decode(design.genes[index])))
-            except DeviceError as error:
-                where = f"{len(kept)} visits are kept in {kept.path}" if kept.path else "nothing was kept in a file"
-                raise DeviceError(
-                    f"{error} The measurement stopped after {len(kept)} of {len(visits)} visits; {where}. "
-                    "The same command goes on from there."
-                ) from error
-        if progress is not None:
-            progress(done + 1, len(visits), "measure networks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Measured:
-    """Measured networks of a build: their mean ratios (n,) and all their visits."""
+    """Measured networks of a build: their mean ratios (n,), all their visits, and the noise of one visit."""
 
     ratios: FloatArray
     visits: tuple[tuple[Visit, ...], ...]
+    noise: float
 
     @property
     def all(self) -> list[Visit]:
@@ -161,12 +141,13 @@ class _Measured:
 
 
 def _measured(design: Design, kept: SampleFile) -> _Measured:
-    visits = []
+    visits: list[tuple[Visit, ...]] = []
     for genes in design.genes:
-        found = [kept.get(tuple(int(gene) for gene in genes), visit) for visit in (0, 1)]
+        found = [kept.get(tuple(int(gene) for gene in genes), visit) for visit in range(MAX_PASSES)]
         visits.append(tuple(visit for visit in found if visit is not None))
     ratios = np.array([np.mean([visit.ratio for visit in found]) for found in visits])
-    return _Measured(ratios=ratios, visits=tuple(visits))
+    noise = visit_noise(kept, [tuple(int(gene) for gene in genes) for genes in design.genes])
+    return _Measured(ratios=ratios, visits=tuple(visits), noise=noise)
 
 
 def table_from(
@@ -182,7 +163,8 @@ def table_from(
     for row, pairs in enumerate(lists):
         for unit, _ in pairs:
             counts[row, places[unit.key]] += 1
-    fit = UnitFit(list(known.values()), counts, measured.ratios)
+    passes = float(np.mean([len(found) for found in measured.visits]))
+    fit = UnitFit(list(known.values()), counts, measured.ratios, noise=measured.noise / math.sqrt(passes))
     visits = measured.all
     references = np.array([visit.reference_ms for visit in visits])
     return LatencyTable(
@@ -258,9 +240,9 @@ def _interval(design: Design, measured: _Measured, fit: UnitFit) -> Interval:
     largest = np.sort(drawn)
     # With fewer than nine residuals no quantile at 90 % exists: widen the largest in proportion.
     relative = float(largest[rank - 1]) if rank <= len(drawn) else float(largest[-1]) * rank / len(drawn)
-    pairs = [np.log(found[1].ratio / found[0].ratio) for found in measured.visits if len(found) == 2]
-    noise = float(np.sqrt(np.mean(np.square(pairs)) / 2)) if pairs else float("nan")
-    return Interval(level=LEVEL, relative=relative, networks=len(drawn), visit_noise=noise)
+    # Residuals within a build do not see what changes from one hour to the next; a visit's noise stands for it.
+    relative = math.hypot(relative, _NORMAL_90 * measured.noise)
+    return Interval(level=LEVEL, relative=relative, networks=len(drawn), visit_noise=measured.noise)
 
 
 def reference_drift(visits: Sequence[Visit], table: LatencyTable) -> float:
