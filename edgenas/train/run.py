@@ -64,6 +64,8 @@ class TrainingRun:
         self._training_seconds = 0.0
         self._waiting_seconds = 0.0
         self._images = 0
+        # What is known of the weights as they are now; None where they were not judged since they changed.
+        self._judged: Accuracy | None = None
         self._best: dict[str, Tensor] = {}
         self._best_accuracy = -1.0
         self._stepper = Stepper(model, settings, teacher=teacher, device=device, classes=len(data.classes))
@@ -96,7 +98,7 @@ class TrainingRun:
         self._images += seen
         self.epoch += 1
         due = self.epoch % self._settings.evaluate_every == 0 or self._spent(self._step, self._seconds + trained) >= 1
-        accuracy = self._judge_and_remember() if due else None
+        accuracy = self._judged = self._judge_and_remember() if due else None
         self._seconds += time.perf_counter() - started
         mixed = self._settings.augment.mixup_alpha or self._settings.augment.cutmix_alpha
         record = EpochRecord(
@@ -113,12 +115,15 @@ class TrainingRun:
 
     def conclude(self) -> FitResult:
         """Put the kept weights into the model and judge them."""
+        accuracy = self._judged
         if self._settings.keep == "best" and self._best:
             self._model.load_state_dict(self._best)
+            accuracy = None
         elif self._average is not None:
-            self._refresh_average(self._average)
+            if accuracy is None:
+                self._refresh_average(self._average)
             self._model.load_state_dict(self._average.model.state_dict())
-        accuracy = judge(self._model, self._validation)
+        accuracy = accuracy or judge(self._model, self._validation)
         judged = [record.validation_accuracy for record in self.history if record.validation_accuracy is not None]
         return FitResult(
             history=tuple(self.history),
