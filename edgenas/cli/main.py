@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from edgenas.cli import architectures, configuration, run, spaces
+from edgenas.cli import architectures, configuration, latency, run, spaces
 from edgenas.errors import EdgenasError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 architectures.register(app)
 run.register(app)
 spaces.register(app)
+latency.register(app)
 configuration.register(app)
 
 USAGE_ERROR = 2

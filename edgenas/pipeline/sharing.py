@@ -82,7 +82,7 @@ def _run(context: RunContext) -> None:
             context.data,
             settings,
             preprocessing=context.preprocessing,
-            progress=report,
+            progress=lambda done, total, what: report(done, total, "steps"),
             checkpoint_dir=context.directory.file("supernet/checkpoint/state").parent,
             device=device,
         )

@@ -1,0 +1,197 @@
+"""`edgenas latency build|validate|check|predict|list`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from edgenas.cli.console import print_table, progress_bar
+
+if TYPE_CHECKING:
+    from edgenas.arch import Architecture
+    from edgenas.latency import LatencyTable
+    from edgenas.space import SearchSpace
+
+Table = Annotated[str, typer.Argument(help="A table file, or the name of a shipped one (see `latency list`).")]
+SpaceOption = Annotated[str | None, typer.Option(help="The space, where the table's own is no preset.")]
+Force = Annotated[bool, typer.Option("--force", help="Measure on a busy machine too.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    latency = typer.Typer(help="Build, validate and use latency tables.", no_args_is_help=True)
+    for command in (build, validate, check, predict):
+        latency.command(command.__name__)(command)
+    latency.command("list")(list_all)
+    app.add_typer(latency, name="latency")
+
+
+def build(
+    space: Annotated[str, typer.Option(help="A preset or a YAML file.")],
+    out: Annotated[Path, typer.Option(help="Where to write the table.")],
+    runtime: Annotated[Literal["ort", "litert"], typer.Option(help="ONNX Runtime or LiteRT.")] = "ort",
+    precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option()] = "fp32",
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    mode: Annotated[Literal["hot", "cold"], typer.Option(help="Back-to-back runs, or alternated.")] = "hot",
+    networks: Annotated[int, typer.Option(min=4, help="Networks to measure.")] = 100,
+    resolution: Annotated[list[int] | None, typer.Option(min=1, help="Replace the space's; repeatable.")] = None,
+    classes: Annotated[int | None, typer.Option(min=2, help="Replace the space's.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, max=3, help="Channels of the images.")] = None,
+    scheme: Annotated[str, typer.Option(help="int8 scheme of the writer; its default if left out.")] = "",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    force: Force = False,
+) -> None:
+    """Measure a table of a space on this machine; the same command goes on where it was stopped."""
+    from edgenas.latency import write_table
+    from edgenas.measure import build_table
+    from edgenas.space import load, with_task
+
+    chosen = with_task(load(space), classes=classes, in_channels=channels, resolutions=resolution)
+    with progress_bar("measure the table") as report:
+        table = build_table(
+            chosen, runtime=runtime, precision=precision, threads=threads, mode=mode, scheme=scheme,
+            networks=networks, seed=seed, samples=out.with_suffix(".samples.jsonl"), force=force, progress=report,
+        )  # fmt: skip
+    write_table(table, out)
+    print(f"{len(table.entries)} entries from {table.build.networks} networks in {table.build.seconds:.0f} s: {out}")
+    print(f"expected 90 % interval: +-{100 * table.interval.relative:.1f} % (cross-validated)")
+    print(f"check it on held-out networks: edgenas latency validate {out}")
+
+
+def validate(
+    file: Table,
+    networks: Annotated[int, typer.Option(min=1, help="Held-out networks to measure.")] = 80,
+    space: SpaceOption = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    plot: Annotated[Path | None, typer.Option(help="PNG; beside the table if left out.")] = None,
+    force: Force = False,
+) -> None:
+    """Measure held-out networks, print the error, and store it in the table."""
+    from edgenas.latency import open_table, write_table
+    from edgenas.latency.plot import plot_validation
+    from edgenas.measure import validate_table
+
+    table = open_table(file)
+    with progress_bar("measure held-out networks") as report:
+        table = validate_table(
+            table, space_of(table, space), networks=networks, seed=seed, force=force, progress=report
+        )
+    write_table(table, Path(file))
+    picture = plot or Path(file).with_suffix(".png")
+    plot_validation(table, picture)
+    _print_validation(table)
+    print(f"stored in {file}; plot: {picture}")
+
+
+def check(file: Table) -> None:
+    """Say in seconds whether a table is still true on this machine."""
+    from edgenas.latency import open_table
+    from edgenas.measure import check_table
+
+    found = check_table(open_table(file))
+    if found.differences:
+        print("not for this machine: " + "; ".join(found.differences))
+        raise SystemExit(1)
+    print(f"same kind of device, same runtime; the reference network runs at {1 + found.reference_drift:.3f} of its time")
+    print("probe networks relative to it: " + ", ".join(f"{100 * change:+.1f} %" for change in found.probe_changes))
+    print("the table holds here" if found.passed else "the table does NOT hold here: build another")
+    raise SystemExit(0 if found.passed else 1)
+
+
+def predict(
+    file: Table,
+    architecture: Annotated[str, typer.Argument(help="A name of the zoo, a file, or a notation.")],
+    interpolate: Annotated[bool, typer.Option("--interpolate", help="Estimate what the table lacks, marked.")] = False,
+) -> None:
+    """Predict the latency of a network, with its interval, in all and by layer."""
+    from edgenas.cli.architectures import find_architecture
+
+    print_prediction(find_architecture(architecture), file, interpolate=interpolate)
+
+
+def list_all(
+    folder: Annotated[list[Path] | None, typer.Argument(help="Folders of your own tables.")] = None,
+) -> None:
+    """List the shipped tables and those in your folders, with their errors and dates."""
+    from edgenas.latency import list_tables
+    from edgenas.resources import resource_folder
+
+    shipped = resource_folder("latency_tables")
+    rows = []
+    for found in list_tables(folder or []):
+        name = found.path.relative_to(shipped) if found.shipped and shipped else found.path
+        if found.table is None:
+            rows.append((name, "broken", found.problem, "", "", ""))
+            continue
+        table, checked = found.table, found.table.validation
+        error = f"{checked.mape_percent:.2f} %" if checked else "not validated"
+        within = f"{checked.within_5_percent:.0f} %" if checked else ""
+        rows.append((name, table.build.space, len(table.entries), error, within, table.build.date))
+    print_table(("table", "space", "entries", "mean error", "within 5 %", "date"), rows)
+
+
+def space_of(table: LatencyTable, named: str | None) -> SearchSpace:
+    """Return the space that a table was built for.
+
+    Args:
+        table: The table.
+        named: A preset or file; the preset of the table's space, for its task, if None.
+
+    Raises:
+        TableError: The space cannot be found, or has changed since.
+    """
+    from edgenas.arch.notation import parse_notation
+    from edgenas.space import load, with_task
+
+    space = load(named or table.build.space)
+    if space.digest == table.build.space_digest:
+        return space
+    reference = parse_notation(table.reference.notation)
+    return with_task(
+        space, classes=reference.classes, in_channels=reference.in_channels, resolutions=[reference.resolution]
+    )
+
+
+def print_prediction(architecture: Architecture, file: str, *, interpolate: bool = False) -> None:
+    """Print what a table predicts for a network.
+
+    Args:
+        architecture: The network.
+        file: The table.
+        interpolate: Estimate what it lacks.
+    """
+    from edgenas.latency import open_table
+    from edgenas.latency import predict as predict_one
+
+    table = open_table(file)
+    found = predict_one(table, architecture, interpolate=interpolate)
+    rows = [
+        (layer.name, layer.key, f"{layer.latency_ms:.4f}", f"{layer.error_ms:.4f}", "estimated" if layer.interpolated else "")
+        for layer in found.layers
+    ]  # fmt: skip
+    print_table(("layer", "operation", "ms", "+-", ""), rows)
+    print(f"overhead  {found.overhead_ms:.4f} ms")
+    print(
+        f"latency   {found.latency_ms:.4f} ms, {100 * found.level:.0f} % interval {found.low_ms:.4f} to "
+        f"{found.high_ms:.4f} (predicted; {table.runtime.slug} on {table.device.cpu})"
+    )
+    if found.interpolated:
+        print(f"{len(found.interpolated)} operations are not in the table and were estimated from similar ones")
+
+
+def _print_validation(table: LatencyTable) -> None:
+    checked = table.validation
+    assert checked is not None
+    rows = [
+        ("networks", f"{checked.networks}"),
+        ("mean absolute error", f"{checked.mape_percent:.2f} %"),
+        ("median, worst", f"{checked.median_percent:.2f} %, {checked.worst_percent:.2f} %"),
+        ("within 5 %", f"{checked.within_5_percent:.1f} %"),
+        ("within 10 %", f"{checked.within_10_percent:.1f} %"),
+        ("Kendall tau", f"{checked.kendall_tau:.3f}"),
+        ("inside the 90 % interval", f"{checked.interval_coverage_percent:.1f} %"),
+        ("drift of the reference", f"{checked.reference_drift_percent:+.1f} %"),
+    ]
+    print_table(("held-out networks", ""), rows)
