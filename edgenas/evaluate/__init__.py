@@ -1,0 +1,73 @@
+"""Estimates of a network's worth, and the judge of estimators. Torch is imported when first needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from edgenas.evaluate.protocol import Estimates, Evaluator
+
+if TYPE_CHECKING:
+    from edgenas.evaluate.counts import CountEvaluator
+    from edgenas.evaluate.halving import HalvingEvaluator
+    from edgenas.evaluate.inherited import InheritedEvaluator
+    from edgenas.evaluate.judge import Judged, Validation, stratified_networks, validate_estimators
+    from edgenas.evaluate.latency import MeasuredLatencyEvaluator, TableLatencyEvaluator
+    from edgenas.evaluate.ranking import Agreement, Margin, agreement, cost_bands, kendall, margin, spearman
+    from edgenas.evaluate.scores import SCORES
+    from edgenas.evaluate.trained import TrainedEvaluator, Training
+    from edgenas.evaluate.zero_cost import ZeroCostEvaluator
+
+_LAZY = {
+    "SCORES": "scores",
+    "Agreement": "ranking",
+    "CountEvaluator": "counts",
+    "HalvingEvaluator": "halving",
+    "InheritedEvaluator": "inherited",
+    "Judged": "judge",
+    "Margin": "ranking",
+    "MeasuredLatencyEvaluator": "latency",
+    "TableLatencyEvaluator": "latency",
+    "TrainedEvaluator": "trained",
+    "Training": "trained",
+    "Validation": "judge",
+    "ZeroCostEvaluator": "zero_cost",
+    "agreement": "ranking",
+    "cost_bands": "ranking",
+    "kendall": "ranking",
+    "margin": "ranking",
+    "spearman": "ranking",
+    "stratified_networks": "judge",
+    "validate_estimators": "judge",
+}
+
+__all__ = [
+    "SCORES",
+    "Agreement",
+    "CountEvaluator",
+    "Estimates",
+    "Evaluator",
+    "HalvingEvaluator",
+    "InheritedEvaluator",
+    "Judged",
+    "Margin",
+    "MeasuredLatencyEvaluator",
+    "TableLatencyEvaluator",
+    "TrainedEvaluator",
+    "Training",
+    "Validation",
+    "ZeroCostEvaluator",
+    "agreement",
+    "cost_bands",
+    "kendall",
+    "margin",
+    "spearman",
+    "stratified_networks",
+    "validate_estimators",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(f"edgenas.evaluate.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

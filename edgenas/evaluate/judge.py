@@ -1,0 +1,275 @@
+"""The judge: how well does each estimator order networks, beside their MACs, and what does it cost.
+
+Networks are spread evenly over the range of costs, trained stand-alone with several seeds, and every estimator's
+order is held against the mean accuracy of those trainings on the test images. Estimators that learn look at
+validation images, so none is flattered by images that it shares with the truth; nothing is chosen by this result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.errors import InputError, TrainingError, explain
+from edgenas.evaluate.counts import CountEvaluator
+from edgenas.evaluate.protocol import Estimates, Evaluator, Floats, Genes, Progress
+from edgenas.evaluate.ranking import Agreement, Margin, agreement, cost_bands, margin, spearman
+from edgenas.evaluate.trained import TrainedEvaluator
+from edgenas.space import SearchSpace, population_costs
+
+BANDS = 3
+POOL = 4000
+BASELINE = "macs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What was found about one estimator.
+
+    Attributes:
+        name: The estimator.
+        source: What kind of number it gives.
+        agreement: With the mean accuracy of stand-alone trainings.
+        over_macs: By how much it orders better than MACs; None for MACs itself.
+        gap_points: Mean of estimate minus truth in points of accuracy; None where it gives no accuracy.
+        seconds_per_network: To judge one, preparation not included.
+        preparation_seconds: Before the first one.
+        values: (N,) as estimated.
+        verdict: One sentence that says whether it beats MACs.
+    """
+
+    name: str
+    source: str
+    agreement: Agreement
+    over_macs: Margin | None
+    gap_points: float | None
+    seconds_per_network: float
+    preparation_seconds: float
+    values: tuple[float, ...]
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What was found about all estimators of a space on a data set.
+
+    Attributes:
+        genes: (N, D) networks, cheapest first.
+        macs: (N,) of them.
+        bands: (N,) number of the cost band of each.
+        accuracy: (N, S) test accuracy of the stand-alone trainings, one column per seed.
+        training_seconds: Of one stand-alone training, mean.
+        ceiling: Spearman's rho between two seeds (mean over pairs): what one training says about another; None for
+            one seed.
+        ceiling_within_bands: The same within cost bands.
+        ceiling_of_mean: rho that the mean over seeds can be expected to reach with the true order: the root of its
+            reliability by the Spearman-Brown formula. No estimator can be expected above it.
+        estimators: One entry each, MACs and parameters first.
+        notes: What a reader should know, one sentence each.
+    """
+
+    genes: tuple[tuple[int, ...], ...]
+    macs: tuple[int, ...]
+    bands: tuple[int, ...]
+    accuracy: tuple[tuple[float, ...], ...]
+    training_seconds: float
+    ceiling: float | None
+    ceiling_within_bands: float | None
+    ceiling_of_mean: float | None
+    estimators: tuple[Judged, ...]
+    notes: tuple[str, ...]
+
+    def estimator(self, name: str) -> Judged:
+        """Return what was found about one.
+
+        Raises:
+            InputError: It was not judged.
+        """
+        for judged in self.estimators:
+            if judged.name == name:
+                return judged
+        known = ", ".join(judged.name for judged in self.estimators)
+        raise InputError(explain("no such estimator was judged", got=repr(name), allowed=known))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; NaN becomes None."""
+        found: dict[str, Any] = _plain(asdict(self))
+        return found
+
+
+def validate_estimators(
+    space: SearchSpace,
+    estimators: Sequence[Evaluator],
+    trained: TrainedEvaluator,
+    *,
+    networks: int = 24,
+    seeds: int = 2,
+    bands: int = BANDS,
+    first_seed: int = 0,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> Validation:
+    """Judge estimators.
+
+    Args:
+        space: Whose networks.
+        estimators: To be judged; MACs and parameters are added.
+        trained: Trains networks stand-alone and records their test accuracy (`judge_test`).
+        networks: N, at least 3 a band.
+        seeds: S trainings of each.
+        bands: Bands of cost within which order is judged too.
+        first_seed: Of the trainings.
+        rng: Draws networks and resamples.
+        progress: Called with (done, all, what).
+
+    Raises:
+        InputError: There are too few networks for the bands.
+        TrainingError: Fewer than 3 networks could be trained.
+    """
+    if networks < 3 * bands or seeds < 1:
+        raise InputError(
+            explain("too few networks or seeds", got=f"{networks} and {seeds}", allowed=f"{3 * bands} and 1 or more")
+        )
+    genes = stratified_networks(space, networks, rng)
+    accuracy, seconds, notes = _truth(genes, trained, seeds, first_seed, progress)
+    good = np.isfinite(accuracy).all(1)
+    if good.sum() < 3:
+        raise TrainingError(explain("too few networks could be trained", got=int(good.sum()), allowed="3 or more"))
+    genes, accuracy = genes[good], accuracy[good]
+    macs = population_costs(space).macs(genes)
+    band = cost_bands(macs.astype(np.float64), bands)
+    everyone: list[Evaluator] = [CountEvaluator(space, "macs"), CountEvaluator(space, "params"), *estimators]
+    found = []
+    for estimator in everyone:
+        estimates = estimator.evaluate(genes, progress=progress)
+        judged = _judge(estimator, estimates, macs.astype(np.float64), accuracy.mean(1), band, rng)
+        if isinstance(judged, str):
+            notes.append(judged)
+        else:
+            found.append(judged)
+    ceiling, within, of_mean = _ceilings(accuracy, band)
+    return Validation(
+        genes=tuple(tuple(int(gene) for gene in row) for row in genes),
+        macs=tuple(int(value) for value in macs),
+        bands=tuple(int(value) for value in band),
+        accuracy=tuple(tuple(float(value) for value in row) for row in accuracy),
+        training_seconds=seconds,
+        ceiling=ceiling,
+        ceiling_within_bands=within,
+        ceiling_of_mean=of_mean,
+        estimators=tuple(found),
+        notes=tuple(notes),
+    )
+
+
+def stratified_networks(space: SearchSpace, networks: int, rng: np.random.Generator) -> Genes:
+    """Draw distinct networks (N, D) spread evenly over the logarithm of MACs, cheapest first.
+
+    Random members crowd around the middle of the range of costs, where nothing tells good estimators from bad. The
+    smallest and the largest member are among them.
+
+    Raises:
+        InputError: The space has fewer networks than are wanted.
+    """
+    pool = np.concatenate([np.stack([space.smallest(), space.largest()]), space.sample(POOL, rng)])
+    pool = np.unique(space.canonical(pool), axis=0)
+    if len(pool) < networks:
+        raise InputError(explain(f"the space {space.name} has too few networks", got=len(pool), allowed=f"{networks}+"))
+    logs = np.log(population_costs(space).macs(pool).astype(np.float64))
+    targets = np.linspace(logs.min(), logs.max(), networks)
+    # Among equals the pool's order decides; it must not be that of the genes.
+    order = rng.permutation(len(pool))
+    free = np.ones(len(pool), dtype=bool)
+    chosen = []
+    for target in targets:
+        distance = np.where(free[order], np.abs(logs[order] - target), np.inf)
+        index = order[int(np.argmin(distance))]
+        free[index] = False
+        chosen.append(index)
+    picked = np.array(sorted(chosen, key=lambda index: logs[index]))
+    return pool[picked]
+
+
+def _truth(
+    genes: Genes, trained: TrainedEvaluator, seeds: int, first_seed: int, progress: Progress | None
+) -> tuple[Floats, float, list[str]]:
+    accuracy = np.full((len(genes), seeds), np.nan)
+    seconds, notes = [], []
+    for index, row in enumerate(genes):
+        for seed in range(seeds):
+            try:
+                training = trained.train(row, seed=first_seed + seed)
+            except TrainingError as error:
+                notes.append(f"Network {index} is left out, its training failed: {error}")
+            else:
+                if training.test_accuracy is None:
+                    raise InputError(explain("the trainings hold no test accuracy", remedy="Train with judge_test."))
+                accuracy[index, seed] = training.test_accuracy
+                seconds.append(training.seconds)
+            if progress is not None:
+                progress(index * seeds + seed + 1, len(genes) * seeds, "training networks stand-alone")
+    return accuracy, float(np.mean(seconds)) if seconds else 0.0, notes
+
+
+def _judge(
+    estimator: Evaluator,
+    estimates: Estimates,
+    macs: Floats,
+    truth: Floats,
+    bands: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Judged | str:
+    """Judge one estimator, or say why it cannot be."""
+    if not np.isfinite(estimates.values).all():
+        missing = int((~np.isfinite(estimates.values)).sum())
+        return f"{estimator.name} is not judged: it gave no value for {missing} of {len(truth)} networks."
+    found = agreement(estimates.values, truth, bands=bands, rng=rng)
+    over = None if estimator.name == BASELINE else margin(estimates.values, macs, truth, rng=rng)
+    gap = float(np.mean(estimates.values - truth)) * 100 if estimator.unit == "1" else None
+    return Judged(
+        name=estimator.name,
+        source=estimator.source,
+        agreement=found,
+        over_macs=over,
+        gap_points=gap,
+        seconds_per_network=estimates.seconds / len(truth),
+        preparation_seconds=estimates.preparation_seconds,
+        values=tuple(float(value) for value in estimates.values),
+        verdict=_verdict(estimator.name, over),
+    )
+
+
+def _verdict(name: str, over: Margin | None) -> str:
+    if over is None:
+        return "The baseline."
+    interval = f"{over.difference:+.2f}, 95 % interval {over.low:+.2f} to {over.high:+.2f}"
+    if over.clear:
+        return f"{name} orders networks better than MACs ({interval})."
+    if over.high < 0:
+        return f"{name} orders networks worse than MACs ({interval})."
+    return f"{name} does not beat MACs on these networks ({interval})."
+
+
+def _ceilings(accuracy: Floats, bands: NDArray[np.int64]) -> tuple[float | None, float | None, float | None]:
+    seeds = accuracy.shape[1]
+    if seeds < 2:
+        return None, None, None
+    pairs = [(accuracy[:, i], accuracy[:, j]) for i in range(seeds) for j in range(i)]
+    one = float(np.mean([spearman(a, b) for a, b in pairs]))
+    within = [spearman(a[bands == band], b[bands == band]) for a, b in pairs for band in np.unique(bands)]
+    # Spearman-Brown: reliability of a mean of S; its root bounds the correlation with the true order.
+    reliability = seeds * one / (1 + (seeds - 1) * one) if one > 0 else 0.0
+    return one, float(np.nanmean(within)), math.sqrt(reliability)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,174 @@
+"""Full training as an evaluator: the truth that the others are held against, and what it costs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgenas.arch import Architecture
+from edgenas.data import ImageData, Preprocessing
+from edgenas.data.values import Split
+from edgenas.errors import StoreError, TrainingError, explain
+from edgenas.evaluate.protocol import Estimates, Genes, Progress
+from edgenas.nn import build
+from edgenas.space import SearchSpace
+from edgenas.study.values import Source
+from edgenas.train import TrainSettings, evaluate, fit
+from edgenas.train.checkpoint import write_atomically
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """One finished training of one network.
+
+    Attributes:
+        digest: Of the network.
+        seed: Of the training.
+        validation_accuracy: In [0, 1].
+        test_accuracy: In [0, 1]; None where nobody asked for it.
+        seconds: Wall-clock time.
+        steps: Optimiser steps.
+    """
+
+    digest: str
+    seed: int
+    validation_accuracy: float
+    test_accuracy: float | None
+    seconds: float
+    steps: int
+
+
+class TrainedEvaluator:
+    """Trains every network from scratch, once per seed, and judges it on validation images.
+
+    Finished trainings are kept in a folder and never repeated; a network whose training fails is NaN.
+    """
+
+    name = "trained"
+    source: Source = "trained"
+    unit = "1"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        data: ImageData,
+        settings: TrainSettings,
+        preprocessing: Preprocessing,
+        *,
+        seeds: int = 1,
+        judge_test: bool = False,
+        folder: Path | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Remember.
+
+        Args:
+            space: Of the networks.
+            data: Images.
+            settings: The recipe; its seed is the first of `seeds` consecutive ones.
+            preprocessing: Of the images; its resolution is replaced by each network's.
+            seeds: Trainings of each network.
+            judge_test: Whether test accuracy is recorded too: for comparing estimators, never for choosing.
+            folder: Where finished trainings are kept; None keeps none.
+            device: Where to train.
+        """
+        self._space, self._data, self._settings = space, data, settings
+        self._preprocessing, self._seeds, self._judge_test = preprocessing, seeds, judge_test
+        self._folder, self._device = folder, torch.device(device)
+
+    def evaluate(self, genes: Genes, *, progress: Progress | None = None) -> Estimates:
+        """Train networks (N, D); values are means over seeds, errors the spread between seeds over their root."""
+        started = time.perf_counter()
+        values = np.full((len(genes), self._seeds), np.nan)
+        total, done = len(genes) * self._seeds, 0
+        for index, row in enumerate(genes):
+            for number in range(self._seeds):
+                # A failure is an outcome: the others still count, and this one stays NaN.
+                with suppress(TrainingError):
+                    values[index, number] = self.train(row, seed=self._settings.seed + number).validation_accuracy
+                done += 1
+                if progress is not None:
+                    progress(done, total, "training networks")
+        error = values.std(1, ddof=1) / np.sqrt(self._seeds) if self._seeds > 1 else None
+        return Estimates(values=values.mean(1), standard_error=error, seconds=time.perf_counter() - started)
+
+    def train(self, genes: NDArray[np.int64], *, seed: int) -> Training:
+        """Train one network (D,) with one seed, or return the finished training.
+
+        Raises:
+            TrainingError: The training cannot go on.
+            StoreError: The folder cannot be read or written.
+        """
+        architecture = self._space.decode(genes)
+        settings = replace(self._settings, seed=seed)
+        file = self._file(architecture, settings)
+        known = _read(file) if file is not None else None
+        if known is not None:
+            return known
+        preprocessing = replace(self._preprocessing, resolution=architecture.resolution)
+        module = build(
+            architecture,
+            generator=torch.Generator().manual_seed(seed),
+            dropout=settings.dropout,
+            stochastic_depth=settings.stochastic_depth,
+        )
+        # Judged once at the end: what happens on the way decides nothing here.
+        quiet = replace(settings, evaluate_every=10**9)
+        started = time.perf_counter()
+        found = fit(module, self._data, quiet, preprocessing=preprocessing, device=self._device)
+        training = Training(
+            digest=architecture.digest,
+            seed=seed,
+            validation_accuracy=found.validation_accuracy,
+            test_accuracy=self._test(module, self._data.test, preprocessing) if self._judge_test else None,
+            seconds=time.perf_counter() - started,
+            steps=found.steps,
+        )
+        if file is not None:
+            _write(file, training)
+        return training
+
+    def _test(self, module: torch.nn.Module, split: Split, preprocessing: Preprocessing) -> float:
+        return evaluate(module, split, preprocessing, device=self._device).value
+
+    def _file(self, architecture: Architecture, settings: TrainSettings) -> Path | None:
+        if self._folder is None:
+            return None
+        identity = {
+            "architecture": architecture.digest,
+            "settings": {key: value for key, value in settings.to_dict().items() if key != "workers"},
+            "data": self._data.digest,
+            "preprocessing": self._preprocessing.to_dict(),
+            "test": self._judge_test,
+        }
+        text = json.dumps(identity, sort_keys=True)
+        return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+
+
+def _read(file: Path) -> Training | None:
+    if not file.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return Training(**content)
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(
+            explain(f"the stored training {file} is broken", got=str(error), remedy="Delete it.")
+        ) from error
+
+
+def _write(file: Path, training: Training) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(asdict(training)).encode())
+    except OSError as error:
+        raise StoreError(explain(f"cannot write {file}", got=error.strerror)) from error
