@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -39,8 +40,13 @@ def read(settings: DataSettings) -> RawData:
         raise DataError(
             explain(f"no training images in {folder}", allowed="train-images-idx3-ubyte or train-images-idx3-ubyte.gz")
         )
+    notes: tuple[str, ...] = ()
+    if all(len(reader.labels) and reader.labels.min() == 1 for reader in readers.values()):
+        # EMNIST's letters are numbered from 1.
+        readers = {part: replace(reader, labels=reader.labels - 1) for part, reader in readers.items()}
+        notes = ("Labels that start at 1 are counted from 0.",)
     classes = class_names(None, readers, where=str(folder))
-    return RawData(classes=classes, train=readers["train"], test=readers.get("test"))
+    return RawData(classes=classes, train=readers["train"], test=readers.get("test"), notes=notes)
 
 
 def read_idx(file: Path) -> NDArray[np.uint8]:

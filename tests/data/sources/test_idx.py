@@ -43,6 +43,14 @@ def test_names_with_a_prefix_are_found(tmp_path: Path) -> None:
     assert len(load(DataSettings(source="idx", path=str(tmp_path))).classes) == 2
 
 
+def test_letters_numbered_from_1_are_counted_from_0_and_that_is_said(tmp_path: Path) -> None:
+    write(tmp_path, "emnist-letters-train")
+    (tmp_path / "emnist-letters-train-labels-idx1-ubyte").write_bytes(encode(LABELS + 1))
+    data = load(DataSettings(source="idx", path=str(tmp_path)))
+    assert set(data.train.labels) == {0, 1}
+    assert any("start at 1" in note for note in data.notes)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
