@@ -123,6 +123,21 @@ def test_the_asynchronous_form_promotes_as_soon_as_a_third_is_beaten() -> None:
     assert following is not None and (following.candidate, following.rung) == (3, 0)
 
 
+def test_the_asynchronous_form_prefers_the_highest_rung() -> None:
+    scheduler = AsynchronousHalving(20, SETTINGS)
+    promoted: list[int] = []
+    # Accuracies fall, so that candidates 0, 1, 2, ... are promoted in turn.
+    for number in range(30):
+        job = scheduler.next_job()
+        assert job is not None
+        if job.rung == 2:
+            promoted.append(number)
+            break
+        scheduler.report(job, 0.9 - job.candidate / 100 + job.rung / 100)
+    # Nine at rung 0 give three at rung 1; the best of them goes to rung 2 before a tenth starts.
+    assert promoted == [12]
+
+
 def test_asking_without_a_worker_to_spare_changes_nothing_when_all_is_done() -> None:
     scheduler = AsynchronousHalving(1, HalvingSettings(min_epochs=1, max_epochs=1))
     job = scheduler.next_job()

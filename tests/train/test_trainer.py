@@ -203,6 +203,20 @@ def test_a_teacher_pulls_the_student_towards_its_answers(data: ImageData, make_m
     assert set(evaluate(student, data.validation, result.preprocessing).predictions) == {2}
 
 
+def test_a_teacher_answers_in_evaluation_mode_and_gets_its_mode_back(data: ImageData, make_model: Make) -> None:
+    modes: set[bool] = set()
+
+    class Watching(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            modes.add(self.training)
+            return torch.zeros(len(images), 3)
+
+    teacher = Watching()
+    fit(make_model(), data, replace(SETTINGS, epochs=1), teacher=teacher)
+    assert modes == {False}
+    assert teacher.training
+
+
 def test_averaged_weights_are_kept_with_statistics_of_their_own(data: ImageData, make_model: Make) -> None:
     model = make_model(dropout=0.0)
     result = fit(model, data, replace(SETTINGS, epochs=2, averaging_decay=0.99, recalibration_images=192))
