@@ -1,0 +1,43 @@
+"""Scaling: one network made larger, smaller, or narrower to a budget."""
+
+from edgenas.scale.channels import importance, kept_channels, narrowed_weights
+from edgenas.scale.compound import (
+    EFFICIENTNET,
+    Coefficients,
+    channel_divisor,
+    compound,
+    rounded_resolution,
+    scaled,
+)
+from edgenas.scale.family import Member, family
+from edgenas.scale.fit import Candidate, Fitted, fit, grid_by_latency, grid_by_macs
+from edgenas.scale.layers import Layer, layers, narrowed
+from edgenas.scale.memory import memory_bytes
+from edgenas.scale.netadapt import Proposal, choose, propose, require_reachable
+
+__all__ = [
+    "EFFICIENTNET",
+    "Candidate",
+    "Coefficients",
+    "Fitted",
+    "Layer",
+    "Member",
+    "Proposal",
+    "channel_divisor",
+    "choose",
+    "compound",
+    "family",
+    "fit",
+    "grid_by_latency",
+    "grid_by_macs",
+    "importance",
+    "kept_channels",
+    "layers",
+    "memory_bytes",
+    "narrowed",
+    "narrowed_weights",
+    "propose",
+    "require_reachable",
+    "rounded_resolution",
+    "scaled",
+]
