@@ -61,8 +61,8 @@ def grid_by_macs(
 ) -> tuple[Candidate, ...]:
     """List the grid points with alpha * beta^2 * gamma^2 near a ratio (Tan & Le 2019, eq. 3 and section 4).
 
-    Points that give the same network at phi = 1 are one, that with the product nearest the ratio. The published
-    1.2, 1.1, 1.15 (product 1.920) is on the default grid.
+    Points that give the same network at phi = 1 are one, that with the product nearest the ratio: so the network of
+    the published 1.2, 1.1, 1.15 (product 1.920) is in the default grid, under coefficients nearer to 2.
 
     Args:
         architecture: The network at phi = 0.
