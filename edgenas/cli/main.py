@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from edgenas.cli import architectures, configuration, latency, run, spaces
+from edgenas.cli import architectures, configuration, latency, run, spaces, training
 from edgenas.errors import EdgenasError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ architectures.register(app)
 run.register(app)
 spaces.register(app)
 latency.register(app)
+training.register(app)
 configuration.register(app)
 
 USAGE_ERROR = 2

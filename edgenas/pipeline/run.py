@@ -6,7 +6,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,37 @@ def peak_memory_mib() -> float:
     """Largest resident memory of this process so far, MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def run_some(
+    stages: Sequence[Stage[RunContext]],
+    settings: RunSettings,
+    *,
+    progress: ProgressFactory,
+    say: Callable[[str], None],
+) -> Path:
+    """Run some stages of a configuration, in order; those that are up to date are skipped.
+
+    Args:
+        stages: With every stage that they need.
+        settings: The configuration.
+        progress: Makes a progress display for a title.
+        say: Prints a line for people.
+
+    Returns:
+        The run directory.
+    """
+    directory = open_run_directory(settings.output, settings.name)
+    context = RunContext(settings, directory, progress=progress, say=say)
+    directory.write_json("settings.json", {**settings.model_dump(), "version": __version__})
+    run_stages(
+        stages,
+        context,
+        directory,
+        on_start=lambda stage: say(f"{stage.name}: {stage.title}"),
+        on_end=lambda stage, outcome: say(_line(outcome)),
+    )
+    return directory.path
 
 
 def run_pipeline(

@@ -1,0 +1,147 @@
+"""`edgenas train`, `edgenas supernet train|evaluate|extract`, `edgenas estimator validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgenas.cli.configuration import Overrides, find_configuration
+from edgenas.cli.console import print_table, progress_bar
+
+Configuration = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped one.")]
+Run = Annotated[Path, typer.Argument(help="A run directory.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("train")(train)
+    supernet = typer.Typer(help="Train a supernet, judge its members, take one out.", no_args_is_help=True)
+    supernet.command("train")(supernet_train)
+    supernet.command("evaluate")(supernet_evaluate)
+    supernet.command("extract")(supernet_extract)
+    app.add_typer(supernet, name="supernet")
+    estimator = typer.Typer(help="Find out how well estimators rank networks.", no_args_is_help=True)
+    estimator.command("validate")(estimator_validate)
+    app.add_typer(estimator, name="estimator")
+
+
+def train(
+    network: Annotated[str, typer.Argument(help="A name of the zoo, a file, a run directory, or a notation.")],
+    configuration: Configuration,
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint; taken up where it was killed.")],
+    overrides: Overrides = None,
+    start: Annotated[Path | None, typer.Option(help="Checkpoint to start from (.safetensors).")] = None,
+) -> None:
+    """Train one network on the images of a configuration, by its train section."""
+    from edgenas.cli.architectures import find_architecture
+    from edgenas.config.load import load
+    from edgenas.pipeline.alone import train_alone
+
+    settings = load(find_configuration(configuration), overrides or [])
+    found = train_alone(
+        find_architecture(network), settings, out, start=start, progress=progress_bar, say=print
+    )
+    print(
+        f"validation accuracy {100 * found.validation_accuracy:.2f} %, test accuracy {100 * found.test_accuracy:.2f} % "
+        f"+- {164.5 * found.test_standard_error:.2f} (90 %)\ncheckpoint {found.checkpoint}"
+    )
+
+
+def supernet_train(configuration: Configuration, overrides: Overrides = None) -> None:
+    """Load the images and train the supernet of a configuration; the first stages of `edgenas run`."""
+    from edgenas.config.load import load
+    from edgenas.pipeline import images, sharing
+    from edgenas.pipeline.run import run_some
+
+    directory = run_some(
+        (images.STAGE, sharing.STAGE), load(find_configuration(configuration), overrides or []),
+        progress=progress_bar, say=print,
+    )  # fmt: skip
+    print(f"supernet in {directory / sharing.SUPERNET_FILE}")
+
+
+def supernet_evaluate(
+    run: Run,
+    network: Annotated[list[str] | None, typer.Argument(help="Networks; random ones of the space if left out.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many random networks.")] = 8,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Print the inherited accuracy of networks (validation images, their own normalisation statistics)."""
+    import numpy as np
+
+    from edgenas.arch.notation import format_notation
+    from edgenas.cli.architectures import find_architecture
+    from edgenas.pipeline.reopen import open_run
+
+    context = open_run(run, progress=progress_bar, say=print)
+    space = context.space
+    if network:
+        genes = np.stack([space.encode(find_architecture(text)) for text in network])
+    else:
+        genes = space.canonical(space.sample(count, np.random.default_rng(seed)))
+    with progress_bar("judge") as report:
+        found = context.evaluator.evaluate(genes, progress=report)
+    rows = [
+        (f"{100 * value:.2f} %", f"{100 * error:.2f}", format_notation(space.decode(code)))
+        for value, error, code in zip(found.accuracy, found.standard_error, genes, strict=True)
+    ]
+    print_table(("inherited accuracy", "standard error", "network"), rows)
+
+
+def supernet_extract(
+    run: Run,
+    network: Annotated[str, typer.Argument(help="A member of the run's space.")],
+    out: Annotated[Path, typer.Option(help="The checkpoint to write (.safetensors).")],
+) -> None:
+    """Take one network out of a supernet, with normalisation statistics of its own."""
+    import json
+
+    from edgenas.cli.architectures import find_architecture
+    from edgenas.nn import Checkpoint, save_checkpoint
+    from edgenas.pipeline.reopen import open_run
+
+    context = open_run(run, progress=progress_bar, say=print)
+    architecture = find_architecture(network)
+    member = context.evaluator.member(context.space.encode(architecture))
+    about = context.directory.read_json("data.json")
+    metadata = {
+        "preprocessing": json.dumps(about["preprocessing"]),
+        "labels": json.dumps(about["classes"]),
+        "origin": "supernet, not fine-tuned",
+    }
+    save_checkpoint(out, Checkpoint(architecture=architecture, weights=member.weights(), metadata=metadata))
+    print(f"checkpoint {out}")
+
+
+def estimator_validate(
+    run: Run,
+    networks: Annotated[int, typer.Option(min=9, help="Networks to train stand-alone, stratified by cost.")] = 24,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 2,
+) -> None:
+    """Train networks stand-alone and see how well each estimator ranks them, beside plain MACs."""
+    from edgenas.pipeline.judging import VALIDATION_FILE, validate_run_estimators
+    from edgenas.pipeline.reopen import open_run
+
+    context = open_run(run, progress=progress_bar, say=print)
+    found = validate_run_estimators(context, networks=networks, seeds=seeds)
+    rows = []
+    for entry in found["estimators"]:
+        rows.append(
+            (
+                entry["name"],
+                f"{entry['spearman']:.2f}",
+                f"{entry['spearman_low']:.2f} to {entry['spearman_high']:.2f}",
+                "" if entry["spearman_within_bands"] is None else f"{entry['spearman_within_bands']:.2f}",
+                f"{entry['kendall']:.2f}",
+                "" if entry["gap_points"] is None else f"{entry['gap_points']:+.1f}",
+                f"{entry['seconds_per_network']:.3f}",
+                entry["verdict"],
+            )
+        )
+    columns = ("estimator", "rho", "95 %", "within bands", "tau", "gap, points", "s / network", "against MACs")
+    print_table(columns, rows)
+    if found["ceiling"] is not None:
+        print(f"ceiling (one seed against another): rho {found['ceiling']:.2f}")
+    print(f"stored in {run / VALIDATION_FILE}")

@@ -1,0 +1,157 @@
+"""Train one network on the images of a configuration, outside of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgenas.arch import Architecture
+from edgenas.config.settings import RunSettings
+from edgenas.errors import WeightsError, explain
+from edgenas.pipeline.context import ProgressFactory, RunContext
+from edgenas.pipeline.directory import RunDirectory, make_folder
+from edgenas.pipeline.images import load_images
+from edgenas.pipeline.training import train_settings
+
+if TYPE_CHECKING:
+    from edgenas.nn import Weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """A finished training.
+
+    Attributes:
+        checkpoint: The file with weights, architecture, preprocessing and labels.
+        validation_accuracy: In [0, 1].
+        test_accuracy: In [0, 1].
+        test_standard_error: Of it.
+    """
+
+    checkpoint: Path
+    validation_accuracy: float
+    test_accuracy: float
+    test_standard_error: float
+
+
+def train_alone(
+    architecture: Architecture,
+    settings: RunSettings,
+    out: Path,
+    *,
+    start: Path | None = None,
+    progress: ProgressFactory,
+    say: Callable[[str], None],
+) -> Alone:
+    """Train a network by the train section of a configuration; its head is fitted to the images' classes.
+
+    Args:
+        architecture: Any network; classes, channels and resolution become those of the images.
+        settings: Of a run; its data, train, seed and compute sections are used.
+        out: Folder for the checkpoint and the state of the training.
+        start: Checkpoint of the same network to start from; a head for other classes is drawn anew.
+        progress: Makes a progress display for a title.
+        say: Prints a line for people.
+
+    Raises:
+        WeightsError: `start` is of another network.
+        DataError: The images cannot be used.
+        TrainingError: The training cannot go on.
+    """
+    import torch
+
+    from edgenas.data import fit_preprocessing
+    from edgenas.nn import Checkpoint, build, save_checkpoint
+    from edgenas.train import evaluate, fit
+
+    make_folder(out)
+    context = RunContext(settings, RunDirectory(path=out), progress=progress, say=say)
+    wanted = settings.data.resolution or (None if settings.data.source == "digits" else architecture.resolution)
+    data = load_images(context, resolution=wanted)
+    fitted = fit_to_data(architecture, len(data.classes), data.channels, data.resolution, say=say)
+    preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
+    seed = context.seed("train")
+    module = build(
+        fitted,
+        generator=torch.Generator().manual_seed(seed),
+        dropout=settings.train.dropout,
+        stochastic_depth=settings.train.stochastic_depth,
+    )
+    if start is not None:
+        module.load_weights(starting_weights(start, fitted, module.weights(), say=say))
+    device = context.compute_device
+    with progress("train") as report:
+        found = fit(
+            module,
+            data,
+            train_settings(settings.train, seed=seed, workers=context.threads),
+            preprocessing=preprocessing,
+            checkpoint_dir=context.directory.file("state/settings").parent,
+            progress=lambda done, total: report(done, total, "steps"),
+            device=device,
+        )
+    tested = evaluate(module, data.test, preprocessing, device=device)
+    module.to("cpu")
+    checkpoint = out / "model.safetensors"
+    metadata = {
+        "preprocessing": json.dumps(preprocessing.to_dict()),
+        "labels": json.dumps(list(data.classes)),
+        "training": json.dumps(settings.train.model_dump()),
+    }
+    save_checkpoint(checkpoint, Checkpoint(architecture=fitted, weights=module.weights(), metadata=metadata))
+    context.directory.write_json("training.json", found.to_dict())
+    return Alone(
+        checkpoint=checkpoint,
+        validation_accuracy=found.validation_accuracy,
+        test_accuracy=tested.value,
+        test_standard_error=tested.standard_error,
+    )
+
+
+def fit_to_data(
+    architecture: Architecture, classes: int, channels: int, resolution: int, *, say: Callable[[str], None]
+) -> Architecture:
+    """Return a network for images of other classes, channels or size, and say what was changed."""
+    fitted = dataclasses.replace(architecture, classes=classes, in_channels=channels, resolution=resolution)
+    for name in ("classes", "in_channels", "resolution"):
+        before, after = getattr(architecture, name), getattr(fitted, name)
+        if before != after:
+            say(f"  {name.replace('_', ' ')}: {before} in the network, {after} for these images")
+    return fitted
+
+
+def starting_weights(
+    start: Path, architecture: Architecture, fresh: Weights, *, say: Callable[[str], None]
+) -> Weights:
+    """Read the weights of a checkpoint for a network that may differ from it in its classifier and input channels.
+
+    Args:
+        start: The checkpoint.
+        architecture: The network to be trained.
+        fresh: Its initial weights, kept where the checkpoint's do not fit the new task.
+        say: Told what was drawn anew.
+
+    Raises:
+        WeightsError: The blocks are not the same.
+    """
+    from edgenas.nn import load_checkpoint
+
+    checkpoint = load_checkpoint(start)
+    theirs = checkpoint.architecture
+    if tuple(theirs.blocks()) != tuple(architecture.blocks()) or theirs.stem != architecture.stem:
+        raise WeightsError(
+            explain(f"{start} is a checkpoint of another network", got=theirs.digest, allowed=architecture.digest)
+        )
+    weights, new = dict(fresh), []
+    for name, value in checkpoint.weights.items():
+        if name in fresh and fresh[name].shape == value.shape:
+            weights[name] = value
+        else:
+            new.append(name)
+    if new:
+        say(f"  drawn anew, since their shape depends on the images: {', '.join(sorted(new))}")
+    return weights

@@ -1,0 +1,71 @@
+"""How well the estimators of a run rank networks: stored with the run, shown in its report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.sharing import TRAINING_FILE
+from edgenas.pipeline.training import train_settings
+
+VALIDATION_FILE = "estimators.json"
+
+
+def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -> dict[str, Any]:
+    """Train networks of a run's space stand-alone and judge the supernet and the zero-cost scores by them.
+
+    Finished trainings are kept in the run directory, so a killed validation goes on where it was.
+
+    Args:
+        context: Of the run.
+        networks: Networks to train, stratified by cost.
+        seeds: Trainings of each.
+
+    Returns:
+        The document that was stored, with flat entries for each estimator.
+
+    Raises:
+        InputError: Too few networks.
+    """
+    from edgenas.evaluate import SCORES, InheritedEvaluator, TrainedEvaluator, ZeroCostEvaluator, validate_estimators
+
+    device, space, data = context.compute_device, context.space, context.data
+    # The stand-alone networks start from random weights: the truth must know nothing of the supernet.
+    trained = TrainedEvaluator(
+        space,
+        data,
+        train_settings(context.settings.train, seed=context.seed("estimators"), workers=context.threads),
+        context.preprocessing,
+        judge_test=True,
+        folder=context.directory.file("estimators/training").parent,
+        device=device,
+    )
+    spent = context.directory.read_json(TRAINING_FILE)["seconds"]
+    estimators = [
+        InheritedEvaluator(context.evaluator, preparation_seconds=spent),
+        *(ZeroCostEvaluator(name, space, data, context.preprocessing, device=device) for name in SCORES),
+    ]
+    with context.progress("validate estimators") as report:
+        found = validate_estimators(
+            space,
+            estimators,
+            trained,
+            networks=networks,
+            seeds=seeds,
+            first_seed=context.seed("estimators"),
+            rng=np.random.default_rng(context.seed("estimators networks")),
+            progress=report,
+        )
+    document = found.to_dict()
+    document["estimators"] = [flat_entry(entry) for entry in document["estimators"]]
+    context.directory.write_json(VALIDATION_FILE, document)
+    return document
+
+
+def flat_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """Bring one estimator's agreement up a level, as reports and tables read it."""
+    agreement = entry.pop("agreement")
+    return {**entry, **agreement}
+
