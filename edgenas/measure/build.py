@@ -41,7 +41,6 @@ FloatArray = NDArray[np.float64]
 
 LEVEL = 0.9
 _MIN_NETWORKS = 4
-_NORMAL_90 = 1.6448536269514722
 _PROBE_QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -240,8 +239,9 @@ def _interval(design: Design, measured: _Measured, fit: UnitFit) -> Interval:
     largest = np.sort(drawn)
     # With fewer than nine residuals no quantile at 90 % exists: widen the largest in proportion.
     relative = float(largest[rank - 1]) if rank <= len(drawn) else float(largest[-1]) * rank / len(drawn)
-    # Residuals within a build do not see what changes from one hour to the next; a visit's noise stands for it.
-    relative = math.hypot(relative, _NORMAL_90 * measured.noise)
+    # Residuals within a build do not see what changes from one hour to the next: the common error of all networks,
+    # about as large as the noise of one visit wherever it was measured.
+    relative = math.hypot(relative, measured.noise)
     return Interval(level=LEVEL, relative=relative, networks=len(drawn), visit_noise=measured.noise)
 
 
