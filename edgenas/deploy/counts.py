@@ -1,0 +1,149 @@
+"""Count what decides the speed of a file: quantised kernels in ONNX Runtime's graph, partitions of XNNPACK."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from edgenas.errors import ExportError, explain
+from edgenas.measure.litert import interpreter_class
+
+_CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
+_DENSE = ("Gemm", "FusedGemm", "QGemm")
+_KERNELS = frozenset((*_CONVOLUTIONS, *_DENSE))
+_QUANTISED = frozenset({"QLinearConv", "QGemm"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnnxCounts:
+    """Kernels of a file as ONNX Runtime executes it.
+
+    Attributes:
+        quantised_convolutions: Convolutions that run on integers.
+        convolutions: All of them.
+        quantised_dense: Fully connected layers that run on integers.
+        dense: All of them.
+        nodes: Nodes of the optimised graph.
+    """
+
+    quantised_convolutions: int
+    convolutions: int
+    quantised_dense: int
+    dense: int
+    nodes: int
+
+    def to_dict(self) -> dict[str, int]:
+        """Return plain values for JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def count_onnx(data: bytes) -> OnnxCounts:
+    """Let ONNX Runtime optimise a file and count its kernels.
+
+    Args:
+        data: The file.
+    """
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "optimised.onnx"
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(path)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        # It warns that the optimised graph belongs to this machine, which is what is wanted here.
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        kinds = [node.op_type for node in onnx.load(path).graph.node]
+    return OnnxCounts(
+        quantised_convolutions=kinds.count("QLinearConv"),
+        convolutions=sum(kinds.count(kind) for kind in _CONVOLUTIONS),
+        quantised_dense=kinds.count("QGemm"),
+        dense=sum(kinds.count(kind) for kind in _DENSE),
+        nodes=len(kinds),
+    )
+
+
+def require_quantised(data: bytes, *, convolutions: int, dense: int) -> OnnxCounts:
+    """Count the kernels of an int8 file and refuse it where fewer run on integers than should.
+
+    Args:
+        data: The file.
+        convolutions, dense: How many should run on integers.
+
+    Raises:
+        ExportError: Some do not: the file would be slow without saying so.
+    """
+    counts = count_onnx(data)
+    if counts.quantised_convolutions < convolutions or counts.quantised_dense < dense:
+        raise ExportError(
+            explain(
+                "ONNX Runtime does not run the int8 file on integers as it should",
+                got=f"{counts.quantised_convolutions} convolutions and {counts.quantised_dense} fully connected layers",
+                allowed=f"{convolutions} and {dense}",
+                remedy="Another version of ONNX Runtime fuses differently; export with the version you deploy.",
+            )
+        )
+    return counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TfliteCounts:
+    """Operations of a file as LiteRT executes it.
+
+    Attributes:
+        delegates: Partitions that XNNPACK took; each boundary costs copies.
+        covered: Whether the only partition reaches from the input to the logits.
+        operations: Operations in the file.
+    """
+
+    delegates: int
+    covered: bool
+    operations: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def count_tflite(data: bytes) -> TfliteCounts:
+    """Let LiteRT load a file and count its delegate's partitions.
+
+    Args:
+        data: The file.
+    """
+    interpreter = interpreter_class()[0](model_content=data, num_threads=1)
+    interpreter.allocate_tensors()
+    operations = interpreter._get_ops_details()
+    partitions = [entry for entry in operations if entry["op_name"] == "DELEGATE"]
+    ends = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    covered = (
+        len(partitions) == 1
+        and ends[0] in list(partitions[0]["inputs"])
+        and ends[1] in list(partitions[0]["outputs"])
+    )
+    return TfliteCounts(delegates=len(partitions), covered=covered, operations=len(operations) - len(partitions))
+
+
+def require_one_partition(data: bytes) -> TfliteCounts:
+    """Count the partitions of a file and refuse it where XNNPACK does not take it as a whole.
+
+    An older runtime (tflite-runtime) takes less, which is its users' fate and no fault of the file: not refused.
+
+    Raises:
+        ExportError: The graph falls apart: the file would be slow without saying so.
+    """
+    counts = count_tflite(data)
+    if interpreter_class()[1] == "ai-edge-litert" and not counts.covered:
+        raise ExportError(
+            explain(
+                "XNNPACK does not take the TFLite file as one piece",
+                got=f"{counts.delegates} partitions",
+                allowed="1 from the input to the logits",
+                remedy="Another version of LiteRT delegates differently; export with the version you deploy.",
+            )
+        )
+    return counts

@@ -1,0 +1,163 @@
+"""The int8 network in torch: every rounding of the files, differentiable, each operation to be switched off.
+
+For finding out which operation loses accuracy, for correcting biases, and for fine-tuning with the rounding in
+the loop. The shipped file is always judged on its runtime; this module only proposes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgenas.arch import Graph
+from edgenas.formats import FoldedGraph, FoldedOp, Ranges, fold
+from edgenas.formats.quantise import Affine, affine, range_of
+
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "": lambda x: x,
+    "relu": functional.relu,
+    "relu6": functional.relu6,
+    "clip01": lambda x: x.clamp(0, 1),
+    "hard_swish": functional.hardswish,
+    "hard_sigmoid": functional.hardsigmoid,
+    "silu": functional.silu,
+    "sigmoid": torch.sigmoid,
+}
+_GATE = affine((0.0, 6.0))
+_UNIT = affine((0.0, 1.0))
+
+
+def _straight_through(x: Tensor, rounded: Tensor) -> Tensor:
+    """Value of `rounded`, gradient of `x` (Bengio 2013)."""
+    return x + (rounded - x).detach()
+
+
+def fake_quantise(x: Tensor, parameters: Affine) -> Tensor:
+    """Round to 256 codes; the gradient passes where nothing saturates."""
+    step, zero = parameters
+    inside = x.clamp(-zero * step, (255 - zero) * step)
+    return _straight_through(inside, torch.round(inside / step) * step)
+
+
+def fake_quantise_weight(weight: Tensor) -> Tensor:
+    """Round weights to symmetric int8 with one step for each output channel."""
+    rows = weight.detach().abs().flatten(1).amax(1).clamp_min(1e-12) / 127
+    steps = rows.reshape(-1, *[1] * (weight.dim() - 1))
+    return _straight_through(weight, torch.round(weight / steps) * steps)
+
+
+class Simulator(nn.Module):
+    """A folded network in torch with switchable rounding.
+
+    Attributes:
+        folded: The network, folded as for ONNX.
+        quantised: Names of the operations that round; all but `float_ops` at first.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Mapping[str, NDArray[np.float32]],
+        ranges: Ranges,
+        *,
+        float_ops: Collection[str] = (),
+    ) -> None:
+        super().__init__()
+        self.folded: FoldedGraph = fold(graph, weights, gate="clip")
+        self.affines = {op.name: affine(range_of(op, ranges)) for op in self.folded.ops}
+        self.quantised = {op.name for op in self.folded.ops} - set(float_ops)
+        self.arrays = nn.ParameterDict()
+        for op in self.folded.ops:
+            if op.op.weighted:
+                weight, bias = op.arrays
+                self.arrays[_key(op, "weight")] = nn.Parameter(torch.from_numpy(weight.copy()))
+                self.arrays[_key(op, "bias")] = nn.Parameter(torch.from_numpy(bias.copy()))
+        self._last_reader = {name: op.name for op in self.folded.ops for name in op.inputs}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to logits (N, K)."""
+        result = images
+        for _, result in self.values(images):
+            pass
+        return result
+
+    def values(self, images: Tensor) -> Iterator[tuple[FoldedOp, Tensor]]:
+        """Yield every operation with its result; memory of values that are done with is freed."""
+        live: dict[str, Tensor] = {}
+        for op in self.folded.ops:
+            inputs = [live[name] for name in op.inputs] or [images]
+            live[op.name] = self.apply_op(op, inputs)
+            yield op, live[op.name]
+            for name in op.inputs:
+                if self._last_reader[name] == op.name:
+                    live.pop(name, None)
+
+    def apply_op(self, op: FoldedOp, inputs: list[Tensor]) -> Tensor:
+        """Compute one operation, rounding its weights and its result where it is quantised."""
+        rounds = op.name in self.quantised
+        result = _FUNCTIONS[op.activation](self.linear(op, inputs)) if op.op.weighted else _join(op, inputs, rounds)
+        # The files give the logits as floats (ONNX) or rounded finely (TFLite): no rounding here.
+        return fake_quantise(result, self.affines[op.name]) if rounds and op is not self.folded.ops[-1] else result
+
+    def linear(self, op: FoldedOp, inputs: list[Tensor]) -> Tensor:
+        """The conv or fc before its activation."""
+        weight, bias = self.arrays[_key(op, "weight")], self.arrays[_key(op, "bias")]
+        if op.name in self.quantised:
+            weight = fake_quantise_weight(weight)
+        if op.op.kind == "fc":
+            return functional.linear(inputs[0].flatten(1), weight, bias)
+        return functional.conv2d(
+            inputs[0], weight, bias, stride=op.op.stride, padding=op.op.padding.top, groups=op.op.groups
+        )
+
+    def bias_of(self, op: FoldedOp) -> nn.Parameter:
+        """Bias of a conv or fc, to be corrected."""
+        return self.arrays[_key(op, "bias")]
+
+    def weights(self, graph: Graph) -> dict[str, NDArray[np.float32]]:
+        """Return the weights under the names of the graph; norms become identities but for their bias."""
+        arrays: dict[str, NDArray[np.float32]] = {}
+        for op in self.folded.ops:
+            if op.op.weighted:
+                arrays.update(self._unfolded(op, graph.norm_eps))
+        return arrays
+
+    def _unfolded(self, op: FoldedOp, norm_eps: float) -> dict[str, NDArray[np.float32]]:
+        weight = self.arrays[_key(op, "weight")].detach().numpy().copy()
+        bias = self.arrays[_key(op, "bias")].detach().numpy().copy()
+        if op.activation == "clip01":
+            weight, bias = weight * 6, (bias - np.float32(0.5)) * 6
+        if not op.op.norm:
+            return {f"{op.name}.weight": weight, f"{op.name}.bias": bias}
+        one = np.ones_like(bias)
+        return {
+            f"{op.name}.weight": weight,
+            f"{op.name}.norm.weight": one,
+            f"{op.name}.norm.bias": bias,
+            f"{op.name}.norm.running_mean": 0 * one,
+            f"{op.name}.norm.running_var": one * np.float32(1 - norm_eps),
+        }
+
+
+def _key(op: FoldedOp, part: str) -> str:
+    # ParameterDict keys must not hold dots.
+    return f"{op.name}.{part}".replace(".", "/")
+
+
+def _join(op: FoldedOp, inputs: list[Tensor], rounds: bool) -> Tensor:
+    if op.op.kind == "pool":
+        return inputs[0].mean((2, 3), keepdim=True)
+    if op.op.kind == "mul":
+        return inputs[0] * inputs[1]
+    if op.op.kind == "add":
+        return inputs[0] + inputs[1]
+    if op.op.kind == "act" and rounds and op.activation == "hard_swish":
+        return inputs[0] * fake_quantise(functional.relu6(inputs[0] + 3), _GATE) / 6
+    if op.op.kind == "act" and rounds and op.activation == "silu":
+        return inputs[0] * fake_quantise(torch.sigmoid(inputs[0]), _UNIT)
+    return _FUNCTIONS[op.activation](inputs[0])
