@@ -82,8 +82,12 @@ def from_document(document: object) -> Architecture:
         )
     if document.get("version") != VERSION:
         raise ArchitectureError(
-            explain("unknown version of the document", got=document.get("version"), allowed=VERSION,
-                    remedy="Use the edgenas that wrote it.")
+            explain(
+                "unknown version of the document",
+                got=document.get("version"),
+                allowed=VERSION,
+                remedy="Use the edgenas that wrote it.",
+            )
         )
     body = {key: value for key, value in document.items() if key not in ("format", "version", "digest")}
     stages = body.get("stages")
@@ -98,8 +102,12 @@ def from_document(document: object) -> Architecture:
     architecture: Architecture = _construct(Architecture, body, "architecture")
     if document.get("digest", architecture.digest) != architecture.digest:
         raise ArchitectureError(
-            explain("the document was edited: its digest does not belong to its network",
-                    got=document["digest"], allowed=architecture.digest, remedy="Remove the digest to accept it.")
+            explain(
+                "the document was edited: its digest does not belong to its network",
+                got=document["digest"],
+                allowed=architecture.digest,
+                remedy="Remove the digest to accept it.",
+            )
         )
     return architecture
 

@@ -69,9 +69,7 @@ class _Builder:
 
     def fc(self, source: str, part: str, channels: int, activation: str = "") -> str:
         shape = TensorShape(channels, 1, 1)
-        name = self.add(
-            Op(kind="fc", name=f"{self.block}.{part}", inputs=(source,), shape=shape, block=self.block)
-        )
+        name = self.add(Op(kind="fc", name=f"{self.block}.{part}", inputs=(source,), shape=shape, block=self.block))
         return self.act(name, activation) if activation else name
 
     def join(self, kind: str, part: str, first: str, second: str) -> str:

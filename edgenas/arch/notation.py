@@ -159,8 +159,11 @@ def parse_notation(text: str) -> Architecture:
     parts = [part.strip() for part in text.strip().split("|")]
     if len(parts) < 4:
         raise ArchitectureError(
-            explain("a notation needs input | stem | stages | head | classes", got=repr(text[:60]),
-                    remedy="Compare with the output of `edgenas show mobilenet_v2`.")
+            explain(
+                "a notation needs input | stem | stages | head | classes",
+                got=repr(text[:60]),
+                remedy="Compare with the output of `edgenas show mobilenet_v2`.",
+            )
         )
     header, classes = _Tokens(parts[0], activations=False), _Tokens(parts[-1])
     eps = header.real("eps")
@@ -195,7 +198,9 @@ def parse_notation(text: str) -> Architecture:
 def _parse_stem(text: str) -> Stem:
     tokens = _Tokens(text)
     if tokens.flag(["stem"]) is None:
-        raise ArchitectureError(explain("the second part must be the stem", got=repr(text), allowed="stem_k3_s2_c16_hs"))
+        raise ArchitectureError(
+            explain("the second part must be the stem", got=repr(text), allowed="stem_k3_s2_c16_hs")
+        )
     stem = Stem(
         kernel=tokens.integer("k", 3),
         stride=tokens.integer("s", 2),
@@ -209,7 +214,9 @@ def _parse_stem(text: str) -> Stem:
 def _parse_head(text: str) -> Head:
     tokens = _Tokens(text)
     if tokens.flag(["head"]) is None:
-        raise ArchitectureError(explain("the last part but one must be the head", got=repr(text), allowed="head_c1280_r6"))
+        raise ArchitectureError(
+            explain("the last part but one must be the head", got=repr(text), allowed="head_c1280_r6")
+        )
     normed = tokens.integer("fn", 0)
     head = Head(
         conv_channels=tokens.integer("c", 0),
@@ -233,7 +240,11 @@ def _parse_se(tokens: _Tokens) -> SqueezeExcite | None:
     activation, gate = names or ["re", "hsig"]
     if activation not in _ACTIVATIONS or gate not in _GATES:
         raise ArchitectureError(
-            explain(f"{tokens.text!r}: squeeze-excite", got=suffix, allowed=f"{'/'.join(_ACTIVATIONS)} and {'/'.join(_GATES)}")
+            explain(
+                f"{tokens.text!r}: squeeze-excite",
+                got=suffix,
+                allowed=f"{'/'.join(_ACTIVATIONS)} and {'/'.join(_GATES)}",
+            )
         )
     return SqueezeExcite(channels=int(digits), activation=_ACTIVATIONS[activation], gate=_GATES[gate])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 
 from edgenas.arch.architecture import (
     Activation,
@@ -153,7 +153,12 @@ def _mobilenet_v2() -> Architecture:
     channels = 32
     for expansion, out, layers, stride in rows:
         blocks += inverted_stage(
-            channels=channels, out_channels=out, layers=layers, stride=stride, expansion=expansion, kernel=3,
+            channels=channels,
+            out_channels=out,
+            layers=layers,
+            stride=stride,
+            expansion=expansion,
+            kernel=3,
             activation="relu6",
         )
         channels = out
@@ -199,8 +204,15 @@ def _efficientnet(variant: int) -> Architecture:
     channels = stem
     for expansion, kernel, stride, out, layers in _B0_ROWS:
         blocks += inverted_stage(
-            channels=channels, out_channels=make_divisible(out * width), layers=math.ceil(layers * depth),
-            stride=stride, expansion=expansion, kernel=kernel, activation="silu", se=se, se_quarter=True,
+            channels=channels,
+            out_channels=make_divisible(out * width),
+            layers=math.ceil(layers * depth),
+            stride=stride,
+            expansion=expansion,
+            kernel=kernel,
+            activation="silu",
+            se=se,
+            se_quarter=True,
         )
         channels = make_divisible(out * width)
     return Architecture(
@@ -218,7 +230,12 @@ def _efficientnet_lite0() -> Architecture:
     channels = 32
     for expansion, kernel, stride, out, layers in _B0_ROWS:
         blocks += inverted_stage(
-            channels=channels, out_channels=out, layers=layers, stride=stride, expansion=expansion, kernel=kernel,
+            channels=channels,
+            out_channels=out,
+            layers=layers,
+            stride=stride,
+            expansion=expansion,
+            kernel=kernel,
             activation="relu6",
         )
         channels = out
@@ -240,8 +257,15 @@ def _mnasnet(
     channels = stem
     for expansion, kernel, stride, out, layers, has_se in rows:
         blocks += inverted_stage(
-            channels=channels, out_channels=out, layers=layers, stride=stride, expansion=expansion, kernel=kernel,
-            activation="relu", se=se if has_se else None, se_quarter=True,
+            channels=channels,
+            out_channels=out,
+            layers=layers,
+            stride=stride,
+            expansion=expansion,
+            kernel=kernel,
+            activation="relu",
+            se=se if has_se else None,
+            se_quarter=True,
         )
         channels = out
     return Architecture(
@@ -306,8 +330,14 @@ def _layerwise(
     for out, stride, layers in rows:
         for index, (kernel, expansion) in enumerate(layers):
             blocks += inverted_stage(
-                channels=channels, out_channels=out, layers=1, stride=stride if index == 0 else 1,
-                expansion=expansion, kernel=kernel, activation=activation, keep_expand=keep_expand,
+                channels=channels,
+                out_channels=out,
+                layers=1,
+                stride=stride if index == 0 else 1,
+                expansion=expansion,
+                kernel=kernel,
+                activation=activation,
+                keep_expand=keep_expand,
             )
             channels = out
     return Architecture(
@@ -421,9 +451,7 @@ _ZOO: dict[str, Callable[[], Architecture]] = {
     "efficientnet_lite0": _efficientnet_lite0,
     "fbnet_c": lambda: _layerwise(_FBNET_C, stem=16, head=1984, keep_expand=True),
     "single_path_nas": lambda: _layerwise(_SINGLE_PATH, stem=32, head=1280, separable=16),
-    "proxyless_mobile": lambda: _layerwise(
-        _PROXYLESS_MOBILE, stem=32, head=1280, separable=16, activation="relu6"
-    ),
+    "proxyless_mobile": lambda: _layerwise(_PROXYLESS_MOBILE, stem=32, head=1280, separable=16, activation="relu6"),
     "mobilenet_v4_conv_small": lambda: _mobilenet_v4(_V4_SMALL_LEADING, _UIB_SMALL, 224),
     "mobilenet_v4_conv_medium": lambda: _mobilenet_v4(_V4_MEDIUM_LEADING, _UIB_MEDIUM, 256),
 }
@@ -431,7 +459,7 @@ _ZOO: dict[str, Callable[[], Architecture]] = {
 NAMES: tuple[str, ...] = tuple(_ZOO)
 
 
-@lru_cache(maxsize=None)
+@cache
 def published(name: str) -> Architecture:
     """Return a published network at its published resolution, for 1,000 classes.
 

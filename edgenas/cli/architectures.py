@@ -47,8 +47,11 @@ def find_architecture(text: str) -> Architecture:
     if path.suffix == ".json" or path.is_file():
         return read_document(path)
     raise ArchitectureError(
-        explain(f"unknown network{nearest(text, NAMES)}", got=repr(text),
-                allowed="a name of `edgenas zoo`, a JSON document, a checkpoint, a run directory, or a notation")
+        explain(
+            f"unknown network{nearest(text, NAMES)}",
+            got=repr(text),
+            allowed="a name of `edgenas zoo`, a JSON document, a checkpoint, a run directory, or a notation",
+        )
     )
 
 
@@ -69,14 +72,17 @@ def zoo(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fals
         print(encoder.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
         return
     print_table(
-        ("network", "resolution", "params", "MACs"), [(n, r, f"{p:,}", f"{m:,}") for n, r, p, m in rows],
+        ("network", "resolution", "params", "MACs"),
+        [(n, r, f"{p:,}", f"{m:,}") for n, r, p, m in rows],
         title="MACs: multiply-accumulates of convolutions and fully connected layers",
     )
 
 
 def show(
     network: Annotated[str, typer.Argument(help="A name of the zoo, a file, a run directory, or a notation.")],
-    table: Annotated[str | None, typer.Option(help="A latency table: adds the predicted latency of each block.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="A latency table: adds the predicted latency of each block.")
+    ] = None,
     fvcore: Annotated[bool, typer.Option("--fvcore", help="Print fvcore's own count beside ours.")] = False,
     resolution: Annotated[int | None, typer.Option(min=1, help="Another input size, pixels.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -112,10 +118,14 @@ def _layer_rows(graph: Graph) -> list[tuple[object, ...]]:
     for (op, sources), live in zip(graph.with_inputs(), live_elements(graph), strict=True):
         kind = op.activation or op.kind
         if op.kind == "conv":
-            kind = f"{'depthwise' if op.depthwise else 'conv'} {op.kernel}x{op.kernel}" + (" /2" if op.stride == 2 else "")
+            kind = f"{'depthwise' if op.depthwise else 'conv'} {op.kernel}x{op.kernel}" + (
+                " /2" if op.stride == 2 else ""
+            )
         shape = f"{op.shape.channels} x {op.shape.height} x {op.shape.width}"
         counts = (op_macs(op, sources), op_params(op, sources))
-        rows.append((op.name, kind, shape, *(f"{count:,}" if count else "" for count in counts), f"{live * 4 / 1024:,.1f}"))
+        rows.append(
+            (op.name, kind, shape, *(f"{count:,}" if count else "" for count in counts), f"{live * 4 / 1024:,.1f}")
+        )
     return rows
 
 
@@ -148,6 +158,8 @@ def _print_fvcore(architecture: Architecture, graph: Graph) -> None:
     rows = [(name, f"{value:,}") for name, value in count.by_operator.items()]
     print_table(("fvcore operator", "flops"), rows, title="fvcore's own count")
     both = sum(count.by_operator.get(name, 0) for name in ("conv", "linear", "addmm"))
-    print(f"fvcore conv + linear {both:,}; ours {macs(graph):,}; fvcore's total with normalisation and pooling "
-          f"{sum(count.by_operator.values()):,}")
+    print(
+        f"fvcore conv + linear {both:,}; ours {macs(graph):,}; fvcore's total with normalisation and pooling "
+        f"{sum(count.by_operator.values()):,}"
+    )
     print("not counted by fvcore: " + (", ".join(f"{n} x {c}" for n, c in count.unsupported.items()) or "nothing"))

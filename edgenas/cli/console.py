@@ -35,9 +35,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
 
 
 def _is_number(text: str) -> bool:
-    return bool(text) and text.strip("-+%x").replace(",", "").replace(".", "").replace(" ", "").isdigit() or text in (
-        "",
-        "-",
+    return (
+        bool(text)
+        and text.strip("-+%x").replace(",", "").replace(".", "").replace(" ", "").isdigit()
+        or text
+        in (
+            "",
+            "-",
+        )
     )
 
 
@@ -91,6 +96,8 @@ def _log(title: str) -> Progress:
             return
         last = now
         left = (now - started) / done * (total - done)
-        print(f"  {title}: {what + ', ' if what else ''}{done} of {total}, {left:.0f} s left", file=sys.stderr, flush=True)
+        print(
+            f"  {title}: {what + ', ' if what else ''}{done} of {total}, {left:.0f} s left", file=sys.stderr, flush=True
+        )
 
     return report

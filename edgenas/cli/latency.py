@@ -94,7 +94,9 @@ def check(file: Table) -> None:
     if found.differences:
         print("not for this machine: " + "; ".join(found.differences))
         raise SystemExit(1)
-    print(f"same kind of device, same runtime; the reference network runs at {1 + found.reference_drift:.3f} of its time")
+    print(
+        f"same kind of device, same runtime; the reference network runs at {1 + found.reference_drift:.3f} of its time"
+    )
     print("probe networks relative to it: " + ", ".join(f"{100 * change:+.1f} %" for change in found.probe_changes))
     print("the table holds here" if found.passed else "the table does NOT hold here: build another")
     raise SystemExit(0 if found.passed else 1)
@@ -119,7 +121,7 @@ def list_all(
     from edgenas.resources import resource_folder
 
     shipped = resource_folder("latency_tables")
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for found in list_tables(folder or []):
         name = found.path.relative_to(shipped) if found.shipped and shipped else found.path
         if found.table is None:

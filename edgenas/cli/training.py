@@ -40,9 +40,7 @@ def train(
     from edgenas.pipeline.alone import train_alone
 
     settings = load(find_configuration(configuration), overrides or [])
-    found = train_alone(
-        find_architecture(network), settings, out, start=start, progress=progress_bar, say=print
-    )
+    found = train_alone(find_architecture(network), settings, out, start=start, progress=progress_bar, say=print)
     print(
         f"validation accuracy {100 * found.validation_accuracy:.2f} %, test accuracy {100 * found.test_accuracy:.2f} % "
         f"+- {164.5 * found.test_standard_error:.2f} (90 %)\ncheckpoint {found.checkpoint}"

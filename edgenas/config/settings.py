@@ -126,7 +126,9 @@ class SearchSection(Section):
     evaluations: Positive = Field(300, description="Distinct networks to judge.")
     objectives: list[Metric] = Field(default=["accuracy", "latency_ms", "macs"], min_length=1)
     baseline: bool = Field(True, description="Run random search at equal cost beside it, for the report.")
-    store: str | None = Field(None, description="SQLAlchemy URL or file shared between runs; the run's own if left out.")
+    store: str | None = Field(
+        None, description="SQLAlchemy URL or file shared between runs; the run's own if left out."
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> SearchSection:

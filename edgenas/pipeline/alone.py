@@ -124,9 +124,7 @@ def fit_to_data(
     return fitted
 
 
-def starting_weights(
-    start: Path, architecture: Architecture, fresh: Weights, *, say: Callable[[str], None]
-) -> Weights:
+def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *, say: Callable[[str], None]) -> Weights:
     """Read the weights of a checkpoint for a network that may differ from it in its classifier and input channels.
 
     Args:

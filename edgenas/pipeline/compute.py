@@ -26,7 +26,11 @@ def choose_device(wanted: str, *, threads: int) -> str:
         number = int(wanted.partition(":")[2] or 0)
         if number >= count:
             raise DeviceError(
-                explain(f"compute: {wanted} is not here", got=f"{count} CUDA devices", allowed="auto or cpu",
-                        remedy="Set compute=auto, or install a torch build for CUDA.")
+                explain(
+                    f"compute: {wanted} is not here",
+                    got=f"{count} CUDA devices",
+                    allowed="auto or cpu",
+                    remedy="Set compute=auto, or install a torch build for CUDA.",
+                )
             )
     return wanted

@@ -84,8 +84,11 @@ class RunDirectory:
 
 def _cannot_write(target: Path, error: OSError) -> StoreError:
     return StoreError(
-        explain(f"cannot write {target}", got=error.strerror or str(error),
-                remedy="Free some space or choose another folder with --set output=DIR; what was finished is kept.")
+        explain(
+            f"cannot write {target}",
+            got=error.strerror or str(error),
+            remedy="Free some space or choose another folder with --set output=DIR; what was finished is kept.",
+        )
     )
 
 
@@ -99,8 +102,11 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            explain(f"cannot make the folder {path}", got=error.strerror or str(error),
-                    remedy="Choose another with --set output=DIR.")
+            explain(
+                f"cannot make the folder {path}",
+                got=error.strerror or str(error),
+                remedy="Choose another with --set output=DIR.",
+            )
         ) from error
 
 

@@ -67,4 +67,3 @@ class Judge:
 def identify(space: SearchSpace) -> Callable[[Genes], list[str]]:
     """Return the function from genes (N, D) to digests of architectures."""
     return lambda genes: [space.decode(code).digest for code in genes]
-

@@ -29,7 +29,14 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
     Raises:
         InputError: Too few networks.
     """
-    from edgenas.evaluate import SCORES, InheritedEvaluator, TrainedEvaluator, ZeroCostEvaluator, validate_estimators
+    from edgenas.evaluate import (
+        SCORES,
+        Evaluator,
+        InheritedEvaluator,
+        TrainedEvaluator,
+        ZeroCostEvaluator,
+        validate_estimators,
+    )
 
     device, space, data = context.compute_device, context.space, context.data
     # The stand-alone networks start from random weights: the truth must know nothing of the supernet.
@@ -43,7 +50,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         device=device,
     )
     spent = context.directory.read_json(TRAINING_FILE)["seconds"]
-    estimators = [
+    estimators: list[Evaluator] = [
         InheritedEvaluator(context.evaluator, preparation_seconds=spent),
         *(ZeroCostEvaluator(name, space, data, context.preprocessing, device=device) for name in SCORES),
     ]
@@ -68,4 +75,3 @@ def flat_entry(entry: dict[str, Any]) -> dict[str, Any]:
     """Bring one estimator's agreement up a level, as reports and tables read it."""
     agreement = entry.pop("agreement")
     return {**entry, **agreement}
-

@@ -31,6 +31,4 @@ def open_run(path: Path, *, progress: ProgressFactory, say: Callable[[str], None
     directory = RunDirectory(path=path)
     document = directory.read_json("settings.json")
     document.pop("version", None)
-    return RunContext(
-        validate(document, source=str(path / "settings.json")), directory, progress=progress, say=say
-    )
+    return RunContext(validate(document, source=str(path / "settings.json")), directory, progress=progress, say=say)

@@ -84,9 +84,7 @@ def run_some(
     return directory.path
 
 
-def run_pipeline(
-    settings: RunSettings, *, progress: ProgressFactory, say: Callable[[str], None]
-) -> RunResult:
+def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Callable[[str], None]) -> RunResult:
     """Do the whole job of a configuration, or what is left of it.
 
     Args:

@@ -65,7 +65,8 @@ def _walk(context: RunContext, study: Study, judge: Judge, strategy: str) -> His
         with context.progress(f"search ({strategy})") as report:
 
             def show(progress: StudyProgress) -> None:
-                report(progress.evaluated, progress.planned, f"{progress.from_store} known" if progress.from_store else "")
+                known = f"{progress.from_store} known" if progress.from_store else ""
+                report(progress.evaluated, progress.planned, known)
 
             return study.run(searcher, judge, Budget(evaluations=settings.evaluations), store=store, progress=show)
     finally:
@@ -87,7 +88,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def progress_curves(histories: Mapping[str, History]) -> dict[str, dict[str, list[float]]]:
+def progress_curves(histories: Mapping[str, History]) -> dict[str, dict[str, list[float] | list[int]]]:
     """Hypervolume after each evaluation, as a share of the box that all histories span together.
 
     Args:
@@ -98,7 +99,7 @@ def progress_curves(histories: Mapping[str, History]) -> dict[str, dict[str, lis
     every = np.concatenate([history.results.objectives[history.feasible] for history in histories.values()])
     low, high = every.min(axis=0), every.max(axis=0)
     width = np.where(high > low, high - low, 1.0)
-    curves = {}
+    curves: dict[str, dict[str, list[float] | list[int]]] = {}
     for name, history in histories.items():
         scaled = (history.results.objectives - low) / width
         scaled[~history.feasible] = np.inf
@@ -136,7 +137,7 @@ def _run(context: RunContext) -> None:
     judge = Judge(context.space, costs, context.evaluator)
     history = _walk(context, study, judge, settings.strategy)
     history.require_feasible()
-    histories = {settings.strategy: history}
+    histories: dict[str, History] = {settings.strategy: history}
     if settings.baseline and settings.strategy != BASELINE:
         histories[BASELINE] = _walk(context, study, judge, BASELINE)
     context.directory.write_json(SEARCH_FILE, _summary(context, history, histories, budget_ms))

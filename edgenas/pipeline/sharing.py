@@ -31,9 +31,7 @@ def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) 
     from edgenas.train import TrainSettings
 
     values = section.model_dump(exclude={*_OWN, "augment", "recalibration_images"})
-    train = TrainSettings(
-        **values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers
-    )
+    train = TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
     return SupernetSettings(**section.model_dump(include=_OWN), train=train)
 
 

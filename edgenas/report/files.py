@@ -68,7 +68,10 @@ def read_run(path: Path) -> RunFiles:
             documents[key] = json.loads((path / name).read_text())
         except (OSError, ValueError) as error:
             raise StoreError(
-                explain(f"{path} is not the directory of a finished run: cannot read {name}", got=str(error),
-                        remedy="Run `edgenas run` with its configuration first.")
+                explain(
+                    f"{path} is not the directory of a finished run: cannot read {name}",
+                    got=str(error),
+                    remedy="Run `edgenas run` with its configuration first.",
+                )
             ) from error
     return RunFiles(**documents)

@@ -20,9 +20,7 @@ def blocks(draw, channels: int) -> Block:
         kernel = draw(st.sampled_from((3, 5, 7) if stride == 2 else (0, 3, 5)))
         expand = draw(st.booleans()) or kernel == 0
     expanded = out if kind == "conv" else draw(_channels) if expand else channels
-    squeeze = st.builds(
-        SqueezeExcite, channels=_channels, activation=_activation, gate=st.sampled_from(GATES)
-    )
+    squeeze = st.builds(SqueezeExcite, channels=_channels, activation=_activation, gate=st.sampled_from(GATES))
     return Block(
         kind=kind,
         kernel=kernel,
@@ -40,7 +38,9 @@ def blocks(draw, channels: int) -> Block:
 @st.composite
 def architectures(draw, max_resolution: int = 48) -> Architecture:
     stem = Stem(
-        out_channels=draw(_channels), stride=draw(st.sampled_from((1, 2))), activation=draw(_activation),
+        out_channels=draw(_channels),
+        stride=draw(st.sampled_from((1, 2))),
+        activation=draw(_activation),
         kernel=draw(st.sampled_from((3, 5))),
     )
     channels, stages = stem.out_channels, []
@@ -53,7 +53,9 @@ def architectures(draw, max_resolution: int = 48) -> Architecture:
     conv, hidden = draw(st.sampled_from((0, 16))), draw(st.sampled_from((0, 24)))
     activation = draw(_activation) if conv or hidden else "relu"
     head = Head(
-        conv_channels=conv, hidden_channels=hidden, hidden_norm=hidden > 0 and draw(st.booleans()),
+        conv_channels=conv,
+        hidden_channels=hidden,
+        hidden_norm=hidden > 0 and draw(st.booleans()),
         activation=activation,
     )
     return Architecture(

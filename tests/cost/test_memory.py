@@ -8,8 +8,12 @@ from tests.arch.strategies import architectures
 def _residual_network(skip: bool) -> Architecture:
     block = Block(expanded=32, out_channels=8, skip=skip)
     return Architecture(
-        resolution=16, in_channels=1, stem=Stem(out_channels=8, stride=1), stages=(Stage(blocks=(block,)),),
-        head=Head(conv_channels=0), classes=10,
+        resolution=16,
+        in_channels=1,
+        stem=Stem(out_channels=8, stride=1),
+        stages=(Stage(blocks=(block,)),),
+        head=Head(conv_channels=0),
+        classes=10,
     )
 
 

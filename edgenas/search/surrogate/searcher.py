@@ -1,0 +1,282 @@
+"""Model-based search: Gaussian processes on canonical codes, expected improvement under limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edgenas.pareto import constrained_ranks, nondominated
+from edgenas.search.base import AskTell
+from edgenas.search.members import LISTED_SIZE, admitted, listed_members
+from edgenas.search.protocol import CostFunction, Floats, Genes, Mask, Results, SpaceView
+from edgenas.search.surrogate.encoding import Encoded, Encoder, farthest
+from edgenas.search.surrogate.improvement import (
+    Predicted,
+    chance_of_feasibility,
+    expected_improvement,
+    hopeful,
+)
+from edgenas.search.surrogate.kernel import KernelLayout
+from edgenas.search.surrogate.model import Known, Model, Posterior, data_weights, predict_mean
+from edgenas.search.surrogate.pool import evolved_pool
+from edgenas.search.variation import Variation
+
+_POOL_SIZE = 12_000
+_SCALE_SAMPLE = 2_000
+_MOST_DATA = 1_000
+_ITERATIONS = 15
+_WARPS_COMPARED_UP_TO = 100
+_START_SAMPLE = 100
+_HOPES = (0.5, 1.0, 2.0, 3.0)
+_ENOUGH = 200
+
+
+class Surrogate(AskTell):
+    """Bayesian optimisation over canonical codes, for one objective or several, with or without limits.
+
+    One Gaussian process an output, on its own or the logarithmic scale, whichever is the more likely. Acquisition:
+    expected hypervolume improvement over the feasible front (expected improvement with one objective) times the chance
+    that every limit is met; that chance alone while nothing feasible is known. A batch is filled one by one: each
+    choice is believed to come out as predicted.
+    """
+
+    def __init__(
+        self,
+        space: SpaceView,
+        *,
+        objectives: int,
+        limits: int,
+        seed: int,
+        budget: int,
+        initial: int = 16,
+        refit_growth: float = 1.25,
+        reference: Sequence[float] | None = None,
+        known_objectives: Mapping[int, CostFunction] | None = None,
+        known_margins: Mapping[int, CostFunction] | None = None,
+    ) -> None:
+        """Make a searcher.
+
+        Args:
+            space: Where to search.
+            objectives: M.
+            limits: K.
+            seed: Seed of all its randomness.
+            budget: Planned evaluations.
+            initial: Evaluations that worked before the first model.
+            refit_growth: Parameters are fitted again when the data has grown by this factor.
+            reference: (M,), where hypervolume is measured from; `region_of_interest` of the data when left out.
+            known_objectives: Objectives, by index, that cost nothing to know exactly.
+            known_margins: Margins to limits, by index, that cost nothing to know exactly.
+        """
+        super().__init__(space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+        self._initial, self._growth = initial, refit_growth
+        self._given_reference = None if reference is None else np.asarray(reference, dtype=np.float64)
+        self._known = dict(known_objectives or {})
+        self._known |= {objectives + k: cost for k, cost in (known_margins or {}).items()}
+        self._variation = Variation(space.cardinalities)
+        self._genes: Genes = np.zeros((0, len(space.cardinalities)), dtype=np.int64)
+        self._outputs: Floats = np.zeros((0, objectives + limits))
+        self._encoder: Encoder | None = None
+        self._models: list[Model] = []
+        self._fit_at = 0
+        self._pool: Genes | None = None
+        self._open: Mask = np.zeros(0, dtype=bool)
+        self._posteriors: list[Posterior | Known] = []
+        self._proposed: list[int] = []
+
+    @property
+    def _listed(self) -> bool:
+        return self.space.size <= LISTED_SIZE or hasattr(self.space, "members")
+
+    def _propose(self, n: int) -> Genes:
+        if self._encoder is None:
+            self._start()
+        missing = self._initial - len(self._genes)
+        if missing > 0:
+            return self._spread(min(n, missing))
+        self._prepare()
+        assert self._pool is not None
+        self._proposed = []
+        believed = np.zeros((0, self._outputs.shape[1]))
+        for _ in range(min(n, int(self._open.sum()))):
+            index = self._choose(believed)
+            believed = np.vstack([believed, self._believed(index)])
+            self._open[index] = False
+            self._proposed.append(index)
+            for posterior in self._posteriors:
+                posterior.propose(index)
+        return self.newcomers.take(self._pool[self._proposed], n)
+
+    def _learn(self, results: Results) -> None:
+        margins = results.violations if results.margins is None else results.margins
+        outputs = np.concatenate([results.objectives, margins], axis=1)
+        good = ~results.failed
+        self._genes = np.concatenate([self._genes, results.genes[good]])
+        self._outputs = np.concatenate([self._outputs, outputs[good]])
+        if len(self._proposed) == len(results):
+            for column, posterior in enumerate(self._posteriors):
+                posterior.resolve(np.where(results.failed, np.nan, outputs[:, column]))
+        else:
+            self._posteriors = []
+        self._proposed = []
+
+    def _prepare(self) -> None:
+        """Bring models, pool and posteriors up to date."""
+        data, outputs = self._data()
+        refit = len(self._genes) >= self._fit_at
+        if refit:
+            self._fit_at = int(np.ceil(len(self._genes) * self._growth))
+            self._fit(data, outputs)
+        if self._pool is None or self._evolves:
+            self._pool = self._evolved(data, outputs)
+            self._open = np.ones(len(self._pool), dtype=bool)
+            self._posteriors = []
+        if refit or not self._posteriors:
+            self._condition(data, outputs)
+
+    def _spread(self, n: int) -> Genes:
+        """Random members that lie far from each other and from what was evaluated."""
+        assert self._encoder is not None
+        drawn = self.space.canonical(self.space.sample(_START_SAMPLE, self.rng))
+        drawn = drawn[self.newcomers.seen.fresh(self.newcomers.keys(drawn))]
+        drawn = drawn[admitted(self.space, drawn)]
+        chosen = farthest(self._encoder(drawn), self._encoder(self._genes), n) if len(drawn) else np.zeros(0, dtype=int)
+        return self.newcomers.take(drawn[chosen], n)
+
+    def _start(self) -> None:
+        members = listed_members(self.space) if self._listed else None
+        self._evolves = members is None or len(members) > _POOL_SIZE
+        sample = self.space.canonical(self.space.sample(_SCALE_SAMPLE, np.random.default_rng(0)))
+        self._encoder = Encoder(self.space, sample if self._evolves or members is None else members)
+        layout = KernelLayout(
+            genes=len(self.space.cardinalities), features=self._encoder.feature_count, starts=self._encoder.starts
+        )
+        self._models = [Model(layout) for _ in range(self._outputs.shape[1])]
+        if not self._evolves:
+            self._pool = members
+            self._open = ~self.newcomers.seen.contains(self.newcomers.keys(members))
+            self._pool_encoded = self._encoder(members)
+
+    def _data(self) -> tuple[Encoded, Floats]:
+        """The evaluations that the models see: all, or the best and the latest of very many."""
+        assert self._encoder is not None
+        if len(self._genes) <= _MOST_DATA:
+            return self._encoder(self._genes), self._outputs
+        ranks = constrained_ranks(self._objectives, self._violation)
+        best = np.argsort(ranks, kind="stable")[: _MOST_DATA // 2]
+        rest = np.setdiff1d(np.arange(len(ranks)), best)[-(_MOST_DATA // 2) :]
+        chosen = np.sort(np.r_[best, rest])
+        return self._encoder(self._genes[chosen]), self._outputs[chosen]
+
+    def _fit(self, data: Encoded, outputs: Floats) -> None:
+        compare = len(self._genes) <= _WARPS_COMPARED_UP_TO
+        for column, model in enumerate(self._models):
+            if column not in self._known:
+                model.fit(data, outputs[:, column], iterations=_ITERATIONS, choose_warp=compare)
+
+    def _condition(self, data: Encoded, outputs: Floats) -> None:
+        assert self._encoder is not None and self._pool is not None
+        pool = self._encoder(self._pool) if self._evolves else self._pool_encoded
+        self._posteriors = [
+            Known(self._known[column](self._pool))
+            if column in self._known
+            else Posterior(model, data, outputs[:, column], pool)
+            for column, model in enumerate(self._models)
+        ]
+
+    def _evolved(self, data: Encoded, outputs: Floats) -> Genes:
+        encoder = self._encoder
+        assert encoder is not None
+        prepared = {
+            column: data_weights(model, data, outputs[:, column])
+            for column, model in enumerate(self._models)
+            if column not in self._known
+        }
+
+        def judge(genes: Genes) -> tuple[Floats, Floats]:
+            encoded = encoder(genes)
+            means = [
+                self._known[column](genes)
+                if column in self._known
+                else predict_mean(model, *prepared[column], encoded)
+                for column, model in enumerate(self._models)
+            ]
+            stacked = np.stack(means, axis=1)
+            limits = [
+                stacked[:, c] if c in self._known else model.own_scale(stacked[:, c])
+                for c, model in list(enumerate(self._models))[self.objectives :]
+            ]
+            violation = np.maximum(np.array(limits), 0.0).sum(axis=0) if limits else np.zeros(len(genes))
+            return stacked[:, : self.objectives], violation
+
+        ranks = constrained_ranks(self._objectives, self._violation)
+        parents = self._genes[np.argsort(ranks, kind="stable")[:40]]
+        return evolved_pool(self.newcomers, self._variation, parents, judge)
+
+    @property
+    def _objectives(self) -> Floats:
+        return self._outputs[:, : self.objectives]
+
+    @property
+    def _violation(self) -> Floats:
+        return np.maximum(self._outputs[:, self.objectives :], 0.0).sum(axis=1)
+
+    def _choose(self, believed: Floats) -> int:
+        """Index in the pool of the candidate with the best acquisition."""
+        predicted = [p.predicted() for p in self._posteriors]
+        objectives, margins = predicted[: self.objectives], predicted[self.objectives :]
+        chance = chance_of_feasibility(margins, len(self._open))
+        known = np.concatenate([self._outputs, believed])
+        feasible = known[(known[:, self.objectives :] <= 0).all(axis=1), : self.objectives]
+        if len(feasible) == 0:
+            return int(np.argmax(np.where(self._open, chance, -1.0)))
+        front = feasible[nondominated(feasible)]
+        reference = self._reference(feasible)
+        candidates = self._candidates(objectives, front, reference)
+        score = expected_improvement([p.pick(candidates) for p in objectives], front, reference) * chance[candidates]
+        if not score.max() > 0:
+            # Nothing promises anything: look where the least is known.
+            score = np.sum([np.log(p.deviation[candidates]) for p in objectives], axis=0)
+        return int(candidates[np.argmax(score)])
+
+    def _candidates(self, objectives: Sequence[Predicted], front: Floats, reference: Floats) -> Genes:
+        """Indices of the candidates that are worth an exact acquisition: those that improve if they turn out well."""
+        for deviations in _HOPES:
+            found = np.flatnonzero(self._open & hopeful(objectives, front, reference, deviations=deviations))
+            if len(found) >= _ENOUGH:
+                return found
+        return found if len(found) else np.flatnonzero(self._open)
+
+    def _believed(self, index: int) -> Floats:
+        predicted = (p.predicted() for p in self._posteriors)
+        return np.array([float(p.warp.backward(p.mean[index])) for p in predicted])
+
+    def _reference(self, feasible: Floats) -> Floats:
+        if self._given_reference is not None:
+            return self._given_reference
+        return region_of_interest(self._objectives, feasible)
+
+
+def region_of_interest(seen: Floats, feasible: Floats) -> Floats:
+    """A reference point from the data, for hypervolume where the user gave none.
+
+    The first objective is taken as the one that must be good: a network is of interest where it is better in it than
+    three of four of the first ones seen. In the others, up to 1.1 times (or a tenth of the range beyond) the value of
+    the network that is best in the first.
+
+    Args:
+        seen: (N, M), in the order in which they were seen.
+        feasible: (S, M), those that meet the limits.
+
+    Returns:
+        Reference (M,).
+    """
+    if feasible.shape[1] == 1:
+        return feasible.max(axis=0) + 1.0
+    best = feasible[np.argmin(feasible[:, 0])]
+    beyond = np.maximum(0.1 * np.abs(best), 0.1 * (feasible.max(axis=0) - feasible.min(axis=0)))
+    reference = best + np.where(beyond > 0, beyond, 1.0)
+    reference[0] = max(float(np.percentile(seen[:64, 0], 75)), float(reference[0]))
+    return reference
+
