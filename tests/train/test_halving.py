@@ -12,6 +12,7 @@ from edgenas.train import (
     AsynchronousHalving,
     HalvingResult,
     HalvingSettings,
+    Job,
     asynchronous_halving,
     successive_halving,
 )
@@ -125,17 +126,23 @@ def test_the_asynchronous_form_promotes_as_soon_as_a_third_is_beaten() -> None:
 
 def test_the_asynchronous_form_prefers_the_highest_rung() -> None:
     scheduler = AsynchronousHalving(20, SETTINGS)
-    promoted: list[int] = []
-    # Accuracies fall, so that candidates 0, 1, 2, ... are promoted in turn.
-    for number in range(30):
-        job = scheduler.next_job()
-        assert job is not None
-        if job.rung == 2:
-            promoted.append(number)
-            break
-        scheduler.report(job, 0.9 - job.candidate / 100 + job.rung / 100)
-    # Nine at rung 0 give three at rung 1; the best of them goes to rung 2 before a tenth starts.
-    assert promoted == [12]
+
+    def ask(count: int) -> list[Job]:
+        jobs = [scheduler.next_job() for _ in range(count)]
+        return [job for job in jobs if job is not None]
+
+    def report(jobs: list[Job]) -> None:
+        for job in jobs:
+            scheduler.report(job, 0.9 - job.candidate / 100)
+
+    first = ask(12)
+    report(first[:9])
+    second = ask(3)
+    assert [(job.candidate, job.rung) for job in second] == [(0, 1), (1, 1), (2, 1)]
+    report(first[9:])
+    report(second)
+    # Now candidate 3 may go to rung 1 and candidate 0 to rung 2.
+    assert [(job.candidate, job.rung) for job in ask(2)] == [(0, 2), (3, 1)]
 
 
 def test_asking_without_a_worker_to_spare_changes_nothing_when_all_is_done() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -217,12 +218,17 @@ def test_a_teacher_answers_in_evaluation_mode_and_gets_its_mode_back(data: Image
     assert teacher.training
 
 
-def test_averaged_weights_are_kept_with_statistics_of_their_own(data: ImageData, make_model: Make) -> None:
+@pytest.mark.parametrize("every", [1, 5], ids=["judged", "not judged before the stop"])
+def test_averaged_weights_are_kept_with_statistics_of_their_own(data: ImageData, make_model: Make, every: int) -> None:
     model = make_model(dropout=0.0)
-    result = fit(model, data, replace(SETTINGS, epochs=2, averaging_decay=0.99, recalibration_images=192))
-    images = torch.from_numpy(result.preprocessing.apply(data.train.read(range(192))))  # type: ignore[arg-type]
+    settings = replace(
+        SETTINGS, learning_rate=0.05, averaging_decay=0.99, recalibration_images=192, evaluate_every=every
+    )
+    result = fit(model, data, settings, stop_after_epochs=2)
+    images = torch.from_numpy(result.preprocessing.apply(data.train.read(np.arange(192))))
     seen = model[0](images)  # type: ignore[index]
-    assert torch.allclose(model[1].running_mean, seen.mean((0, 2, 3)), atol=0.02)  # type: ignore[index]
+    assert torch.allclose(model[1].running_mean, seen.mean((0, 2, 3)), atol=1e-5)  # type: ignore[index]
+    assert result.validation_accuracy == evaluate(model, data.validation, result.preprocessing).value
 
 
 def test_the_best_weights_are_those_with_the_best_validation_accuracy(data: ImageData, make_model: Make) -> None:
