@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,8 +72,8 @@ def agreement(estimate: Floats, truth: Floats, *, bands: NDArray[np.int64], rng:
     """
     _require_comparable(estimate, truth)
     indices = _resamples(len(truth), rng)
-    low, high = _interval(indices, lambda i: spearman(estimate[i], truth[i]))
-    tau_low, tau_high = _interval(indices, lambda i: kendall(estimate[i], truth[i]))
+    low, high = _interval(_spearman_rows(estimate[indices], truth[indices]))
+    tau_low, tau_high = _interval(_kendall_rows(estimate, truth, indices))
     within = [spearman(estimate[bands == band], truth[bands == band]) for band in np.unique(bands)]
     sizes = np.array([(bands == band).sum() for band in np.unique(bands)], dtype=np.float64)
     known = np.isfinite(within)
@@ -101,25 +99,22 @@ def margin(estimate: Floats, baseline: Floats, truth: Floats, *, rng: np.random.
     _require_comparable(estimate, truth)
     _require_comparable(baseline, truth)
 
-    def difference(i: NDArray[np.int64]) -> float:
-        return spearman(estimate[i], truth[i]) - spearman(baseline[i], truth[i])
-
-    low, high = _interval(_resamples(len(truth), rng), difference)
-    return Margin(difference=difference(np.arange(len(truth))), low=low, high=high)
+    indices = _resamples(len(truth), rng)
+    ours, theirs = (_spearman_rows(values[indices], truth[indices]) for values in (estimate, baseline))
+    low, high = _interval(ours - theirs)
+    return Margin(difference=spearman(estimate, truth) - spearman(baseline, truth), low=low, high=high)
 
 
 def spearman(first: Floats, second: Floats) -> float:
     """Spearman's rho of two lists (N,) with mean ranks for ties; NaN where one of them orders nothing."""
     if len(first) < 3:
         return float("nan")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.ConstantInputWarning)
-        return float(stats.spearmanr(first, second).statistic)
+    return float(_spearman_rows(np.asarray(first)[None], np.asarray(second)[None])[0])
 
 
 def kendall(first: Floats, second: Floats) -> float:
     """Kendall's tau-b of two lists (N,); NaN where one of them orders nothing."""
-    return float(stats.kendalltau(first, second).statistic)
+    return float(_kendall_rows(first, second, np.arange(len(first))[None])[0])
 
 
 def cost_bands(costs: Floats, bands: int) -> NDArray[np.int64]:
@@ -136,12 +131,36 @@ def cost_bands(costs: Floats, bands: int) -> NDArray[np.int64]:
     return order * bands // len(costs)
 
 
+def _spearman_rows(first: Floats, second: Floats) -> Floats:
+    """Pearson's correlation of ranks, row by row of (R, N)."""
+    ranks = [stats.rankdata(values, axis=1) for values in (first, second)]
+    x, y = (rank - rank.mean(1, keepdims=True) for rank in ranks)
+    return _ratio((x * y).sum(1), (x * x).sum(1) * (y * y).sum(1))
+
+
+def _kendall_rows(first: Floats, second: Floats, rows: NDArray[np.int64]) -> Floats:
+    """tau-b of the resamples `rows` (R, N): pairs ordered alike less pairs ordered otherwise, ties taken out."""
+    x, y = (np.sign(values[:, None] - values[None, :]) for values in (first, second))
+    found = np.empty(len(rows))
+    for index, row in enumerate(rows):
+        a, b = x[np.ix_(row, row)], y[np.ix_(row, row)]
+        found[index] = _ratio((a * b).sum()[None], ((a * a).sum() * (b * b).sum())[None])[0]
+    return found
+
+
+def _ratio(product: Floats, squares: Floats) -> Floats:
+    """Divide by the root; NaN where nothing is ordered."""
+    found = np.full(len(product), np.nan)
+    np.divide(product, np.sqrt(squares), out=found, where=squares > 0)
+    return found
+
+
 def _resamples(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return rng.integers(0, count, (RESAMPLES, count))
 
 
-def _interval(indices: NDArray[np.int64], statistic: Callable[[NDArray[np.int64]], float]) -> tuple[float, float]:
-    values = np.array([statistic(row) for row in indices])
+def _interval(values: Floats) -> tuple[float, float]:
+    """Percentiles of resampled values; those that order nothing are left out."""
     values = values[np.isfinite(values)]
     if not len(values):
         return float("nan"), float("nan")

@@ -45,7 +45,7 @@ def naswot(module: GraphModule, images: Tensor, labels: Tensor) -> float:
 def snip(module: GraphModule, images: Tensor, labels: Tensor) -> float:
     """Sum of |weight * gradient| (Lee 2019, eq. 5; summed over a network as in Abdelfattah 2021)."""
     _backward(module, images, labels)
-    return sum(float((w * _gradient(w)).abs().sum()) for w in _weights(module))
+    return sum(float((w.detach() * _gradient(w)).abs().sum()) for w in _weights(module))
 
 
 def grad_norm(module: GraphModule, images: Tensor, labels: Tensor) -> float:
@@ -79,7 +79,7 @@ def synflow(module: GraphModule, images: Tensor, labels: Tensor) -> float:
             # An activation, a gate (its first input passes) or a sum.
             values[op.name] = inputs[0] + inputs[1] if op.kind == "add" else inputs[0]
     gradients = torch.autograd.grad(values[module.graph.output.name].sum(), weights, allow_unused=True)
-    flow = sum(float((w * g).sum()) for w, g in zip(weights, gradients, strict=True) if g is not None)
+    flow = sum(float((w.detach() * g).sum()) for w, g in zip(weights, gradients, strict=True) if g is not None)
     return math.log(flow)
 
 
