@@ -100,9 +100,7 @@ class Comparison:
         )
 
 
-def compare(
-    logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64]
-) -> Comparison:
+def compare(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64]) -> Comparison:
     """Compare a file's logits with torch's.
 
     Args:

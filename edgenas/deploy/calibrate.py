@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import onnx
@@ -85,7 +85,7 @@ def observe(
     return Observations(extremes=extremes, samples=samples, images=images)
 
 
-def _watching_session(data: bytes) -> tuple[object, list[str]]:  # type: ignore[type-arg]
+def _watching_session(data: bytes) -> tuple[Any, list[str]]:
     model = onnx.load_from_string(data)
     names = [node.output[0] for node in model.graph.node]
     given = {output.name for output in model.graph.output}

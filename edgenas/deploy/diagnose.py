@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from torch.nn import functional
 
 from edgenas.deploy.simulate import Simulator
 from edgenas.errors import TrainingError, explain
+from edgenas.formats import FoldedOp
 
 Progress = Callable[[int, int, str], None]
 
@@ -82,28 +84,31 @@ def correct_biases(simulator: Simulator, images: NDArray[np.float32]) -> None:
     batch, rounded = torch.from_numpy(images), simulator.quantised
     simulator.quantised = set()
     try:
-        wanted = {op.name: mean for op, mean in _linear_means(simulator, batch)}
+        wanted = _walk(simulator, batch, lambda op, mean: None)
     finally:
         simulator.quantised = rounded
-    for op, mean in _linear_means(simulator, batch, wanted):
-        assert op.name in wanted, mean.shape
+    _walk(simulator, batch, lambda op, mean: simulator.bias_of(op).add_(wanted[op.name] - mean))
 
 
-def _linear_means(simulator: Simulator, batch: Tensor, wanted: dict[str, Tensor] | None = None):  # type: ignore[no-untyped-def]
-    """Yield (op, mean of each channel before the activation); with `wanted`, correct each bias on the way."""
+def _walk(simulator: Simulator, batch: Tensor, visit: Callable[[FoldedOp, Tensor], object]) -> dict[str, Tensor]:
+    """Run the network; show each layer's channel means to `visit` before the layer's result is computed.
+
+    Returns:
+        The mean of each channel before the activation, by layer.
+    """
+    means: dict[str, Tensor] = {}
     live: dict[str, Tensor] = {}
     readers = {name: op.name for op in simulator.folded.ops for name in op.inputs}
     for op in simulator.folded.ops:
         inputs = [live[name] for name in op.inputs] or [batch]
         if op.op.weighted:
-            mean = _channel_means(simulator.linear(op, inputs))
-            if wanted is not None:
-                simulator.bias_of(op).add_(wanted[op.name] - mean)
-            yield op, mean
+            means[op.name] = _channel_means(simulator.linear(op, inputs))
+            visit(op, means[op.name])
         live[op.name] = simulator.apply_op(op, inputs)
         for name in op.inputs:
             if readers[name] == op.name:
                 live.pop(name, None)
+    return means
 
 
 def _channel_means(x: Tensor) -> Tensor:
@@ -116,6 +121,7 @@ def fine_tune(
     *,
     steps: int,
     learning_rate: float = 1e-4,
+    teacher: Simulator | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Train with the rounding in the loop towards the float network's logits (Jacob 2018; distilled as Hinton 2015).
@@ -127,12 +133,14 @@ def fine_tune(
         batches: From the number of a step to normalised training images (N, C, H, W).
         steps: Optimizer steps.
         learning_rate: Peak of a cosine schedule.
+        teacher: Whose logits are the aim, without rounding; None for the network as it comes in.
         progress: Called with (steps done, steps in all, what).
 
     Raises:
         TrainingError: The loss is not finite.
     """
-    teacher = _float_copy(simulator)
+    teacher = teacher or copy.deepcopy(simulator)
+    teacher.quantised = set()
     optimizer = torch.optim.AdamW(simulator.parameters(), lr=learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
     for step in range(steps):
@@ -149,11 +157,3 @@ def fine_tune(
         schedule.step()
         if progress is not None:
             progress(step + 1, steps, "fine-tuning with rounding")
-
-
-def _float_copy(simulator: Simulator) -> Simulator:
-    import copy
-
-    teacher = copy.deepcopy(simulator)
-    teacher.quantised = set()
-    return teacher

@@ -81,10 +81,8 @@ class Simulator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N, K)."""
-        result = images
-        for _, result in self.values(images):
-            pass
-        return result
+        *_, (_, logits) = self.values(images)
+        return logits
 
     def values(self, images: Tensor) -> Iterator[tuple[FoldedOp, Tensor]]:
         """Yield every operation with its result; memory of values that are done with is freed."""

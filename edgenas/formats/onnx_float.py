@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,7 +25,7 @@ class OnnxGraph:
         self.nodes: list[onnx.NodeProto] = []
         self.arrays: dict[str, onnx.TensorProto] = {}
 
-    def node(self, kind: str, inputs: list[str], output: str, *, name: str = "", **attributes: object) -> str:
+    def node(self, kind: str, inputs: list[str], output: str, *, name: str = "", **attributes: Any) -> str:
         """Append a node and return the name of its output."""
         self.nodes.append(helper.make_node(kind, inputs, [output], name=name or output, **attributes))
         return output

@@ -7,7 +7,7 @@ that is not there, once for each value. So any set of operations can stay in flo
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -285,7 +285,7 @@ class _Writer:
         self._emit(Code.MUL, [product, sixth], self._new(op), schema.MUL_OPTIONS, integer_version=2)
 
 
-def _layout(op: FoldedOp, weight: NDArray[np.generic]) -> NDArray[np.generic]:
+def _layout(op: FoldedOp, weight: NDArray[Any]) -> NDArray[Any]:
     """(out, in, k, k) to TFLite's (out, k, k, in), depthwise (1, k, k, out); fc (out, in) stays."""
     if weight.ndim == 2:
         return weight

@@ -1,0 +1,223 @@
+"""The card of a bundle: what the files are and how they do, as one frozen value that becomes card.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.deploy.accuracy import Comparison, Interval
+from edgenas.errors import ExportError, explain
+
+FORMAT, VERSION = "edgenas-card", 1
+_PACKAGES = ("edgenas", "numpy", "torch", "onnx", "onnxruntime", "ai-edge-litert", "tflite-runtime")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Latency of a file on the device.
+
+    Attributes:
+        latency_ms: Mean over fresh sessions.
+        low_ms, high_ms: Fastest and slowest session.
+        standard_error_ms: Between sessions.
+        runtime: Name and version of what ran it.
+        threads: Threads within one operation.
+    """
+
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    standard_error_ms: float
+    runtime: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCard:
+    """One file of a bundle.
+
+    Attributes:
+        name, format, precision, scheme: As in the recipe; the scheme in full.
+        bytes: Size.
+        sha256: Of its content.
+        test, validation: Against torch; None for formats that cannot run here.
+        latency: None where it was not measured.
+        kernels: What was counted in the runtime's own graph.
+        steps: What was done to quantise it.
+        float_ops: Operations of an int8 file that stay in floating point.
+        trials: Ways of quantising that were judged, with the accuracy each lost on validation, in points.
+        diagnosis: The operations that lose most: name, noise in the logits, share of changed classes.
+        warnings: What a user must know, one sentence each; bold in the text.
+        probe: Logits on the images of `probe.npz`, (P, K); empty for formats that cannot run here.
+    """
+
+    name: str
+    format: str
+    precision: str
+    scheme: str
+    bytes: int
+    sha256: str
+    test: Comparison | None
+    validation: Comparison | None
+    latency: Latency | None
+    kernels: Mapping[str, Any]
+    steps: tuple[str, ...]
+    float_ops: tuple[str, ...]
+    trials: tuple[tuple[str, float], ...]
+    diagnosis: tuple[tuple[str, float, float], ...]
+    warnings: tuple[str, ...]
+    probe: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A bundle in words and numbers.
+
+    Attributes:
+        identity: Digest of architecture, weights, preprocessing and labels; also stored inside every file.
+        recipe: Name of the recipe.
+        architecture: Its JSON document.
+        notation: Its short form.
+        macs, params: Its counts.
+        weights_sha256: Digest of the float weights.
+        labels: Names of the classes.
+        preprocessing: Plain values of `Preprocessing`.
+        data, training: Facts given by whoever trained it.
+        torch_test, torch_validation: Accuracy of the torch module.
+        torch_probe: Its logits on the images of `probe.npz`.
+        files: One entry for each model file.
+        device: Plain values of the machine it was made and measured on.
+        versions: Of the packages used.
+        created: UTC, ISO 8601.
+    """
+
+    identity: str
+    recipe: str
+    architecture: Mapping[str, Any]
+    notation: str
+    macs: int
+    params: int
+    weights_sha256: str
+    labels: tuple[str, ...]
+    preprocessing: Mapping[str, Any]
+    data: Mapping[str, Any]
+    training: Mapping[str, Any]
+    torch_test: Interval
+    torch_validation: Interval
+    torch_probe: tuple[tuple[float, ...], ...]
+    files: tuple[FileCard, ...]
+    device: Mapping[str, Any]
+    versions: Mapping[str, str]
+    created: str
+
+    def file(self, name: str) -> FileCard:
+        """Return the entry of a file.
+
+        Raises:
+            ExportError: The bundle has no such file.
+        """
+        for entry in self.files:
+            if entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in self.files)
+        raise ExportError(explain("the bundle has no such file", got=name, allowed=known))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of all files."""
+        return tuple(f"{entry.name}: {text}" for entry in self.files for text in entry.warnings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain["torch_test"], plain["torch_validation"] = self.torch_test.to_dict(), self.torch_validation.to_dict()
+        plain["files"] = [_file_to_dict(entry) for entry in self.files]
+        return {"format": FORMAT, "version": VERSION, **plain}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Card:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ExportError: It is not a card, or of another version.
+        """
+        plain = dict(values)
+        if (plain.pop("format", None), plain.pop("version", None)) != (FORMAT, VERSION):
+            raise ExportError(explain("not a card of this version", allowed=f"{FORMAT} {VERSION}"))
+        try:
+            plain["torch_test"] = Interval.from_dict(plain["torch_test"])
+            plain["torch_validation"] = Interval.from_dict(plain["torch_validation"])
+            plain["files"] = tuple(_file_from_dict(entry) for entry in plain["files"])
+            plain["labels"] = tuple(plain["labels"])
+            plain["torch_probe"] = _rows(plain["torch_probe"])
+            return cls(**plain)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ExportError(explain("the card is damaged", got=f"{type(error).__name__}: {error}")) from error
+
+
+def _file_to_dict(entry: FileCard) -> dict[str, Any]:
+    plain: dict[str, Any] = {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+    for name in ("test", "validation"):
+        plain[name] = plain[name].to_dict() if plain[name] is not None else None
+    latency = entry.latency
+    plain["latency"] = {name: getattr(latency, name) for name in latency.__dataclass_fields__} if latency else None
+    return plain
+
+
+def _file_from_dict(values: Mapping[str, Any]) -> FileCard:
+    plain = dict(values)
+    for name in ("test", "validation"):
+        plain[name] = Comparison.from_dict(plain[name]) if plain[name] is not None else None
+    plain["latency"] = Latency(**plain["latency"]) if plain["latency"] is not None else None
+    for name in ("steps", "float_ops", "warnings"):
+        plain[name] = tuple(plain[name])
+    plain["trials"] = tuple((str(words), float(drop)) for words, drop in plain["trials"])
+    plain["diagnosis"] = tuple((str(name), float(noise), float(changed)) for name, noise, changed in plain["diagnosis"])
+    plain["probe"] = _rows(plain["probe"])
+    return FileCard(**plain)
+
+
+def _rows(rows: Any) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(value) for value in row) for row in rows)
+
+
+def probe_rows(logits: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
+    """Logits as rows of plain numbers, six digits each."""
+    return tuple(tuple(float(f"{value:.6g}") for value in row) for row in logits)
+
+
+def digest_of(values: object) -> str:
+    """SHA-256 of plain values in their canonical JSON form."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def weights_digest(weights: Mapping[str, NDArray[np.float32]]) -> str:
+    """SHA-256 over names, shapes and values."""
+    total = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name], dtype="<f4")
+        total.update(f"{name}{array.shape}".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that shape the files and run them."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if "edgenas" not in found:
+        from edgenas import __version__
+
+        found["edgenas"] = __version__
+    return found

@@ -1,0 +1,234 @@
+"""Recipes: which files a target wants, how int8 is calibrated, and how much accuracy it may cost. Strict YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import yaml
+
+from edgenas.deploy.calibrate import METHODS, Method
+from edgenas.deploy.targets import TARGETS
+from edgenas.errors import ConfigError, explain, nearest
+from edgenas.formats import SCHEMES
+from edgenas.resources import resource_files
+
+REMEDIES = ("calibration", "bias_correction", "exclude_layers", "fine_tune")
+PRECISIONS = ("fp32", "fp16", "int8")
+ENDINGS = {"onnx": ".onnx", "tflite": ".tflite"}
+
+
+def _require_member(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        hint = nearest(value, allowed)
+        raise ConfigError(explain(f"unknown {what}{hint}", got=repr(value), allowed=", ".join(allowed)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSpec:
+    """One file of a bundle.
+
+    Attributes:
+        name: File name in the bundle.
+        format: `onnx`, `tflite`, or a further target of `TARGETS`.
+        precision: `fp32`, `fp16` or `int8`.
+        scheme: int8 scheme, one of `SCHEMES[format]`; None for the default.
+        batch: Images a run; 0 for any number (onnx).
+    """
+
+    name: str
+    format: str
+    precision: str = "fp32"
+    scheme: str | None = None
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        formats = (*SCHEMES, *TARGETS)
+        _require_member("format", self.format, formats)
+        _require_member("precision", self.precision, PRECISIONS)
+        ending = ENDINGS.get(self.format) or TARGETS[self.format].ending
+        if Path(self.name).name != self.name or not self.name.endswith(ending):
+            raise ConfigError(explain("not a file name for this format", got=repr(self.name), allowed=f"*{ending}"))
+        if self.format in TARGETS and self.precision != "fp32":
+            raise ConfigError(explain(f"{self.format} files are written in fp32", got=self.precision, allowed="fp32"))
+        if self.scheme is not None:
+            if self.precision != "int8":
+                raise ConfigError(explain("scheme is for int8 files", got=self.precision))
+            _require_member("scheme", self.scheme, SCHEMES[self.format])
+        if self.batch < 0 or (self.batch == 0 and self.format != "onnx"):
+            raise ConfigError(explain("impossible batch", got=self.batch, allowed="1 or more; 0 for any (onnx only)"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationSpec:
+    """How the ranges of int8 activations are found.
+
+    Attributes:
+        images: Training images, spread evenly over the split.
+        method: `minmax`, `percentile` or `mse`.
+    """
+
+    images: int = 256
+    method: Method = "percentile"
+
+    def __post_init__(self) -> None:
+        _require_member("calibration method", self.method, METHODS)
+        if self.images < 1:
+            raise ConfigError(explain("int8 needs calibration images", got=self.images, allowed="1 or more"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSpec:
+    """How much accuracy a file may cost, and what is done about it.
+
+    Attributes:
+        max_drop_points: Largest loss of accuracy against torch on the validation images, percentage points.
+        remedies: What is tried in turn above it; the cheap ones that cost no latency first.
+        exclude_layers: At most so many operations stay in floating point.
+        fine_tune_steps: Optimizer steps of quantisation-aware fine-tuning.
+        fine_tune_learning_rate: Its peak.
+        required: Whether a file that stays above the limit ends the export; else the card says so in bold.
+    """
+
+    max_drop_points: float = 1.0
+    remedies: tuple[str, ...] = REMEDIES
+    exclude_layers: int = 6
+    fine_tune_steps: int = 200
+    fine_tune_learning_rate: float = 1e-4
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        for remedy in self.remedies:
+            _require_member("remedy", remedy, REMEDIES)
+        for name in ("max_drop_points", "exclude_layers", "fine_tune_steps", "fine_tune_learning_rate"):
+            if getattr(self, name) < 0:
+                raise ConfigError(explain(f"impossible {name}", got=getattr(self, name), allowed="0 or more"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a target wants.
+
+    Attributes:
+        name: Name of the recipe.
+        description: One sentence for a person.
+        files: At least one.
+        calibration: For its int8 files.
+        guard: For all of its files.
+    """
+
+    name: str
+    description: str = ""
+    files: tuple[FileSpec, ...]
+    calibration: CalibrationSpec = CalibrationSpec()
+    guard: GuardSpec = GuardSpec()
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise ConfigError(explain("a recipe needs at least one file"))
+        names = [file.name for file in self.files]
+        if len(set(names)) != len(names):
+            raise ConfigError(explain("two files of a recipe have one name", got=", ".join(sorted(names))))
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the shipped recipes."""
+    return tuple(path.stem for path in resource_files("export", "*.yaml") if path.parent.name == "export")
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        name_or_path: Name of a shipped recipe, or path of a YAML file.
+
+    Raises:
+        ConfigError: It does not exist, is no YAML, or holds an unknown key or an impossible value; says where.
+    """
+    path = _find(name_or_path)
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(explain(f"cannot read the recipe {path}", got=" ".join(str(error).split()))) from error
+    return parse_recipe(document, where=str(path), name=path.stem)
+
+
+def parse_recipe(document: object, *, where: str, name: str) -> Recipe:
+    """Check a recipe's document.
+
+    Args:
+        document: Plain values, as from YAML.
+        where: How messages call it.
+        name: Its name, where the document has none.
+
+    Raises:
+        ConfigError: See `load_recipe`.
+    """
+    if not isinstance(document, Mapping):
+        raise ConfigError(explain(f"{where}: a recipe is a mapping", got=type(document).__name__))
+    recipe: Recipe = _build(Recipe, {"name": name, **document}, where)
+    return recipe
+
+
+def _find(name_or_path: str | Path) -> Path:
+    shipped = {path.stem: path for path in resource_files("export", "*.yaml") if path.parent.name == "export"}
+    text = str(name_or_path)
+    if text in shipped:
+        return shipped[text]
+    path = Path(text)
+    if path.suffix in (".yaml", ".yml"):
+        return path
+    raise ConfigError(
+        explain(
+            f"unknown recipe{nearest(text, shipped)}", got=repr(text), allowed=", ".join(shipped) + ", or a .yaml file"
+        )
+    )
+
+
+def _build(kind: Any, values: Mapping[Any, Any], where: str) -> Any:
+    hints, known = get_type_hints(kind), {field.name: field for field in fields(kind)}
+    for key in values:
+        if key not in known:
+            raise ConfigError(
+                explain(f"{where}: unknown key {key!r}{nearest(str(key), known)}", allowed=", ".join(known))
+            )
+    missing = [name for name, field in known.items() if name not in values and field.default is MISSING]
+    if missing:
+        raise ConfigError(explain(f"{where}: {missing[0]} is missing"))
+    converted = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()}
+    try:
+        return kind(**converted)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if hint == tuple[FileSpec, ...]:
+        return tuple(_build(FileSpec, _mapping(entry, where), where) for entry in _sequence(value, where))
+    if hint == tuple[str, ...]:
+        return tuple(_convert(str, entry, where) for entry in _sequence(value, where))
+    if hint in (CalibrationSpec, GuardSpec):
+        return _build(hint, _mapping(value, where), where)
+    allowed = tuple(part for part in get_args(hint) if isinstance(part, type)) or (hint,)
+    if hint is Method:
+        allowed = (str,)
+    if float in allowed:
+        allowed = (*allowed, int)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        wanted = " or ".join(kind.__name__ for kind in allowed if kind is not type(None))
+        raise ConfigError(explain(f"{where} has the wrong type", got=repr(value), allowed=wanted))
+    return value
+
+
+def _mapping(value: Any, where: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(explain(f"{where} must be a mapping", got=repr(value)))
+    return value
+
+
+def _sequence(value: Any, where: str) -> Sequence[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(explain(f"{where} must be a list", got=repr(value)))
+    return value

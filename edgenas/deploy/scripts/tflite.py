@@ -1,0 +1,23 @@
+# ruff: noqa: F821
+# mypy: ignore-errors
+def open_model(path):
+    """Return a function from images (1, C, H, W) float32 to logits (1, classes)."""
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def predict(images):
+        values = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+        if source["dtype"] != np.float32:
+            step, zero = source["quantization"]
+            limits = np.iinfo(source["dtype"])
+            values = np.clip(np.round(values / step) + zero, limits.min, limits.max).astype(source["dtype"])
+        interpreter.set_tensor(source["index"], values)
+        interpreter.invoke()
+        logits = interpreter.get_tensor(result["index"])
+        if result["dtype"] != np.float32:
+            step, zero = result["quantization"]
+            logits = (logits.astype(np.float32) - zero) * np.float32(step)
+        return logits
+
+    return predict

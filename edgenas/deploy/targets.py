@@ -1,0 +1,131 @@
+"""Further targets, written by their own tools where those are installed: OpenVINO, Core ML, ExecuTorch."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.arch import Architecture, lower
+from edgenas.errors import ExportError, explain
+
+WeightArrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A format that another package writes.
+
+    Attributes:
+        module: What must be importable.
+        package: What to install for it.
+        ending: Of the file's name.
+        write: From an architecture and its weights to the file.
+    """
+
+    module: str
+    package: str
+    ending: str
+    write: Callable[[Architecture, WeightArrays], bytes]
+
+
+def write_target(name: str, architecture: Architecture, weights: WeightArrays) -> bytes:
+    """Write a file for a further target.
+
+    Args:
+        name: One of `TARGETS`.
+        architecture: The network.
+        weights: Its arrays.
+
+    Raises:
+        ExportError: The package is not installed, says which to install; or it refuses the network.
+    """
+    target = TARGETS[name]
+    if find_spec(target.module) is None:
+        raise ExportError(
+            explain(f"format {name} needs {target.package}", remedy=f"Install it: pip install {target.package}")
+        )
+    try:
+        return target.write(architecture, weights)
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        raise ExportError(explain(f"{target.package} refuses the network", got=str(error).splitlines()[0])) from error
+
+
+def _openvino(architecture: Architecture, weights: WeightArrays) -> bytes:
+    """An OpenVINO IR as one zip of its two files."""
+    import io
+    import zipfile
+
+    import openvino  # type: ignore[import-not-found,unused-ignore]
+
+    from edgenas.formats import encode
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "model.onnx"
+        source.write_bytes(encode(lower(architecture), weights))
+        converted = openvino.convert_model(str(source))
+        openvino.save_model(converted, str(Path(folder) / "model.xml"), compress_to_fp16=False)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for part in ("model.xml", "model.bin"):
+                archive.write(Path(folder) / part, part)
+    return packed.getvalue()
+
+
+def _torch_module(architecture: Architecture, weights: WeightArrays) -> tuple[Any, Any]:
+    import torch
+
+    from edgenas import nn
+
+    module = nn.build(architecture)
+    module.load_weights(weights)
+    shape = (1, architecture.in_channels, architecture.resolution, architecture.resolution)
+    return module.eval(), torch.zeros(shape)
+
+
+def _coreml(architecture: Architecture, weights: WeightArrays) -> bytes:
+    """A Core ML package as a zip of its folder."""
+    import io
+    import zipfile
+
+    import coremltools  # type: ignore[import-not-found,unused-ignore]
+    import torch
+
+    module, image = _torch_module(architecture, weights)
+    traced = torch.jit.trace(module, image)
+    inputs = [coremltools.TensorType(name="image", shape=image.shape)]
+    model = coremltools.convert(traced, inputs=inputs, convert_to="mlprogram")
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "model.mlpackage"
+        model.save(str(package))
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for path in sorted(package.rglob("*")):
+                archive.write(path, path.relative_to(folder))
+    return packed.getvalue()
+
+
+def _executorch(architecture: Architecture, weights: WeightArrays) -> bytes:
+    """An ExecuTorch program with the XNNPACK partitioner."""
+    import torch
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import (  # type: ignore[import-not-found,unused-ignore]
+        XnnpackPartitioner,
+    )
+    from executorch.exir import to_edge_transform_and_lower  # type: ignore[import-not-found,unused-ignore]
+
+    module, image = _torch_module(architecture, weights)
+    program = to_edge_transform_and_lower(torch.export.export(module, (image,)), partitioner=[XnnpackPartitioner()])
+    return bytes(program.to_executorch().buffer)
+
+
+TARGETS: dict[str, Target] = {
+    "openvino": Target(module="openvino", package="openvino", ending=".openvino.zip", write=_openvino),
+    "coreml": Target(module="coremltools", package="coremltools", ending=".mlpackage.zip", write=_coreml),
+    "executorch": Target(module="executorch", package="executorch", ending=".pte", write=_executorch),
+}
