@@ -241,3 +241,11 @@ class LatencyTable:
     def validated(self, validation: Validation) -> Self:
         """Return the same table with its validation."""
         return replace(self, validation=validation)
+
+    def at_clock(self, reference_ms: float) -> Self:
+        """Return the same table for a clock at which the reference takes another time, as `check` measures it.
+
+        Args:
+            reference_ms: Latency of the reference network now.
+        """
+        return replace(self, reference=replace(self.reference, latency_ms=reference_ms))

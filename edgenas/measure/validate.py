@@ -175,12 +175,14 @@ class Check:
 
     Attributes:
         differences: Where device or runtime are not the table's; then nothing was measured.
-        reference_drift: Relative change of the reference's latency: the clock and the load of the machine.
+        reference_ms: Latency of the reference network now; `LatencyTable.at_clock` predicts with it.
+        reference_drift: Its relative change: the clock and the load of the machine.
         probe_changes: Relative change of the probes' ratios to the reference: what makes a table wrong.
         passed: No difference, and every probe within its tolerance.
     """
 
     differences: tuple[str, ...]
+    reference_ms: float
     reference_drift: float
     probe_changes: tuple[float, ...]
     passed: bool
@@ -200,16 +202,21 @@ def check_table(table: LatencyTable, *, visits: int = 3, seed: int = 0) -> Check
     target = target_of(table)
     differences = table.device.differences(local_device()) + table.runtime.differences(target.info())
     if differences:
-        return Check(differences=differences, reference_drift=float("nan"), probe_changes=(), passed=False)
+        nothing = float("nan")
+        return Check(
+            differences=differences, reference_ms=nothing, reference_drift=nothing, probe_changes=(), passed=False
+        )
     bench = Bench(target, parse_notation(table.reference.notation), seed=seed)
     probes = [parse_notation(probe.notation) for probe in table.probes]
     taken = [[bench.visit(probe) for probe in probes] for _ in range(visits)]
     ratios = np.array([[visit.ratio for visit in passed] for passed in taken]).mean(axis=0)
     changes = tuple(float(found / probe.ratio - 1) for found, probe in zip(ratios, table.probes, strict=True))
     tolerance = max(_PROBE_TOLERANCE, 3 * table.interval.visit_noise)
+    drift = reference_drift([visit for passed in taken for visit in passed], table)
     return Check(
         differences=(),
-        reference_drift=reference_drift([visit for passed in taken for visit in passed], table),
+        reference_ms=(1 + drift) * table.reference.latency_ms,
+        reference_drift=drift,
         probe_changes=changes,
         passed=all(abs(change) <= tolerance for change in changes),
     )

@@ -1,0 +1,101 @@
+"""Tables as files: round trips, and every way a file can be broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from edgenas.errors import InputError, TableError
+from edgenas.latency import Validation, read_table, table_digest, write_table
+from edgenas.latency.document import dumps, loads
+from edgenas.resources import find_resource
+from tests.latency.examples import table
+
+VALIDATION = Validation(
+    networks=2, seed=0, mape_percent=1.5, median_percent=1.5, worst_percent=2.0, within_5_percent=100.0,
+    within_10_percent=100.0, kendall_tau=1.0, interval_coverage_percent=100.0, reference_drift_percent=-0.1,
+    date="2026-01-02", predicted_ms=(1.0, 2.0), measured_ms=(1.01, 1.98),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("example", [table(), table().validated(VALIDATION)])
+def test_a_table_reads_back_as_it_was_written(example, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = write_table(example, tmp_path / "deep" / "table.json")
+    assert read_table(path) == example
+    assert table_digest(read_table(path)) == table_digest(example)
+    assert [entry.name for entry in path.parent.iterdir()] == ["table.json"]
+
+
+def test_writing_twice_gives_the_same_bytes() -> None:
+    assert dumps(loads(dumps(table()))) == dumps(table())
+
+
+def test_one_entry_is_one_line() -> None:
+    lines = dumps(table()).splitlines()
+    assert all(sum(f'"{key}"' in line for line in lines) == 1 for key in table().entries)
+
+
+def test_a_written_table_obeys_the_schema() -> None:
+    path = find_resource("latency_tables", "schema.json")
+    assert path is not None
+    schema = json.loads(path.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(dumps(table())), schema)
+    jsonschema.validate(json.loads(dumps(table().validated(VALIDATION))), schema)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_a_truncated_table_is_refused(share: float) -> None:
+    text = dumps(table())
+    with pytest.raises(TableError, match="truncated"):
+        loads(text[: int(len(text) * share)])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"latency_ms": 0.03', '"latency_ms": 0.01'), ('"networks": 24', '"networks": 25'), ("relu\": [", "relu\": [1")],
+)
+def test_an_edited_table_is_refused(old: str, new: str) -> None:
+    text = dumps(table())
+    assert old in text
+    with pytest.raises(TableError, match="edited or damaged"):
+        loads(text.replace(old, new, 1))
+
+
+def test_a_table_without_an_entry_is_refused() -> None:
+    lines = dumps(table()).splitlines()
+    entry = next(index for index, line in enumerate(lines) if "depthwise" in line)
+    with pytest.raises(TableError, match="edited or damaged"):
+        loads("\n".join(lines[:entry] + lines[entry + 1 :]))
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"format": "other"}', "3"])
+def test_another_document_is_refused(text: str) -> None:
+    with pytest.raises(TableError, match="not a latency table"):
+        loads(text)
+
+
+def test_another_version_is_refused() -> None:
+    with pytest.raises(TableError, match="another version; got 2; allowed: 1"):
+        loads(dumps(table()).replace('"version": 1,', '"version": 2,', 1))
+
+
+def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no latency table"):
+        read_table(tmp_path / "none.json")
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    path.write_bytes(bytes(range(128, 256)))
+    with pytest.raises(TableError, match="cannot read"):
+        read_table(path)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TableError, match="cannot write"):
+        write_table(table(), tmp_path / "file" / "table.json")

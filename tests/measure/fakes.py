@@ -1,0 +1,62 @@
+"""A bench without a clock: networks obey a law, with seeded noise, and the device can go away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgenas.arch import Architecture, lower
+from edgenas.errors import DeviceError
+from edgenas.latency import graph_units
+from edgenas.measure import Samples
+from edgenas.measure.visits import Target, Visit
+
+REFERENCE_MS = 0.03
+
+
+def law(architecture: Architecture) -> float:
+    """Ratio of a network, before noise."""
+    units = [unit for unit, _ in graph_units(lower(architecture))]
+    return 0.05 + sum(0.01 + unit.macs * 2e-6 + unit.result.elements * 4e-6 for unit in units)
+
+
+class FakeBench:
+    """Stands for `Bench`; class attributes set what happens."""
+
+    noise = 0.01
+    drift = 1.0
+    gone_after: int | None = None
+    visits = 0
+
+    def __init__(self, target: Target, reference: Architecture, *, seed: int = 0) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def visit(self, architecture: Architecture) -> Visit:
+        kind = type(self)
+        if kind.gone_after is not None and kind.visits >= kind.gone_after:
+            raise DeviceError("the device does not answer.")
+        kind.visits += 1
+        ratio = law(architecture) * float(np.exp(kind.noise * self._rng.standard_normal()))
+        reference_ms = REFERENCE_MS * kind.drift
+        return Visit(
+            ratio=ratio,
+            latency_ms=ratio * reference_ms,
+            reference_ms=reference_ms,
+            samples=_samples(ratio * reference_ms),
+            reference_samples=_samples(reference_ms),
+            seconds=0.1,
+        )
+
+
+def _samples(latency_ms: float) -> Samples:
+    values = np.full(3, latency_ms * 1e6)
+    return Samples(wall_ns=values, cpu_ns=values, switches=1, inner=2)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, **settings: object) -> type[FakeBench]:
+    """Put a fresh fake in the place of the bench, on a quiet machine with a known runtime."""
+    kind = type("Fake", (FakeBench,), dict(settings))
+    monkeypatch.setattr("edgenas.measure.build.Bench", kind)
+    monkeypatch.setattr("edgenas.measure.validate.Bench", kind)
+    monkeypatch.setattr("edgenas.measure.protocol.load_per_core", lambda: 0.0)
+    return kind
