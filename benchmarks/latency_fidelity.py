@@ -38,7 +38,7 @@ from edgenas.measure import Protocol, build_table, runtime  # noqa: E402
 from edgenas.measure.build import reference_drift  # noqa: E402
 from edgenas.measure.design import covering_design, held_out  # noqa: E402
 from edgenas.measure.protocol import load_per_core  # noqa: E402
-from edgenas.measure.validate import measure_networks, target_of, validation_of  # noqa: E402
+from edgenas.measure.validate import measure_networks, ratios_of, target_of, validation_of  # noqa: E402
 from edgenas.measure.visits import Bench, Target  # noqa: E402
 from edgenas.space import SearchSpace, load  # noqa: E402
 
@@ -127,12 +127,12 @@ def macs_fit(table: LatencyTable, space: SearchSpace, known: Array, graphs: Sequ
 
 
 def training_ratios(path: Path, codes: NDArray[np.int64]) -> Array:
-    """Mean measured ratio of each network of the design, from the build's file of samples."""
+    """Median measured ratio of each network of the design, from the build's file of samples."""
     found: dict[tuple[int, ...], list[float]] = {}
     for line in path.read_text().splitlines()[1:]:
         entry = json.loads(line)
         found.setdefault(tuple(entry["genes"]), []).append(entry["ratio"])
-    return np.array([np.mean(found[tuple(int(gene) for gene in code)]) for code in codes])
+    return np.array([np.median(found[tuple(int(gene) for gene in code)]) for code in codes])
 
 
 def spaces(name: str, variant: str) -> tuple[SearchSpace, SearchSpace]:
@@ -207,7 +207,7 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
         table, test_space, codes, visits=arguments.visits, seed=arguments.seed, progress=progress
     )
     ratios = np.array([[visit.ratio for visit in passed] for passed in taken])
-    truth = np.exp(np.log(ratios).mean(axis=0))
+    truth = ratios_of(taken)
     noise = float(np.sqrt(np.log(ratios).var(axis=0, ddof=1).mean())) if len(ratios) > 1 else float("nan")
     scale = table.reference.latency_ms
     predicted = SpaceLatency(table, test_space, interpolate=arguments.variant == "unseen").predict(codes)

@@ -29,11 +29,11 @@ from edgenas.latency.table import (
     Reference,
 )
 from edgenas.latency.units import Unit, graph_units
-from edgenas.measure.campaign import MAX_PASSES, Campaign, visit_noise
+from edgenas.measure.campaign import Campaign, typical_reference_ms, visit_noise, visits_of
 from edgenas.measure.design import Design, covering_design, space_units
 from edgenas.measure.protocol import Protocol, low_half_mean, require_quiet
 from edgenas.measure.state import SampleFile
-from edgenas.measure.visits import Bench, Target, Visit
+from edgenas.measure.visits import Bench, Target, Visit, combined_ratio
 from edgenas.space import SearchSpace
 
 Progress = Callable[[int, int, str], None]
@@ -140,13 +140,11 @@ class _Measured:
 
 
 def _measured(design: Design, kept: SampleFile) -> _Measured:
-    visits: list[tuple[Visit, ...]] = []
-    for genes in design.genes:
-        found = [kept.get(tuple(int(gene) for gene in genes), visit) for visit in range(MAX_PASSES)]
-        visits.append(tuple(visit for visit in found if visit is not None))
-    ratios = np.array([np.mean([visit.ratio for visit in found]) for found in visits])
-    noise = visit_noise(kept, [tuple(int(gene) for gene in genes) for genes in design.genes])
-    return _Measured(ratios=ratios, visits=tuple(visits), noise=noise)
+    codes = [tuple(int(gene) for gene in genes) for genes in design.genes]
+    visits = tuple(visits_of(kept, code) for code in codes)
+    typical = typical_reference_ms(kept)
+    ratios = np.array([combined_ratio(found, typical) for found in visits])
+    return _Measured(ratios=ratios, visits=visits, noise=visit_noise(kept, codes))
 
 
 def table_from(

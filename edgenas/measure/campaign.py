@@ -10,11 +10,13 @@ import numpy as np
 from edgenas.errors import DeviceError
 from edgenas.measure.design import Design
 from edgenas.measure.state import SampleFile
-from edgenas.measure.visits import Bench
+from edgenas.measure.visits import Bench, Visit, disturbed
 from edgenas.space import SearchSpace
 
 Progress = Callable[[int, int, str], None]
 MAX_PASSES = 8
+# Number of the visit that replaces disturbed ones; passes are numbered from 0.
+RETAKEN = MAX_PASSES
 _REVISIT_SHARE = 0.12
 
 
@@ -57,6 +59,15 @@ class Campaign:
             fresh = [index for index in order if passed > 1 or index not in set(again)]
             planned += len(fresh)
             self._take(fresh, passed, planned)
+        self._retake(planned)
+
+    def _retake(self, planned: int) -> None:
+        """Visit networks again that were only ever measured while the reference was disturbed."""
+        typical = typical_reference_ms(self._kept)
+        for index, code in enumerate(self._codes):
+            if all(disturbed(visit, typical) for visit in visits_of(self._kept, code)):
+                planned += 1
+                self._take([index], RETAKEN, planned)
 
     def _take(self, indices: Sequence[int], visit: int, planned: int) -> None:
         for index in indices:
@@ -75,13 +86,25 @@ class Campaign:
         return DeviceError(f"{error} The measurement stopped after {len(kept)} of {planned} visits; {where}.")
 
 
+def visits_of(kept: SampleFile, code: tuple[int, ...]) -> tuple[Visit, ...]:
+    """Return the visits of one network, in order."""
+    found = [kept.get(code, visit) for visit in range(RETAKEN + 1)]
+    return tuple(visit for visit in found if visit is not None)
+
+
+def typical_reference_ms(kept: SampleFile) -> float:
+    """Return the median latency of the reference over all visits."""
+    return float(np.median([taken.value.reference_ms for taken in kept]))
+
+
 def visit_noise(kept: SampleFile, codes: Sequence[tuple[int, ...]]) -> float:
-    """Relative standard deviation of a network's ratio between visits, from networks with several; NaN without."""
+    """Relative standard deviation of a network's ratio between undisturbed visits; NaN without two of any network."""
     squares: list[float] = []
     freedom = 0
+    typical = typical_reference_ms(kept)
     for code in codes:
-        found = [kept.get(code, visit) for visit in range(MAX_PASSES)]
-        ratios = np.log([visit.ratio for visit in found if visit is not None])
+        found = visits_of(kept, code)
+        ratios = np.log([visit.ratio for visit in found if not disturbed(visit, typical)])
         if len(ratios) > 1:
             squares.append(float(((ratios - ratios.mean()) ** 2).sum()))
             freedom += len(ratios) - 1

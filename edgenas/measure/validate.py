@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from edgenas.latency.table import LatencyTable, Validation
 from edgenas.measure.build import Progress, reference_drift, table_protocol
 from edgenas.measure.design import covering_design, held_out
 from edgenas.measure.protocol import require_quiet
-from edgenas.measure.visits import Bench, Target, Visit
+from edgenas.measure.visits import Bench, Target, Visit, combined_ratio
 from edgenas.space import SearchSpace
 
 FloatArray = NDArray[np.float64]
@@ -102,8 +103,7 @@ def validate_table(
     genes = held_out_networks(table, space, networks, seed)
     require_quiet(force=force)
     taken = measure_networks(table, space, genes, visits=visits, seed=seed, progress=progress)
-    ratios = np.array([[visit.ratio for visit in passed] for passed in taken]).mean(axis=0)
-    measured_ms = ratios * table.reference.latency_ms
+    measured_ms = ratios_of(taken) * table.reference.latency_ms
     drift = reference_drift([visit for passed in taken for visit in passed], table)
     predicted = SpaceLatency(table, space).predict(genes)
     return table.validated(validation_of(predicted, measured_ms, seed=seed, reference_drift=drift))
@@ -132,6 +132,12 @@ def measure_networks(
             if progress is not None:
                 progress(passed * len(genes) + index + 1, visits * len(genes), "measure held-out networks")
     return taken
+
+
+def ratios_of(taken: Sequence[Sequence[Visit]]) -> FloatArray:
+    """Combine visits by pass and network into one ratio per network (n,)."""
+    typical = float(np.median([visit.reference_ms for passed in taken for visit in passed]))
+    return np.array([combined_ratio(visits, typical) for visits in zip(*taken, strict=True)])
 
 
 def validation_of(
@@ -209,8 +215,7 @@ def check_table(table: LatencyTable, *, visits: int = 3, seed: int = 0) -> Check
     bench = Bench(target, parse_notation(table.reference.notation), seed=seed)
     probes = [parse_notation(probe.notation) for probe in table.probes]
     taken = [[bench.visit(probe) for probe in probes] for _ in range(visits)]
-    ratios = np.array([[visit.ratio for visit in passed] for passed in taken]).mean(axis=0)
-    changes = tuple(float(found / probe.ratio - 1) for found, probe in zip(ratios, table.probes, strict=True))
+    changes = tuple(float(found / probe.ratio - 1) for found, probe in zip(ratios_of(taken), table.probes, strict=True))
     tolerance = max(_PROBE_TOLERANCE, 3 * table.interval.visit_noise)
     drift = reference_drift([visit for passed in taken for visit in passed], table)
     return Check(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,30 @@ class Visit:
     samples: Samples
     reference_samples: Samples
     seconds: float
+
+
+# A session may be unlucky with where its memory lies; a small reference then takes up to 60 % longer, and every ratio
+# to it is wrong by as much.
+_DISTURBED = 0.12
+
+
+def disturbed(visit: Visit, typical_ms: float) -> bool:
+    """Whether the reference was so far from its usual latency that the visit's ratio cannot be trusted."""
+    return abs(visit.reference_ms / typical_ms - 1) > _DISTURBED
+
+
+def combined_ratio(visits: Sequence[Visit], typical_ms: float) -> float:
+    """Combine the visits of one network into its latency ratio.
+
+    Args:
+        visits: At least one.
+        typical_ms: Median latency of the reference over all visits of all networks.
+
+    Returns:
+        Median (mean of two) of the ratios of undisturbed visits; of all where every visit was disturbed.
+    """
+    steady = [visit.ratio for visit in visits if not disturbed(visit, typical_ms)]
+    return float(np.median(steady or [visit.ratio for visit in visits]))
 
 
 class Bench:
