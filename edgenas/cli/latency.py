@@ -170,9 +170,15 @@ def print_prediction(architecture: Architecture, file: str, *, interpolate: bool
     table = open_table(file)
     found = predict_one(table, architecture, interpolate=interpolate)
     rows = [
-        (layer.name, layer.key, f"{layer.latency_ms:.4f}", f"{layer.error_ms:.4f}", "estimated" if layer.interpolated else "")
+        (
+            layer.name,
+            layer.key,
+            f"{layer.latency_ms:.4f}",
+            f"{layer.error_ms:.4f}",
+            "estimated" if layer.interpolated else "",
+        )
         for layer in found.layers
-    ]  # fmt: skip
+    ]
     print_table(("layer", "operation", "ms", "+-", ""), rows)
     print(f"overhead  {found.overhead_ms:.4f} ms")
     print(

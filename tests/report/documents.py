@@ -49,7 +49,9 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
             }
         ],
         "warnings": ["model.int8.onnx is slower than model.onnx."], "notes": [], "reason": "It is the best.",
-        "neighbours": [{"change": "width: 1.0 to 0.5", "accuracy_change": -0.02, "latency_change": -0.3, "macs_change": -0.4}],
+        "neighbours": [
+            {"change": "width: 1.0 to 0.5", "accuracy_change": -0.02, "latency_change": -0.3, "macs_change": -0.4}
+        ],
         "neighbour_error": 0.01,
         "layers": [
             {"block": "stem", "what": "3x3 to 8", "shape": "8 x 8 x 8", "macs": 600, "params": 100, "latency_ms": 0.01},
