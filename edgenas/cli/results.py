@@ -19,6 +19,9 @@ def print_summary(result: RunResult) -> None:
     summary = result.summary
     rows: list[tuple[object, ...]] = [("torch", f"{100 * summary['accuracy']:.2f} %", "", "", "")]
     for name, entry in summary["files"].items():
+        if entry["accuracy"] is None:
+            rows.append((name, "not judged here", "", "", f"{entry['bytes'] / 1024:,.1f}"))
+            continue
         rows.append(
             (
                 name,

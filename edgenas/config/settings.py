@@ -169,7 +169,6 @@ class ExportSection(Section):
     """The files that are written for the chosen network."""
 
     recipe: str = Field("mobile", description="A recipe of `export/` or the path of a YAML file.")
-    guard_points: float = Field(1.0, gt=0, description="Largest accepted loss of accuracy of a file, points.")
 
 
 class RunSettings(Section):

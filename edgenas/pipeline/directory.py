@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,15 +44,13 @@ class RunDirectory:
             StoreError: The folder cannot be written or the disk is full.
         """
         target = self.file(name)
-        handle = None
+        partial = target.with_name(f".{target.name}.partial")
         try:
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-            with os.fdopen(handle, "w") as stream:
-                stream.write(text)
-            os.replace(temporary, target)
+            partial.write_text(text)
+            os.replace(partial, target)
         except OSError as error:
-            if handle is not None:
-                Path(temporary).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise _cannot_write(target, error) from error
         return target
 

@@ -1,61 +1,84 @@
-"""Writing and checking the files of a trained network."""
+"""Exporting a trained network of a run as a bundle: files, card, checks."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.training import Trained
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportedFile:
-    """One file and what was found about it."""
-
-    name: str
-    file_format: str
-    precision: str
-    accuracy: float
-    standard_error: float
-    top1_agreement: float
-    latency_ms: float
-    latency_spread_ms: float
-    bytes: int
-
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
+if TYPE_CHECKING:
+    from edgenas.deploy import Card, FileCard
+    from edgenas.measure import FileLatency, ModelFile
 
 
 def recipe_digest(recipe: str) -> str:
-    return hashlib.sha256(recipe.encode()).hexdigest()
+    """Digest of a recipe's content, so that an edited recipe exports again.
+
+    Raises:
+        ConfigError: There is no such recipe, or it is broken.
+    """
+    from edgenas.deploy import load_recipe
+
+    text = json.dumps(dataclasses.asdict(load_recipe(recipe)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def export_network(context: RunContext, trained: Trained, folder: Path) -> tuple[tuple[ExportedFile, ...], tuple[str, ...]]:
-    import json
+def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
+    """Write the bundle of a trained network and measure its files on this device.
 
-    from edgenas.deploy.calibrate import observe, ranges
-    from edgenas.deploy.runners import logits_of_split, open_file, split_batches
-    from edgenas.formats import encode
-    from edgenas.measure import ModelFile, measure_files
-    from edgenas.train import predict_logits
-    from edgenas.train.result import standard_error
+    Args:
+        context: Of the run.
+        trained: The network.
+        folder: Replaced where it exists; it stays as it was until the new bundle is complete.
 
-    data, pre, graph, weights = trained.data, trained.preprocessing, trained.module.graph, trained.module.weights()
-    seen = observe(graph, weights, split_batches(data.train, pre, limit=256))
-    found = ranges(seen, "minmax")
-    torch_top = predict_logits(trained.module, data.test, pre).argmax(1)
-    names = {("onnx", "fp32"): "model.onnx", ("onnx", "int8"): "model.int8.onnx", ("tflite", "fp32"): "model.tflite", ("tflite", "int8"): "model.int8.tflite"}
-    blobs = {key: encode(graph, weights, file_format=key[0], precision=key[1], ranges=found if key[1] == "int8" else None) for key in names}
-    lat = measure_files([ModelFile(name=names[k], data=b, file_format=k[0]) for k, b in blobs.items()])
-    folder.mkdir(exist_ok=True)
-    out = []
-    for (k, b), l in zip(blobs.items(), lat, strict=True):
-        (folder / names[k]).write_bytes(b)
-        top = logits_of_split(open_file(b, k[0]), data.test, pre).argmax(1)
-        hits = int((top == data.test.labels).sum())
-        out.append(ExportedFile(name=names[k], file_format=k[0], precision=k[1], accuracy=hits / len(top), standard_error=standard_error(hits, len(top)), top1_agreement=float((top == torch_top).mean()), latency_ms=l.latency_ms, latency_spread_ms=l.standard_error_ms, bytes=len(b)))
-    (folder / "card.json").write_text(json.dumps({}))
-    return tuple(out), ()
+    Raises:
+        ExportError: A file does not compute what torch computes, or does not run as it should.
+    """
+    from edgenas.deploy import Images, export_bundle, load_recipe
+    from edgenas.measure import measure_files
+
+    about, settings, data = context.directory.read_json("data.json"), context.settings, trained.data
+
+    def measure(files: Sequence[ModelFile]) -> Sequence[FileLatency]:
+        return measure_files(files, threads=settings.target.threads, seed=context.seed("export"))
+
+    with context.progress("export") as report:
+        return export_bundle(
+            trained.module.architecture,
+            trained.module.weights(),
+            load_recipe(settings.export.recipe),
+            data=Images(train=data.train, validation=data.validation, test=data.test),
+            preprocessing=trained.preprocessing,
+            labels=about["classes"],
+            out=folder,
+            measure=measure,
+            force=True,
+            data_facts={name: about[name] for name in ("source", "digest", "counts", "notes")},
+            training_facts={**settings.train.model_dump(), "epochs": len(trained.fit.history), "run": settings.name},
+            seed=context.seed("export"),
+            progress=report,
+        )
+
+
+def file_document(entry: FileCard) -> dict[str, Any]:
+    """Return what reports and the summary show of one file; None where it could not be run here."""
+    tested, latency = entry.test, entry.latency
+    return {
+        "name": entry.name,
+        "format": entry.format,
+        "precision": entry.precision,
+        "accuracy": tested.accuracy.value if tested else None,
+        "accuracy_low": tested.accuracy.low if tested else None,
+        "accuracy_high": tested.accuracy.high if tested else None,
+        "top1_agreement": tested.top1_agreement if tested else None,
+        "latency_ms": latency.latency_ms if latency else None,
+        "latency_spread_ms": latency.standard_error_ms if latency else None,
+        "bytes": entry.bytes,
+        "steps": list(entry.steps),
+    }

@@ -109,9 +109,8 @@ def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Calla
     )
     done = all(outcome.skipped for outcome in outcomes)
     seconds = time.monotonic() - started
-    summary = _summary(directory, outcomes, seconds)
     if not done or not directory.has(SUMMARY_FILE):
-        directory.write_json(SUMMARY_FILE, summary)
+        directory.write_json(SUMMARY_FILE, _summary(directory, outcomes))
     return RunResult(
         directory=directory.path,
         summary=json.loads((directory.path / SUMMARY_FILE).read_text()),
@@ -124,13 +123,13 @@ def _line(outcome: StageOutcome) -> str:
     return f"{outcome.name}: unchanged" if outcome.skipped else f"{outcome.name}: done in {outcome.seconds:.1f} s"
 
 
-def _summary(directory: RunDirectory, outcomes: list[StageOutcome], seconds: float) -> dict[str, Any]:
-    """Compose `summary.json` from the files of the stages."""
+def _summary(directory: RunDirectory, outcomes: list[StageOutcome]) -> dict[str, Any]:
+    """Compose `summary.json` from the files of the stages; seconds are those of the runs that did the work."""
     winner, search = directory.read_json(winning.WINNER_FILE), directory.read_json(searching.SEARCH_FILE)
     return {
         "name": directory.path.name,
         "version": __version__,
-        "seconds": round(seconds, 2),
+        "seconds": round(sum(outcome.spent_seconds for outcome in outcomes), 2),
         "stage_seconds": {outcome.name: round(outcome.spent_seconds, 2) for outcome in outcomes},
         "peak_memory_mib": round(peak_memory_mib(), 1),
         "budget_ms": search["budget_ms"],
@@ -139,7 +138,7 @@ def _summary(directory: RunDirectory, outcomes: list[StageOutcome], seconds: flo
         "macs": winner["macs"],
         "params": winner["params"],
         "accuracy": winner["test_accuracy"]["value"],
-        "accuracy_standard_error": winner["test_accuracy"]["standard_error"],
+        "accuracy_interval": [winner["test_accuracy"]["low"], winner["test_accuracy"]["high"]],
         "target_file": winner["file"],
         "latency_ms": winner["file_latency_ms"],
         "files": {

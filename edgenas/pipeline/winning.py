@@ -19,14 +19,14 @@ from edgenas.arch.notation import format_notation
 from edgenas.errors import BudgetError, explain
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.costs import CostModel, layer_rows
-from edgenas.pipeline.exporting import ExportedFile, export_network
+from edgenas.pipeline.exporting import export_network, file_document
 from edgenas.pipeline.front import FRONT_FILE
 from edgenas.pipeline.neighbours import neighbours
 from edgenas.pipeline.stage import Stage
 from edgenas.pipeline.training import Trained, train_network
 
 if TYPE_CHECKING:
-    from edgenas.train import Accuracy
+    from edgenas.deploy import Card, FileCard
 
 WINNER_FILE = "winner.json"
 ARCHITECTURE_FILE = "architecture.json"
@@ -41,10 +41,14 @@ class _Candidate:
     entry: Mapping[str, Any]
     architecture: Architecture
     trained: Trained
-    tested: Accuracy
-    files: tuple[ExportedFile, ...]
-    warnings: tuple[str, ...]
-    target: ExportedFile
+    card: Card
+    target: FileCard
+
+    @property
+    def latency_ms(self) -> float:
+        """Measured latency of the file that the budget is about."""
+        assert self.target.latency is not None
+        return self.target.latency.latency_ms
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
@@ -66,12 +70,12 @@ def _run(context: RunContext) -> None:
     notes: list[str] = []
     for entry in ordered(front["networks"]):
         found = _try(context, entry)
-        if budget_ms is None or found.target.latency_ms <= budget_ms:
+        if budget_ms is None or found.latency_ms <= budget_ms:
             _write(context, found, front["networks"], notes, budget_ms)
             return
         notes.append(
             f"Network {entry['digest'][:10]} came first, but its exported {found.target.name} took "
-            f"{found.target.latency_ms:.4f} ms, over the budget of {budget_ms:.4f} ms; the next one was taken."
+            f"{found.latency_ms:.4f} ms, over the budget of {budget_ms:.4f} ms; the next one was taken."
         )
         context.say(f"  {notes[-1]}")
     raise BudgetError(
@@ -90,33 +94,23 @@ def ordered(networks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _try(context: RunContext, entry: Mapping[str, Any]) -> _Candidate:
-    from edgenas.train import evaluate
-
-    genes = np.asarray(entry["genes"])
-    trained = train_network(context, genes, entry["digest"])
-    # The only place where a run looks at the test images: when nothing is left to decide by accuracy.
-    tested = evaluate(trained.module, trained.data.test, trained.preprocessing)
-    files, warnings = export_network(context, trained, context.directory.path / EXPORT_FOLDER)
     target = context.settings.target
+    trained = train_network(context, np.asarray(entry["genes"]), entry["digest"])
+    # The only place where a run looks at the test images: when nothing is left to decide by accuracy.
+    card = export_network(context, trained, context.directory.path / EXPORT_FOLDER)
     wanted = ("onnx" if target.runtime == "ort" else "tflite", target.precision)
-    chosen = [file for file in files if (file.file_format, file.precision) == wanted]
+    chosen = [file for file in card.files if (file.format, file.precision) == wanted and file.latency is not None]
     if not chosen:
         raise BudgetError(
             explain(
                 f"the recipe {context.settings.export.recipe} writes no file for the target",
-                got=", ".join(file.name for file in files),
+                got=", ".join(file.name for file in card.files),
                 allowed=f"one with format {wanted[0]} and precision {wanted[1]}",
                 remedy="Choose another export.recipe, or another target.",
             )
         )
     return _Candidate(
-        entry=entry,
-        architecture=trained.module.architecture,
-        trained=trained,
-        tested=tested,
-        files=files,
-        warnings=warnings,
-        target=chosen[0],
+        entry=entry, architecture=trained.module.architecture, trained=trained, card=card, target=chosen[0]
     )
 
 
@@ -189,11 +183,11 @@ def _write(
             "macs": entry["macs"],
             "params": entry["params"],
             "inherited_accuracy": entry["accuracy"],
-            "test_accuracy": {"value": found.tested.value, "standard_error": found.tested.standard_error},
+            "test_accuracy": found.card.torch_test.to_dict(),
             "file": found.target.name,
-            "file_latency_ms": found.target.latency_ms,
-            "files": [file.document() for file in found.files],
-            "warnings": list(found.warnings),
+            "file_latency_ms": found.latency_ms,
+            "files": [file_document(file) for file in found.card.files],
+            "warnings": list(found.card.warnings),
             "notes": list(notes) + list(trained.fit.notes),
             "reason": _reason(found, networks, budget_ms),
             "neighbours": changes,

@@ -41,10 +41,11 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     },
     "winner.json": {
         "digest": "a" * 32, "notation": "r8 | ...", "macs": 1000, "params": 200, "inherited_accuracy": 0.9,
-        "test_accuracy": {"value": 0.93, "standard_error": 0.01}, "file": "model.onnx", "file_latency_ms": 0.0213,
+        "test_accuracy": {"value": 0.93, "low": 0.91, "high": 0.95}, "file": "model.onnx", "file_latency_ms": 0.0213,
         "files": [
             {
-                "name": "model.onnx", "accuracy": 0.93, "standard_error": 0.01, "top1_agreement": 1.0,
+                "name": "model.onnx", "accuracy": 0.93, "accuracy_low": 0.91, "accuracy_high": 0.95,
+                "top1_agreement": 1.0,
                 "latency_ms": 0.0213, "latency_spread_ms": 0.0002, "bytes": 4096,
             }
         ],
