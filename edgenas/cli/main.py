@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from edgenas.cli import architectures, configuration, latency, run, spaces, training
+from edgenas.cli import architectures, configuration, export, latency, run, spaces, training
 from edgenas.errors import EdgenasError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ run.register(app)
 spaces.register(app)
 latency.register(app)
 training.register(app)
+export.register(app)
 configuration.register(app)
 
 USAGE_ERROR = 2

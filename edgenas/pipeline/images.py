@@ -27,12 +27,13 @@ def _signature(path: str | None) -> str:
     return digest.hexdigest()
 
 
-def load_images(context: RunContext, *, resolution: int | None = None) -> ImageData:
+def load_images(context: RunContext, *, resolution: int | None = None, cache: bool = True) -> ImageData:
     """Load the images as the configuration says; prepared images are cached in the run directory.
 
     Args:
         context: Of the run.
         resolution: Another height and width than the configuration's, pixels.
+        cache: Whether prepared images are kept in the run directory.
 
     Raises:
         DataError: They cannot be used.
@@ -42,8 +43,8 @@ def load_images(context: RunContext, *, resolution: int | None = None) -> ImageD
     values = context.settings.data.model_dump()
     # The supernet shrinks images for smaller resolutions, so they are prepared for the largest.
     values["resolution"] = resolution or values["resolution"] or max(context.settings.space.resolutions or [0]) or None
-    cache = None if values["source"] == "digits" else str(context.directory.path / "cache")
-    settings = DataSettings(**values, seed=context.seed("data"), cache_dir=cache, workers=context.threads)
+    folder = str(context.directory.path / "cache") if cache and values["source"] != "digits" else None
+    settings = DataSettings(**values, seed=context.seed("data"), cache_dir=folder, workers=context.threads)
     with context.progress("images") as report:
         return load(settings, progress=lambda done, total: report(done, total, ""))
 
