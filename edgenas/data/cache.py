@@ -12,20 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edgenas.data.materialise import BuiltSplits
 from edgenas.data.values import ArraySplit, Images, Skipped
 from edgenas.errors import StoreError, explain
 
 # Room left on the disk for everything else.
 SPARE_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CachedSplits:
-    """What an entry of the cache holds."""
-
-    splits: tuple[ArraySplit, ...]
-    skipped: tuple[Skipped, ...]
-    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +51,7 @@ class CacheEntry:
         draft.rmdir()
         return cls(folder=root / key[:32], draft=draft)
 
-    def load(self, parts: Sequence[str]) -> CachedSplits | None:
+    def load(self, parts: Sequence[str]) -> BuiltSplits | None:
         """Return the finished entry, memory-mapped, or None where there is none."""
         if not (self.folder / "meta.json").is_file():
             return None
@@ -71,8 +63,11 @@ class CacheEntry:
             )
             for part in parts
         )
-        return CachedSplits(
-            splits=splits, skipped=tuple(Skipped(**skipped) for skipped in meta["skipped"]), digest=meta["digest"]
+        return BuiltSplits(
+            splits=splits,
+            skipped=tuple(Skipped(**skipped) for skipped in meta["skipped"]),
+            digest=meta["digest"],
+            repeated=tuple(meta["repeated"]),
         )
 
     def has_room(self, image_bytes: int) -> bool:
@@ -98,21 +93,20 @@ class CacheEntry:
         """Delete what was written of an entry that will not be finished."""
         shutil.rmtree(self.draft, ignore_errors=True)
 
-    def commit(
-        self, parts: Sequence[str], splits: Sequence[ArraySplit], skipped: Sequence[Skipped], digest: str
-    ) -> None:
+    def commit(self, parts: Sequence[str], built: BuiltSplits) -> None:
         """Write what belongs to the arrays and put the entry in its place.
 
         Raises:
             StoreError: It cannot be written.
         """
         meta = {
-            "rows": {part: len(split) for part, split in zip(parts, splits, strict=True)},
-            "skipped": [{"name": image.name, "reason": image.reason} for image in skipped],
-            "digest": digest,
+            "rows": {part: len(split) for part, split in zip(parts, built.splits, strict=True)},
+            "skipped": [{"name": image.name, "reason": image.reason} for image in built.skipped],
+            "digest": built.digest,
+            "repeated": built.repeated,
         }
         try:
-            for part, split in zip(parts, splits, strict=True):
+            for part, split in zip(parts, built.splits, strict=True):
                 np.save(self.draft / f"{part}_labels.npy", split.labels, allow_pickle=False)
             (self.draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
             if self.folder.exists():

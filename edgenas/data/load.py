@@ -6,20 +6,21 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from math import prod
 
 import numpy as np
 
 from edgenas.data.cache import CacheEntry
-from edgenas.data.materialise import Progress, hash_splits, to_array
+from edgenas.data.materialise import BuiltSplits, Progress, count_repeated, hash_splits, to_array
+from edgenas.data.notes import common_size, content_notes, preparation_notes, refuse_unreadable
 from edgenas.data.prepare import Preparation
 from edgenas.data.reading import RawData, Reader
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources import READERS
 from edgenas.data.splits import stratified_split, stratified_subset
-from edgenas.data.values import ArraySplit, ImageData, Indices, Labels, LazySplit, Skipped, Split
+from edgenas.data.values import ArraySplit, ImageData, Indices, Labels, LazySplit, Skipped
 from edgenas.errors import DataError, explain
 
-GREATEST_UNREADABLE_SHARE = 0.05
 PARTS = ("train", "validation", "test")
 # Part of every cache key: raise it when preparation changes.
 PREPARATION_VERSION = 1
@@ -35,6 +36,13 @@ class _Plan:
     @property
     def labels(self) -> Labels:
         return self.prepare.reader.labels[self.indices]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.prepare.resolution, self.prepare.resolution, self.prepare.channels
+
+    def lazy(self) -> LazySplit:
+        return LazySplit(prepare=self.prepare, indices=self.indices, labels=self.labels, shape=self.shape)
 
 
 def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageData:
@@ -52,23 +60,40 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
         ConfigError: The source needs an extra that is not installed.
         StoreError: The cache directory cannot be written.
     """
-    raw = READERS[settings.source](settings)
+    raw = _read(settings)
     readers = [reader for reader in (raw.train, raw.validation, raw.test) if reader is not None]
-    _refuse_unreadable(raw.skipped, sum(len(reader.labels) for reader in readers) + len(raw.skipped))
+    refuse_unreadable(raw.skipped, sum(len(reader.labels) for reader in readers) + len(raw.skipped))
     plans, channels, resolution = _plan(raw, readers, settings)
-    splits, skipped, digest, lazy = _build(plans, readers, settings, raw.classes, progress)
-    skipped = (*raw.skipped, *skipped)
-    _refuse_unreadable(skipped, sum(len(plan.indices) for plan in plans) + len(raw.skipped))
-    return ImageData(
-        train=splits[0],
-        validation=splits[1],
-        test=splits[2],
-        classes=raw.classes,
-        native_size=_common_size(readers),
-        skipped=skipped,
-        notes=(*raw.notes, *_notes(readers, settings, channels, resolution, skipped, lazy=lazy)),
-        digest=digest,
+    built = _build(plans, settings, raw.classes, progress)
+    skipped = raw.skipped if built is None else (*raw.skipped, *built.skipped)
+    refuse_unreadable(skipped, sum(len(plan.indices) for plan in plans) + len(raw.skipped))
+    train, validation, test = built.splits if built is not None else (plan.lazy() for plan in plans)
+    notes = (
+        *raw.notes,
+        *preparation_notes(settings, readers, channels=channels, resolution=resolution),
+        *content_notes(skipped, None if built is None else built.repeated),
     )
+    return ImageData(
+        train=train,
+        validation=validation,
+        test=test,
+        classes=raw.classes,
+        native_size=common_size(readers),
+        skipped=skipped,
+        notes=notes,
+        digest=_cache_key(plans, raw.classes) if built is None else built.digest,
+    )
+
+
+def _read(settings: DataSettings) -> RawData:
+    try:
+        return READERS[settings.source](settings)
+    except OSError as error:
+        # Sources name what they expect to go wrong; this is the rest, such as a folder that may not be read.
+        where = error.filename or settings.path
+        raise DataError(
+            explain(f"cannot read {where}: {error.strerror or error}", remedy="Check data.path.")
+        ) from error
 
 
 def _plan(raw: RawData, readers: Sequence[Reader], settings: DataSettings) -> tuple[list[_Plan], int, int]:
@@ -122,54 +147,50 @@ def _split_off(raw: RawData, settings: DataSettings) -> list[tuple[Reader, Indic
 
 
 def _build(
-    plans: Sequence[_Plan],
-    readers: Sequence[Reader],
-    settings: DataSettings,
-    classes: tuple[str, ...],
-    progress: Progress | None,
-) -> tuple[tuple[Split, ...], tuple[Skipped, ...], str, bool]:
-    """Return the splits, the images that failed to decode, the digest and whether the splits are lazy."""
-    shape = (plans[0].prepare.resolution, plans[0].prepare.resolution, plans[0].prepare.channels)
-    image_bytes = sum(len(plan.indices) for plan in plans) * shape[0] * shape[1] * shape[2]
+    plans: Sequence[_Plan], settings: DataSettings, classes: tuple[str, ...], progress: Progress | None
+) -> BuiltSplits | None:
+    """Return the splits as arrays, from the cache where they are there; None where they do not fit."""
+    count = sum(len(plan.indices) for plan in plans)
+    image_bytes = count * prod(plans[0].shape)
     entry = None if settings.cache_dir is None else CacheEntry.open(settings.cache_dir, _cache_key(plans, classes))
     if entry is not None and (cached := entry.load(PARTS)) is not None:
-        return cached.splits, cached.skipped, cached.digest, False
+        return cached
     fits = entry.has_room(image_bytes) if entry is not None else image_bytes <= settings.memory_limit_mib * 2**20
     if not fits:
-        lazy = [
-            LazySplit(prepare=plan.prepare, indices=plan.indices, labels=plan.labels, shape=shape) for plan in plans
-        ]
-        return tuple(lazy), (), _cache_key(plans, classes), True
-    counted = _Counter(progress, sum(len(plan.indices) for plan in plans))
+        return None
     try:
-        splits, skipped = _materialise(plans, shape, entry, settings.workers, counted.add)
-        digest = hash_splits(splits, classes)
+        built = _materialise(plans, entry, classes, settings.workers, _Counter(progress, count).add)
         if entry is not None:
-            entry.commit(PARTS, splits, skipped, digest)
+            entry.commit(PARTS, built)
     except BaseException:
         if entry is not None:
             entry.discard()
         raise
-    return tuple(splits), tuple(skipped), digest, False
+    return built
 
 
 def _materialise(
     plans: Sequence[_Plan],
-    shape: tuple[int, int, int],
     entry: CacheEntry | None,
+    classes: tuple[str, ...],
     workers: int,
     done: Callable[[int], None],
-) -> tuple[list[ArraySplit], list[Skipped]]:
+) -> BuiltSplits:
     """Decode every split into memory or into its cache entry."""
     splits: list[ArraySplit] = []
     skipped: list[Skipped] = []
     for part, plan in zip(PARTS, plans, strict=True):
-        size = (len(plan.indices), *shape)
+        size = (len(plan.indices), *plan.shape)
         out = np.empty(size, np.uint8) if entry is None else entry.new_array(part, size)
         split, failed = to_array(plan.prepare, plan.indices, plan.labels, out=out, workers=workers, done=done)
         splits.append(split)
         skipped += failed
-    return splits, skipped
+    return BuiltSplits(
+        splits=tuple(splits),
+        skipped=tuple(skipped),
+        digest=hash_splits(splits, classes),
+        repeated=count_repeated(splits),
+    )
 
 
 class _Counter:
@@ -202,13 +223,8 @@ def _cache_key(plans: Sequence[_Plan], classes: tuple[str, ...]) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _common_size(readers: Sequence[Reader]) -> tuple[int, int] | None:
-    sizes = {reader.size for reader in readers}
-    return sizes.pop() if len(sizes) == 1 else None
-
-
 def _native_resolution(readers: Sequence[Reader]) -> int:
-    size = _common_size(readers)
+    size = common_size(readers)
     if size is None or size[0] != size[1]:
         raise DataError(
             explain(
@@ -218,47 +234,3 @@ def _native_resolution(readers: Sequence[Reader]) -> int:
             )
         )
     return size[0]
-
-
-def _refuse_unreadable(skipped: Sequence[Skipped], total: int) -> None:
-    if len(skipped) <= GREATEST_UNREADABLE_SHARE * total:
-        return
-    named = "; ".join(f"{image.name}: {image.reason}" for image in skipped[:3])
-    raise DataError(
-        explain(
-            f"{len(skipped)} of {total} images cannot be read ({named}{'; ...' if len(skipped) > 3 else ''})",
-            allowed=f"at most {GREATEST_UNREADABLE_SHARE:.0%}",
-            remedy="Replace or delete these files.",
-        )
-    )
-
-
-def _notes(
-    readers: Sequence[Reader],
-    settings: DataSettings,
-    channels: int,
-    resolution: int,
-    skipped: Sequence[Skipped],
-    *,
-    lazy: bool,
-) -> tuple[str, ...]:
-    notes = []
-    found = {reader.channels for reader in readers}
-    if 4 in found:
-        notes.append("Transparent pixels are composited over white.")
-    if channels == 3 and 1 in found:
-        notes.append("Grey images are repeated to three channels.")
-    if channels == 1 and found != {1}:
-        notes.append("Colour images are turned grey (ITU-R BT.601 luma).")
-    size = _common_size(readers)
-    if size != (resolution, resolution):
-        how = "centre crop of the shorter side" if settings.resize == "crop" else "aspect ratio ignored"
-        notes.append(f"Images are brought to {resolution} x {resolution} ({how}, bilinear).")
-    if settings.noise_std:
-        notes.append(f"Gaussian noise of {settings.noise_std:g} of the full range is added once to every image.")
-    if skipped:
-        named = ", ".join(image.name for image in skipped[:3]) + (", ..." if len(skipped) > 3 else "")
-        notes.append(f"{len(skipped)} unreadable images are left out: {named}")
-    if lazy:
-        notes.append("The prepared images do not fit; they are decoded while training.")
-    return tuple(notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -14,6 +15,23 @@ from edgenas.data.values import ArraySplit, Images, Indices, Labels, Skipped
 Progress = Callable[[int, int], None]
 # Images handed to a thread at once: enough to hide its overhead, few enough for steady progress.
 CHUNK = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BuiltSplits:
+    """Prepared splits and what is known of them.
+
+    Attributes:
+        splits: In the order train, validation, test.
+        skipped: Images that could not be decoded.
+        digest: See `hash_splits`.
+        repeated: See `count_repeated`.
+    """
+
+    splits: tuple[ArraySplit, ...]
+    skipped: tuple[Skipped, ...]
+    digest: str
+    repeated: tuple[int, ...]
 
 
 def to_array(
@@ -68,3 +86,17 @@ def hash_splits(splits: Sequence[ArraySplit], classes: Sequence[str]) -> str:
         digest.update(split.labels.tobytes())
         digest.update(np.ascontiguousarray(split.images).data)
     return digest.hexdigest()
+
+
+def count_repeated(splits: Sequence[ArraySplit]) -> tuple[int, ...]:
+    """Count, for every split, the images that an earlier one holds too, pixel for pixel.
+
+    A source may hold an image twice; splits share no entry of the source, but such an image they can share.
+    """
+    known: set[int] = set()
+    counts = []
+    for split in splits:
+        hashes = [hash(image.tobytes()) for image in split.images]
+        counts.append(sum(value in known for value in hashes))
+        known.update(hashes)
+    return tuple(counts)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -91,6 +92,18 @@ def test_the_digest_of_files_does_not_depend_on_where_they_lie(tmp_path: Path, w
     before = load(DataSettings(source="folder", path=str(root))).digest
     root.rename(tmp_path / "there")
     assert load(DataSettings(source="folder", path=str(tmp_path / "there"))).digest == before
+
+
+def test_images_that_the_source_repeats_across_its_parts_are_counted(tmp_path: Path, write_folder: Write) -> None:
+    for part in ("train", "val", "test"):
+        write_folder(tmp_path / part, a=5, b=5)
+    settings = DataSettings(source="folder", path=str(tmp_path), cache_dir=str(tmp_path / "cache"))
+    assert load(replace(settings, cache_dir=None)).notes == ()
+    copy(tmp_path / "train" / "a" / "000.png", tmp_path / "val" / "a" / "copy.png")
+    copy(tmp_path / "train" / "a" / "001.png", tmp_path / "test" / "b" / "copy.png")
+    copy(tmp_path / "val" / "b" / "001.png", tmp_path / "test" / "b" / "copy2.png")
+    for data in (load(settings), load(settings)):
+        assert any("1 of validation are also in train, 2 of test" in note for note in data.notes)
 
 
 def test_a_cached_set_is_memory_mapped_equal_and_not_decoded_again(tmp_path: Path, write_folder: Write) -> None:

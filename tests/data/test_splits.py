@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgenas.data.splits import stratified_split, stratified_subset
@@ -19,12 +19,14 @@ def split(labels: np.ndarray, fraction: float, seed: int = 0) -> tuple[np.ndarra
     return stratified_split(labels, fraction, classes=names, what="x", rng=np.random.default_rng(seed))
 
 
+@settings(deadline=None)
 @given(labels=label_lists, fraction=st.floats(0.01, 0.99))
 def test_a_split_shares_no_image_and_loses_none(labels: np.ndarray, fraction: float) -> None:
     kept, aside = split(labels, fraction)
     assert sorted([*kept, *aside]) == list(range(len(labels)))
 
 
+@settings(deadline=None)
 @given(labels=label_lists, fraction=st.floats(0.01, 0.99))
 def test_every_class_is_on_both_sides_in_about_its_share(labels: np.ndarray, fraction: float) -> None:
     kept, aside = split(labels, fraction)
@@ -49,6 +51,7 @@ def test_a_class_with_one_image_is_named() -> None:
         split(np.array([0, 0, 0, 1]), 0.5)
 
 
+@settings(deadline=None)
 @given(labels=label_lists, limit=st.integers(8, 60))
 def test_a_subset_has_the_wanted_size_and_every_class(labels: np.ndarray, limit: int) -> None:
     chosen = stratified_subset(labels, limit, rng=np.random.default_rng(0))

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgenas.errors import ConfigError, SearchError, TrainingError
@@ -53,6 +53,7 @@ def test_the_synchronous_form_spends_what_the_paper_says() -> None:
 
 
 @pytest.mark.parametrize("name", RUNNERS)
+@settings(deadline=None)
 @given(qualities=st.lists(st.integers(1, 999), min_size=1, max_size=30, unique=True))
 def test_where_the_order_never_changes_the_best_is_found(name: str, qualities: list[int]) -> None:
     values = [quality / 1000 for quality in qualities]

@@ -1,7 +1,7 @@
 """The learning rate and the budget as laws."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgenas.train import TrainSettings
@@ -18,6 +18,7 @@ def test_it_starts_at_0_peaks_after_warm_up_and_ends_at_its_final_share() -> Non
     assert learning_rate(SETTINGS, 1.0) == pytest.approx(0.02)
 
 
+@settings(deadline=None)
 @given(a=st.floats(0, 1), b=st.floats(0, 1))
 def test_it_rises_in_warm_up_and_falls_after(a: float, b: float) -> None:
     a, b = sorted((a, b))

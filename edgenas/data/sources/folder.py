@@ -92,7 +92,12 @@ def _parts(root: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not _is_clutter(entry))
+
+
+def _is_clutter(entry: Path) -> bool:
+    """Hidden entries, and what macOS leaves in archives: "._x.jpg" is no image though its name says so."""
+    return entry.name.startswith(".") or entry.name == "__MACOSX"
 
 
 class _Header(NamedTuple):
@@ -139,12 +144,16 @@ def _list_images(found: dict[str, Path], classes: Sequence[str]) -> tuple[list[P
     for label, name in enumerate(classes):
         if name not in found:
             continue
-        files = sorted(file for file in found[name].rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        files = sorted(file for file in found[name].rglob("*") if _is_image(file))
         if not files:
             raise DataError(explain(f"class folder {found[name]} holds no images", remedy="Fill it or delete it."))
         paths += files
         labels += [label] * len(files)
     return paths, labels
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and file.is_file() and not _is_clutter(file)
 
 
 def _header(path: Path) -> _Header | Skipped:

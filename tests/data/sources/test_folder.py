@@ -64,6 +64,27 @@ def test_a_class_may_be_called_train(write_folder: Write) -> None:
     assert data.classes == ("bus", "train")
 
 
+def test_hidden_files_and_what_macos_leaves_are_passed_over(write_folder: Write) -> None:
+    root = write_folder(cats=6, dogs=6)
+    for number in range(6):
+        (root / "cats" / f"._{number:03d}.png").write_bytes(b"AppleDouble")
+    (root / "__MACOSX").mkdir()
+    (root / ".git").mkdir()
+    data = load(settings(root))
+    assert data.classes == ("cats", "dogs")
+    assert not data.skipped
+
+
+def test_a_folder_that_may_not_be_read_is_named(write_folder: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_folder(cats=6, dogs=6)
+
+    def deny(path: Path) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", deny)
+    refused(root, f"cannot read {root}: Permission denied")
+
+
 def test_an_unreadable_image_is_skipped_named_and_counted(write_folder: Write) -> None:
     root = write_folder(cats=30, dogs=30)
     (root / "cats" / "000.png").write_bytes(b"nonsense")
