@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from edgenas.cli import architectures, configuration, export, latency, run, spaces, training
+from edgenas.cli import architectures, configuration, export, latency, run, scale, search, spaces, training
 from edgenas.errors import EdgenasError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ spaces.register(app)
 latency.register(app)
 training.register(app)
 export.register(app)
+search.register(app)
+scale.register(app)
 configuration.register(app)
 
 USAGE_ERROR = 2

@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from edgenas.errors import SearchError, explain, nearest
 from edgenas.pipeline.budget import budget_in_ms, require_possible
 from edgenas.pipeline.context import TABLE_FILE, RunContext
 from edgenas.pipeline.costs import CostModel
 from edgenas.pipeline.directory import file_digest
+from edgenas.pipeline.hypervolumes import shared_curves
 from edgenas.pipeline.judge import Judge, identify, objectives_of
 from edgenas.pipeline.stage import Stage
 from edgenas.study import Budget, Context, Evaluation, Failure, History, Limit, Outcome, Study
@@ -47,30 +47,64 @@ def _limits(context: RunContext, budget_ms: float | None) -> tuple[Limit, ...]:
     return tuple(limits)
 
 
-def _walk(context: RunContext, study: Study, judge: Judge, strategy: str) -> History:
-    """Run one strategy to the end of its budget."""
-    from edgenas.search import STRATEGIES
-    from edgenas.study import open_store
+class Searching:
+    """What every search of a run shares: the study, the judge, the budget."""
 
-    settings = context.settings.search
-    searcher = STRATEGIES[strategy](
-        context.space,
-        objectives=len(study.objectives),
-        limits=len(study.all_limits),
-        seed=context.seed(f"search {strategy}"),
-        budget=settings.evaluations,
-    )
-    store = open_store(settings.store or context.directory.file("store.sqlite"))
-    try:
-        with context.progress(f"search ({strategy})") as report:
+    def __init__(self, context: RunContext) -> None:
+        """Prepare; the supernet is loaded and the table spread over the space.
 
-            def show(progress: StudyProgress) -> None:
-                known = f"{progress.from_store} known" if progress.from_store else ""
-                report(progress.evaluated, progress.planned, known)
+        Raises:
+            BudgetError: No network can meet the latency budget.
+        """
+        self._context = context
+        costs = CostModel(context.space, context.table)
+        self.budget_ms = budget_in_ms(context.settings.target, context.space, costs)
+        if self.budget_ms is not None:
+            require_possible(self.budget_ms, context.space, costs, seed=context.seed("budget"))
+        self.study = Study(
+            objectives=objectives_of(list(context.settings.search.objectives)),
+            limits=_limits(context, self.budget_ms),
+            context=_context_of(context),
+            identify=identify(context.space),
+        )
+        self._judge = Judge(context.space, costs, context.evaluator)
 
-            return study.run(searcher, judge, Budget(evaluations=settings.evaluations), store=store, progress=show)
-    finally:
-        store.close()
+    def walk(self, strategy: str, *, seed: int) -> History:
+        """Run one strategy to the end of its budget; what the store knows is not judged again.
+
+        Args:
+            strategy: Its name.
+            seed: Of the strategy.
+
+        Raises:
+            SearchError: There is no such strategy.
+        """
+        from edgenas.search import STRATEGIES
+        from edgenas.study import open_store
+
+        context, settings = self._context, self._context.settings.search
+        if strategy not in STRATEGIES:
+            hint = nearest(strategy, STRATEGIES)
+            raise SearchError(explain(f"unknown strategy{hint}", got=repr(strategy), allowed=", ".join(STRATEGIES)))
+        searcher = STRATEGIES[strategy](
+            context.space,
+            objectives=len(self.study.objectives),
+            limits=len(self.study.all_limits),
+            seed=seed,
+            budget=settings.evaluations,
+        )
+        store = open_store(settings.store or context.directory.file("store.sqlite"))
+        budget = Budget(evaluations=settings.evaluations)
+        try:
+            with context.progress(f"search ({strategy})") as report:
+
+                def show(progress: StudyProgress) -> None:
+                    known = f"{progress.from_store} known" if progress.from_store else ""
+                    report(progress.evaluated, progress.planned, known)
+
+                return self.study.run(searcher, self._judge, budget, store=store, progress=show)
+        finally:
+            store.close()
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -89,27 +123,18 @@ def _document(outcome: Outcome) -> dict[str, Any]:
 
 
 def progress_curves(histories: Mapping[str, History]) -> dict[str, dict[str, list[float] | list[int]]]:
-    """Hypervolume after each evaluation, as a share of the box that all histories span together.
+    """Hypervolume after each evaluation, by strategy; see `shared_curves`.
 
     Args:
         histories: By name of the strategy.
     """
-    from edgenas.pareto import hypervolume_curve
-
-    every = np.concatenate([history.results.objectives[history.feasible] for history in histories.values()])
-    low, high = every.min(axis=0), every.max(axis=0)
-    width = np.where(high > low, high - low, 1.0)
-    curves: dict[str, dict[str, list[float] | list[int]]] = {}
-    for name, history in histories.items():
-        scaled = (history.results.objectives - low) / width
-        scaled[~history.feasible] = np.inf
-        # A little beyond the worst value, so that the ends of the front count.
-        curve = hypervolume_curve(scaled, np.full(len(low), 1.05)) / 1.05 ** len(low)
-        curves[name] = {
+    return {
+        name: {
             "evaluations": list(range(1, len(curve) + 1)),
             "hypervolume": [round(float(value), 6) for value in curve],
         }
-    return curves
+        for name, curve in zip(histories, shared_curves(histories.values()), strict=True)
+    }
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
@@ -123,24 +148,13 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 
 
 def _run(context: RunContext) -> None:
-    settings = context.settings.search
-    costs = CostModel(context.space, context.table)
-    budget_ms = budget_in_ms(context.settings.target, context.space, costs)
-    if budget_ms is not None:
-        require_possible(budget_ms, context.space, costs, seed=context.seed("budget"))
-    study = Study(
-        objectives=objectives_of(list(settings.objectives)),
-        limits=_limits(context, budget_ms),
-        context=_context_of(context),
-        identify=identify(context.space),
-    )
-    judge = Judge(context.space, costs, context.evaluator)
-    history = _walk(context, study, judge, settings.strategy)
+    settings, searching = context.settings.search, Searching(context)
+    history = searching.walk(settings.strategy, seed=context.seed(f"search {settings.strategy}"))
     history.require_feasible()
     histories: dict[str, History] = {settings.strategy: history}
     if settings.baseline and settings.strategy != BASELINE:
-        histories[BASELINE] = _walk(context, study, judge, BASELINE)
-    context.directory.write_json(SEARCH_FILE, _summary(context, history, histories, budget_ms))
+        histories[BASELINE] = searching.walk(BASELINE, seed=context.seed(f"search {BASELINE}"))
+    context.directory.write_json(SEARCH_FILE, _summary(context, history, histories, searching.budget_ms))
 
 
 def _summary(

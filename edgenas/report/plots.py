@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,3 +143,22 @@ def curve_plot(history: Sequence[Mapping[str, Any]]) -> str:
     axes.set_xlabel("epoch of the chosen network's training")
     axes.set_ylabel("validation accuracy, %")
     return _svg(figure)
+
+
+def write_comparison_plot(document: Mapping[str, Any], path: Path) -> None:
+    """Write hypervolume against evaluations, median and quartiles of each strategy, as a PNG.
+
+    Args:
+        document: `comparison.json`.
+        path: The picture.
+    """
+    figure, axes = _figure(7.2, 4.6)
+    colours = (BLUE, ORANGE, GREEN, RED, "#7d5ba6", "#4a9aa5", "#8c6d46", GREY)
+    for (name, curve), colour in zip(document["strategies"].items(), colours, strict=False):
+        count = np.arange(1, len(curve["median"]) + 1)
+        axes.fill_between(count, curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
+        axes.plot(count, curve["median"], color=colour, label=name, linewidth=1.8)
+    axes.set_xlabel("distinct networks judged")
+    axes.set_ylabel(f"hypervolume (share of the box), median and quartiles of {document['seeds']} seeds")
+    axes.legend(frameon=False, loc="lower right")
+    figure.savefig(path, dpi=130)
