@@ -22,7 +22,7 @@ BlockCost = Callable[[BlockOps], Sequence[int]]
 _GROUP_VALUES = 1 << 15
 """Parts are joined into one table while it has at most this many values: it must stay in a core's cache."""
 
-_CHUNK = 4096
+_CHUNK = 2048
 """Codes handled at once: their indices and sums stay in the cache."""
 
 
