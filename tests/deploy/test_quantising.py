@@ -195,9 +195,14 @@ def test_partitions_are_counted(architecture: Architecture) -> None:
     for index in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(index)
         if code.BuiltinCode() == BuiltinOperator.LOGISTIC:
-            for slot, width in ((4, 1), (10, 4)):
+            # Deprecated code, version, code.
+            for slot, width, value in (
+                (4, 1, BuiltinOperator.HARD_SWISH),
+                (8, 4, 1),
+                (10, 4, BuiltinOperator.HARD_SWISH),
+            ):
                 at = code._tab.Pos + code._tab.Offset(slot)
-                patched[at : at + width] = int(BuiltinOperator.HARD_SWISH).to_bytes(width, "little")
+                patched[at : at + width] = int(value).to_bytes(width, "little")
     assert count_tflite(bytes(patched)).delegates == 2
     with pytest.raises(ExportError, match="2 partitions"):
         require_one_partition(bytes(patched))
