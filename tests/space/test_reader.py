@@ -85,3 +85,10 @@ def test_a_first_block_with_stride_2_cannot_share_a_kernel_of_0() -> None:
     shared = GOOD.replace("{out: 16, stride: 2,", "{out: 16, stride: 2, kind: uib, kernel: [0, 3],")
     with pytest.raises(SpaceError, match=r"stages\[1\]\.kernel: the first block has stride 2.*first"):
         read(shared)
+
+
+def test_the_example_of_the_documentation_is_a_space() -> None:
+    page = Path(__file__).parents[2] / "docs" / "spaces.md"
+    example = page.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    space = read(example, source="docs/spaces.md")
+    assert space.size < space.raw_size
