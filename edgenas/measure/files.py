@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgenas.errors import InputError, explain
 from edgenas.measure.protocol import Protocol, Samples, alternate, load_per_core
 from edgenas.measure.runtime import ModelFile, runtime_for
 
 Progress = Callable[[int, int, str], None]
+
+_APART_SECONDS = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +26,8 @@ class FileLatency:
         name: Name of the file.
         runtime: Which runtime ran it.
         runtime_version: Its version.
-        latency_ms: Mean over the sessions of each session's low-half mean.
-        standard_error_ms: Between sessions.
+        latency_ms: Median over the sessions of each session's low-half mean.
+        standard_error_ms: Of that median, from the median absolute deviation between sessions.
         low_ms, high_ms: Fastest and slowest session: the spread.
         wall_ms: The same statistic of wall time, which the machine's other work lengthens.
         sessions: Fresh sessions measured.
@@ -65,7 +69,9 @@ def measure_files(
     Args:
         files: At least one; ONNX files run on ONNX Runtime, TFLite files on LiteRT.
         threads: Threads within one operation; ignored where `protocol` is given.
-        protocol: How; the default measures 3 to 6 fresh sessions until 1 % between them.
+        protocol: How; the default measures 7 to 15 fresh sessions until the median is known to 1 %. A neighbour on
+            a shared machine slows single sessions twofold, so many short ones and their median are worth more than
+            few long ones and their mean.
         seed: Draws the order in which the files take turns.
         progress: Called with (sessions done, sessions at most, what).
 
@@ -78,10 +84,13 @@ def measure_files(
     """
     if not files:
         raise InputError(explain("there is nothing to measure", got="0 files"))
-    how = protocol or Protocol(threads=threads)
+    how = protocol or Protocol(threads=threads, min_sessions=7, max_sessions=15)
     rng = np.random.default_rng(seed)
     collected: list[list[Samples]] = [[] for _ in files]
+    started = time.monotonic()
     for session in range(how.max_sessions):
+        # A disturbance by others lasts some tenths of a second: it shall not cover all sessions of a fast network.
+        time.sleep(max(0.0, started + session * _APART_SECONDS - time.monotonic()))
         sessions = [runtime_for(file.file_format).open(file.data, threads=how.threads) for file in files]
         for samples, found in zip(alternate(sessions, how, rng), collected, strict=True):
             found.append(samples)
@@ -93,27 +102,33 @@ def measure_files(
 
 
 def _settled(collected: Sequence[Sequence[Samples]], how: Protocol) -> bool:
-    """Whether every file's relative standard error between sessions is within the target."""
+    """Whether every file's median is known to the target."""
     for samples in collected:
         values = np.array([part.value_ns(how.clock) for part in samples])
-        if len(values) < 2 or values.std(ddof=1) / np.sqrt(len(values)) > how.target_error * values.mean():
+        if len(values) < 2 or _median_error(values) > how.target_error * np.median(values):
             return False
     return True
 
 
+def _median_error(values: NDArray[np.float64]) -> float:
+    """Standard error of a median, with the spread taken from the median absolute deviation (normal case)."""
+    spread = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return float(np.sqrt(np.pi / 2)) * spread / float(np.sqrt(len(values)))
+
+
 def _summary(file: ModelFile, samples: Sequence[Samples], how: Protocol) -> FileLatency:
     values = np.array([part.value_ns(how.clock) for part in samples]) / 1e6
-    spread = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+    spread = _median_error(values) if len(values) > 1 else float("nan")
     engine = runtime_for(file.file_format)
     return FileLatency(
         name=file.name,
         runtime=engine.name,
         runtime_version=engine.version(),
-        latency_ms=float(values.mean()),
+        latency_ms=float(np.median(values)),
         standard_error_ms=spread,
         low_ms=float(values.min()),
         high_ms=float(values.max()),
-        wall_ms=float(np.mean([part.value_ns("wall") for part in samples]) / 1e6),
+        wall_ms=float(np.median([part.value_ns("wall") for part in samples]) / 1e6),
         sessions=len(samples),
         runs=sum(len(part.wall_ns) * part.inner for part in samples),
         switches=sum(part.switches for part in samples),
