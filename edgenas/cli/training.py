@@ -129,10 +129,10 @@ def estimator_validate(
         rows.append(
             (
                 entry["name"],
-                f"{entry['spearman']:.2f}",
-                f"{entry['spearman_low']:.2f} to {entry['spearman_high']:.2f}",
-                "" if entry["spearman_within_bands"] is None else f"{entry['spearman_within_bands']:.2f}",
-                f"{entry['kendall']:.2f}",
+                _two(entry["spearman"]),
+                f"{_two(entry['spearman_low'])} to {_two(entry['spearman_high'])}",
+                _two(entry["spearman_within_bands"]),
+                _two(entry["kendall"]),
                 "" if entry["gap_points"] is None else f"{entry['gap_points']:+.1f}",
                 f"{entry['seconds_per_network']:.3f}",
                 entry["verdict"],
@@ -143,3 +143,12 @@ def estimator_validate(
     if found["ceiling"] is not None:
         print(f"ceiling (one seed against another): rho {found['ceiling']:.2f}")
     print(f"stored in {run / VALIDATION_FILE}")
+    if (run / "winner.json").is_file():
+        from edgenas.report import write_report
+
+        print(f"report    {write_report(run)}")
+
+
+def _two(value: float | None) -> str:
+    """Two digits; nothing where a statistic does not exist (a constant estimate has no rank)."""
+    return "" if value is None else f"{value:.2f}"

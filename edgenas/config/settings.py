@@ -77,7 +77,7 @@ class LatencySection(Section):
 
     table: str | None = Field(None, description="A table file or shipped table; measured on this device if left out.")
     use_shipped: bool = Field(True, description="Use a shipped table of this very space and machine, where it holds.")
-    networks: Annotated[int, Field(ge=4)] = Field(24, description="Networks to measure for a new table.")
+    networks: Annotated[int, Field(ge=4)] = Field(60, description="Networks to measure for a new table.")
     validation_networks: Annotated[int, Field(ge=0)] = Field(
         12, description="Held-out networks on which a new table is checked."
     )

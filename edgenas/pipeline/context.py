@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgenas.config.settings import RunSettings
-from edgenas.pipeline.directory import RunDirectory
+from edgenas.pipeline.directory import RunDirectory, make_folder
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
@@ -53,6 +56,18 @@ class RunContext:
     def seed(self, stage: str) -> int:
         """Seed of a stage: independent between stages, fixed by the run's seed."""
         return int(np.random.SeedSequence([self.settings.seed, zlib.crc32(stage.encode())]).generate_state(1)[0])
+
+    def state_folder(self, name: str, depends_on: Mapping[str, Any]) -> Path:
+        """Folder for the state of a long piece of work, of its own for everything that the work depends on.
+
+        Args:
+            name: Relative to the run directory.
+            depends_on: Settings, seeds, digests: JSON-able.
+        """
+        text = json.dumps(depends_on, sort_keys=True)
+        folder = self.directory.path / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        make_folder(folder)
+        return folder
 
     @property
     def threads(self) -> int:

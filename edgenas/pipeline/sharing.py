@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,7 @@ def _run(context: RunContext) -> None:
     device = context.compute_device
     supernet = Supernet(context.space, generator=torch.Generator().manual_seed(seed))
     settings = supernet_settings(context.settings.supernet, seed=seed, workers=context.threads)
+    folder = context.state_folder("supernet/checkpoint", {**_inputs(context), "data": context.data.digest})
     with context.progress("train the supernet") as report:
         result = train_supernet(
             supernet,
@@ -81,7 +83,7 @@ def _run(context: RunContext) -> None:
             settings,
             preprocessing=context.preprocessing,
             progress=lambda done, total, what: report(done, total, "steps"),
-            checkpoint_dir=context.directory.file("supernet/checkpoint/state").parent,
+            checkpoint_dir=folder,
             device=device,
         )
     save_supernet(context.directory.file(SUPERNET_FILE), supernet, result.preprocessing)
@@ -96,6 +98,7 @@ def _run(context: RunContext) -> None:
             "history": [{"epoch": record.epoch + 1, "loss": record.train_loss} for record in result.history],
         },
     )
+    shutil.rmtree(folder)
 
 
 STAGE: Stage[RunContext] = Stage(

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from edgenas.config.settings import TrainSection
 from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.directory import file_digest
 from edgenas.pipeline.images import load_images
+from edgenas.pipeline.sharing import SUPERNET_FILE
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
@@ -106,13 +108,20 @@ def train_network(context: RunContext, genes: NDArray[np.int64], digest: str) ->
     if section.from_supernet:
         module.load_weights(context.evaluator.member(genes).weights())
     device = context.compute_device
+    depends_on = {
+        "train": section.model_dump(),
+        "seed": seed,
+        "data": data.digest,
+        "supernet": file_digest(context.directory.path / SUPERNET_FILE) if section.from_supernet else None,
+    }
+    folder = context.state_folder(f"train/{digest[:12]}", depends_on)
     with context.progress("train the network") as report:
         result = fit(
             module,
             data,
             train_settings(section, seed=seed, workers=context.threads),
             preprocessing=preprocessing,
-            checkpoint_dir=context.directory.file(f"train/{digest}/settings").parent,
+            checkpoint_dir=folder,
             progress=lambda done, total: report(done, total, "steps"),
             device=device,
         )

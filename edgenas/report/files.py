@@ -10,6 +10,7 @@
 | `winner.json` | the network chosen, why, what was tried before, neighbours, layers |
 | `export/card.json` | the deployed files with accuracy, latency, size |
 | `stages.json` | seconds of every stage |
+| `estimators.json` | where `edgenas estimator validate` was run: how well each estimator ranks networks |
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class RunFiles:
     winner: Document
     card: Document
     stages: Document
+    estimators: Document | None
 
 
 _NAMES = {
@@ -74,4 +76,15 @@ def read_run(path: Path) -> RunFiles:
                     remedy="Run `edgenas run` with its configuration first.",
                 )
             ) from error
-    return RunFiles(**documents)
+    return RunFiles(**documents, estimators=_optional(path / "estimators.json"))
+
+
+def _optional(path: Path) -> Document | None:
+    """Read a document that not every run has."""
+    if not path.is_file():
+        return None
+    try:
+        document: Document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise StoreError(explain(f"cannot read {path}", got=str(error), remedy="Remove it, or make it again.")) from error
+    return document

@@ -48,6 +48,7 @@ def render(run: RunFiles) -> str:
     environment.filters["ms"] = _milliseconds
     environment.filters["kib"] = lambda size: f"{size / 1024:,.1f}"
     environment.filters["seconds"] = _seconds
+    environment.filters["two"] = lambda value: "" if value is None else f"{value:.2f}"
     source = files("edgenas.report").joinpath("template.html").read_text(encoding="utf-8")
     validation = run.latency["validation"]
     return environment.from_string(source).render(

@@ -1,0 +1,5 @@
+"""`python -m edgenas`."""
+
+from edgenas.cli.main import main
+
+main()

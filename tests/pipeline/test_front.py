@@ -1,0 +1,29 @@
+from edgenas.pipeline.front import choose
+from edgenas.pipeline.winning import ordered
+
+
+def _network(accuracy: float, latency: float) -> dict:
+    return {"metrics": {"accuracy": {"value": accuracy}, "latency_ms": {"value": latency}}}
+
+
+def test_the_most_accurate_are_measured_and_always_the_fastest() -> None:
+    networks = [_network(0.9, 3.0), _network(0.8, 2.0), _network(0.7, 1.5), _network(0.6, 1.0)]
+    assert choose(networks, [0, 1, 2, 3], 3) == [0, 1, 3]
+
+
+def test_what_another_beats_in_accuracy_and_latency_comes_last() -> None:
+    networks = [_network(0.9, 3.0), _network(0.85, 3.5), _network(0.5, 1.0)]
+    assert choose(networks, [0, 1, 2], 2) == [0, 2]
+
+
+def test_a_front_smaller_than_the_count_is_measured_whole() -> None:
+    assert choose([_network(0.9, 3.0), _network(0.8, 2.0)], [1, 0], 5) == [0, 1]
+
+
+def test_candidates_come_most_accurate_first_and_of_equals_the_faster_first() -> None:
+    networks = [
+        {"digest": "slow", "accuracy": 0.9, "measured_ms": 2.0, "within_budget": True},
+        {"digest": "fast", "accuracy": 0.9, "measured_ms": 1.0, "within_budget": True},
+        {"digest": "over", "accuracy": 0.99, "measured_ms": 9.0, "within_budget": False},
+    ]
+    assert [entry["digest"] for entry in ordered(networks)] == ["fast", "slow"]
