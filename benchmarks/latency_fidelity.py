@@ -167,6 +167,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=80, help="held-out networks")
     parser.add_argument("--train-networks", type=int, default=100, help="networks to build from")
     parser.add_argument("--visits", type=int, default=2, help="fresh sessions per held-out network")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time for the build beyond which no pass begins")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--standalone", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--table", type=Path, help="keep the table, validated, in this file")
@@ -195,7 +196,7 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
     load_before, clock = load_per_core(), Clock()
     table = build_table(
         space, runtime=arguments.runtime, precision=arguments.precision, networks=arguments.train_networks,
-        seed=arguments.seed, samples=samples, force=True, progress=progress,
+        seconds=arguments.seconds, seed=arguments.seed, samples=samples, force=True, progress=progress,
     )  # fmt: skip
     built = clock.read()
     design = covering_design(space, arguments.train_networks, np.random.default_rng(arguments.seed))
