@@ -86,5 +86,7 @@ def _optional(path: Path) -> Document | None:
     try:
         document: Document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise StoreError(explain(f"cannot read {path}", got=str(error), remedy="Remove it, or make it again.")) from error
+        raise StoreError(
+            explain(f"cannot read {path}", got=str(error), remedy="Remove it, or make it again.")
+        ) from error
     return document

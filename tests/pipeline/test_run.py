@@ -128,7 +128,9 @@ def _write_images(folder: Path, classes: int, *, size: int = 12, count: int = 30
 
 def test_a_folder_of_images_goes_the_whole_way(tmp_path) -> None:
     photos = _write_images(tmp_path / "photos", 3)
-    result = run(tmp_path / "runs", "data.source=folder", f"data.path={photos}", "data.noise_std=0.0", "data.resolution=8")
+    result = run(
+        tmp_path / "runs", "data.source=folder", f"data.path={photos}", "data.noise_std=0.0", "data.resolution=8"
+    )
     assert result.summary["accuracy"] > 0.5
     assert _document(tmp_path / "runs", "data.json")["channels"] == 3
 
