@@ -81,10 +81,9 @@ def _deal_out(total: int, counts: np.ndarray, *, keep_one: bool = True) -> np.nd
     most = counts - 1 if keep_one else counts
     exact = counts * (total / counts.sum())
     quota = np.clip(np.floor(exact).astype(np.int64), 1, most)
-    for index in np.argsort(-(exact - np.floor(exact)), kind="stable"):
-        if quota.sum() >= total:
-            break
-        quota[index] += quota[index] < most[index]
+    # Largest remainder; where small classes are full, the others take what is left over.
+    while quota.sum() < min(total, most.sum()):
+        quota[np.argmax(np.where(quota < most, exact - quota, -np.inf))] += 1
     # Classes lifted to 1 may have overdrawn a small total; the largest give back.
     while quota.sum() > max(total, len(counts)):
         quota[np.argmax(quota)] -= 1
