@@ -1,14 +1,10 @@
 """ONNX and TFLite files, fp32, fp16 and int8, written directly from a graph and numpy weights."""
 
+from edgenas.arch.weights import Weights, check_weights, weight_shapes
 from edgenas.formats.encode import SCHEMES, FileFormat, Precision, encode
 from edgenas.formats.fold import FoldedGraph, FoldedOp, fold
 from edgenas.formats.quantise import Range, Ranges, synthetic_ranges
-from edgenas.formats.weights import (
-    Weights,
-    check_weights,
-    random_weights,
-    weight_shapes,
-)
+from edgenas.formats.weights import random_weights
 
 __all__ = [
     "SCHEMES",

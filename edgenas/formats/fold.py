@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.arch import Graph, Op
-from edgenas.formats.weights import check_weights
+from edgenas.arch.weights import check_weights
 
 GateForm = Literal["clip", "relu6"]
 FUSED_LIMITS: dict[str, float] = {"relu6": 6.0, "clip01": 1.0}

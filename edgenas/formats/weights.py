@@ -1,90 +1,14 @@
-"""Weights as a flat dictionary of numpy arrays: which ones a graph needs, and random ones."""
+"""Random weights, for latency files and for tests."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.arch import Graph, Op
-from edgenas.errors import WeightsError, explain, nearest
-
-Weights = dict[str, NDArray[np.float32]]
-NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
-
-
-def op_weight_shapes(op: Op, sources: tuple[Op, ...]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the arrays of one operation.
-
-    Args:
-        op: The operation.
-        sources: The operations that feed it.
-
-    Returns:
-        `{name}.weight` (out, in / groups, k, k) of a convolution or (out, in) of a fully connected layer, then
-        `{name}.bias` or the four `{name}.norm.*`, each (out,). Empty for operations without weights.
-    """
-    if not op.weighted:
-        return {}
-    outputs, inputs = op.shape.channels, sources[0].shape
-    if op.kind == "fc":
-        return {f"{op.name}.weight": (outputs, inputs.elements), f"{op.name}.bias": (outputs,)}
-    shapes: dict[str, tuple[int, ...]] = {
-        f"{op.name}.weight": (outputs, inputs.channels // op.groups, op.kernel, op.kernel)
-    }
-    vectors = [f"norm.{part}" for part in NORM_PARTS] if op.norm else ["bias"]
-    return shapes | {f"{op.name}.{vector}": (outputs,) for vector in vectors}
-
-
-def weight_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all arrays that a graph needs, in execution order."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for op, sources in graph.with_inputs():
-        shapes.update(op_weight_shapes(op, sources))
-    return shapes
-
-
-def check_weights(graph: Graph, weights: Mapping[str, NDArray[np.float32]]) -> None:
-    """Check that the arrays are exactly those that the graph needs.
-
-    Args:
-        graph: The network.
-        weights: Its arrays.
-
-    Raises:
-        WeightsError: An array is missing, left over, of another shape, or not finite; the layer is named.
-    """
-    expected = weight_shapes(graph)
-    for name, shape in expected.items():
-        if name not in weights:
-            raise WeightsError(
-                explain(
-                    f"the weights have no {name}{nearest(name, weights)}",
-                    remedy="They belong to another architecture or are incomplete.",
-                )
-            )
-        found = np.shape(weights[name])
-        if found != shape:
-            raise WeightsError(
-                explain(
-                    f"{name} has another shape than the architecture needs",
-                    got=found,
-                    allowed=shape,
-                    remedy="The weights belong to another architecture.",
-                )
-            )
-        if not np.isfinite(weights[name]).all():
-            raise WeightsError(explain(f"{name} holds values that are not finite"))
-    extra = [name for name in weights if name not in expected]
-    if extra:
-        raise WeightsError(
-            explain(
-                f"{len(extra)} arrays do not belong to the architecture, the first is {extra[0]}",
-                remedy="The weights belong to another architecture.",
-            )
-        )
+from edgenas.arch import Graph
+from edgenas.arch.weights import Weights, op_weight_shapes
 
 
 def random_weights(graph: Graph, rng: np.random.Generator) -> Weights:

@@ -1,9 +1,9 @@
 """Architectures as torch modules, their weights as numpy arrays, checkpoints as safetensors."""
 
+from edgenas.arch.weights import Weights, check_weights, weight_shapes
 from edgenas.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edgenas.nn.initialise import initialise
 from edgenas.nn.module import GraphModule, build
-from edgenas.nn.weights import Weights, check_weights, weight_shapes
 
 __all__ = [
     "Checkpoint",

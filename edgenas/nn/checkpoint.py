@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.document import from_document, to_document
 from edgenas.arch.lower import lower
+from edgenas.arch.weights import Weights, check_weights
 from edgenas.errors import ArchitectureError, StoreError, WeightsError, explain
-from edgenas.nn.weights import Weights, check_weights
 
 ARCHITECTURE_KEY = "edgenas.architecture"
 

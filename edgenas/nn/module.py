@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.graph import Graph, Op
 from edgenas.arch.lower import lower
+from edgenas.arch.weights import Weights, check_weights
 from edgenas.errors import InputError, explain
 from edgenas.nn.initialise import initialise
 from edgenas.nn.layers import ACTIVATION_FUNCTIONS, IN_PLACE_FUNCTIONS, Conv, Dense, Noise, pool
-from edgenas.nn.weights import Weights, check_weights
 
 Function = Callable[..., Tensor]
 

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.lower import lower
+from edgenas.arch.weights import Weights, check_weights, weight_shapes
 from edgenas.errors import WeightsError, explain
-from edgenas.nn.weights import Weights, check_weights, weight_shapes
 
 # A safetensors file keeps no order, so the order of execution is read from the names: of the whole network, ...
 _TOP = ("conv_stem", "bn1", "features", "blocks", "conv_head", "bn2", "norm_head", "classifier", "head", "fc")
