@@ -1,0 +1,115 @@
+"""A learned distribution over the networks of a space: one categorical per gene. Letters: D genes, N networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgenas.space import SearchSpace
+
+Genes = NDArray[np.int64]
+Floats = NDArray[np.float64]
+CostFunction = Callable[[Genes], Floats]
+"""From codes (N, D) to costs (N,): table latency in milliseconds, MACs."""
+
+
+class GeneDistribution(nn.Module):
+    """Independent categoricals, one per gene; uniform at first.
+
+    Attributes:
+        space: The space.
+        logits: (D, K) with K the largest number of choices; `-inf` where a gene has fewer.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        super().__init__()
+        self.space = space
+        counts = torch.tensor(space.cardinalities)
+        self.logits = nn.Parameter(torch.zeros(len(counts), int(counts.max())))
+        self.register_buffer("absent", torch.arange(int(counts.max()))[None] >= counts[:, None])
+
+    def log_probabilities(self) -> Tensor:
+        """Log probabilities (D, K); -inf for choices that a gene does not have."""
+        absent = self.get_buffer("absent")
+        return functional.log_softmax(self.logits.masked_fill(absent, float("-inf")), 1)
+
+    def probabilities(self) -> Floats:
+        """Probabilities (D, K) as they are now."""
+        found: Floats = self.log_probabilities().detach().exp().double().cpu().numpy()
+        return found
+
+    def entropy(self) -> float:
+        """Mean entropy of the genes, in shares of that of the uniform distribution: 1 at first, 0 when decided."""
+        p = self.probabilities()
+        logs = np.log(np.where(p > 0, p, 1.0))
+        most = np.log(np.maximum(self.space.cardinalities, 2))
+        return float(np.mean(-(p * logs).sum(1) / most))
+
+    def sample(self, n: int, rng: np.random.Generator) -> Genes:
+        """Draw networks (n, D)."""
+        edges = np.cumsum(self.probabilities(), axis=1)
+        draws = rng.random((n, len(edges), 1))
+        return np.minimum((draws > edges[None]).sum(2), np.asarray(self.space.cardinalities) - 1).astype(np.int64)
+
+    def log_prob(self, genes: Genes) -> Tensor:
+        """Log probabilities (N,) of networks (N, D), differentiable."""
+        index = torch.from_numpy(np.asarray(genes, np.int64)).to(self.logits.device)
+        logs = self.log_probabilities()
+        return logs[torch.arange(len(logs), device=logs.device)[None], index].sum(1)
+
+    def gumbel_path(self, noise: Tensor, temperature: float) -> tuple[Genes, Tensor]:
+        """Choose one network by the Gumbel-softmax, and one gate of value 1 per gene (Jang 2017; Wu 2019, eq. 6).
+
+        Args:
+            noise: (D, K) Gumbel noise.
+            temperature: Of the relaxation.
+
+        Returns:
+            The network (D,), and gates (D,) that are 1 and carry the gradient of the relaxed choice.
+        """
+        soft = functional.softmax((self.log_probabilities() + noise) / temperature, 1)
+        choice = soft.argmax(1)
+        chosen = soft.gather(1, choice[:, None])[:, 0]
+        # In this order the difference is exactly 0, so that gates change no result.
+        return choice.cpu().numpy().astype(np.int64), 1 + (chosen - chosen.detach())
+
+    def expectation(self, values: Callable[[Genes], Floats], draws: int, rng: np.random.Generator) -> Tensor:
+        """Expected value of a function of networks, whose gradient is that of the score function (Williams 1992).
+
+        Costs of whole populations are so cheap that the mean of thousands of draws replaces the expectation, for any
+        cost, additive or not, and any function of it.
+
+        Args:
+            values: From codes (N, D) to (N,).
+            draws: N.
+            rng: Draws them.
+        """
+        genes = self.sample(draws, rng)
+        found = torch.from_numpy(values(genes)).to(self.logits)
+        centred = found - found.mean()
+        surrogate = (centred * self.log_prob(genes)).mean()
+        return found.mean() + surrogate - surrogate.detach()
+
+    def best(self, rng: np.random.Generator, *, cost: CostFunction | None = None, target: float | None = None) -> Genes:
+        """Return the likeliest network (D,), or the likeliest of many draws whose cost is closest to a target.
+
+        Args:
+            rng: Draws candidates.
+            cost: Of networks.
+            target: Wanted cost; candidates within 1 % of it count as equal.
+        """
+        mode = self.probabilities().argmax(1).astype(np.int64)
+        if cost is None or target is None:
+            return mode
+        candidates = np.concatenate([mode[None], self.sample(8192, rng)])
+        distance = np.maximum(np.abs(cost(candidates) / target - 1), 0.01)
+        near = candidates[distance <= distance.min() + 1e-12]
+        with torch.no_grad():
+            likely = self.log_prob(near)
+        best: Genes = near[int(likely.argmax())]
+        return best

@@ -1,0 +1,72 @@
+"""How a distribution over networks is learned together with shared weights; knows no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from edgenas.errors import ConfigError, explain, nearest
+from edgenas.train.settings import TrainSettings
+
+MethodName = Literal["tunas", "gumbel", "darts", "darts_second_order"]
+CostGoal = Literal["penalty", "target"]
+
+METHODS: tuple[str, ...] = get_args(MethodName)
+COST_GOALS: tuple[str, ...] = get_args(CostGoal)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneShotSettings:
+    """The recipe.
+
+    Attributes:
+        method: How the distribution learns:
+            "tunas": REINFORCE on accuracy and the absolute reward of cost (Bender 2020);
+            "gumbel": gradient through one sampled path (FBNet, Wu 2019; ProxylessNAS, Cai 2019), both on training
+            images in one step;
+            "darts", "darts_second_order": the same path gradient, but bi-level: the distribution learns on validation
+            images, weights on training images (Liu 2019, first order and one unrolled step).
+        cost_goal: "penalty": the lower the expected cost the better; "target": the distance from `target` counts.
+        target: Cost to hit; also the unit of the penalty.
+        cost_weight: Of the cost: TuNAS's -b (Bender 2020: 0.10), ProxylessNAS's lambda (Cai 2019: 0.1).
+        learning_rate: Of the distribution's Adam (beta1 = 0 for tunas).
+        warm_up_share: Share of the budget in which only weights learn, on uniform networks (Bender 2020: 0.25).
+        filter_warm_up: Whether, in the warm-up, a share of steps falling from 1 to 0 trains the largest network, so
+            that late choices and last filters are trained too (Bender 2020, section 4.2).
+        baseline_decay: Of the moving average of rewards (0.95).
+        temperature: First and last of the Gumbel-softmax, exponential between.
+        cost_draws: Networks whose costs stand for the expected cost of a step.
+        train: Budget, optimiser of weights, augmentation, seed.
+    """
+
+    method: MethodName = "tunas"
+    cost_goal: CostGoal = "target"
+    target: float
+    cost_weight: float = 0.1
+    learning_rate: float = 0.05
+    warm_up_share: float = 0.25
+    filter_warm_up: bool = True
+    baseline_decay: float = 0.95
+    temperature: tuple[float, float] = (5.0, 0.5)
+    cost_draws: int = 512
+    train: TrainSettings = TrainSettings()
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("method", METHODS), ("cost_goal", COST_GOALS)):
+            value = getattr(self, name)
+            if value not in allowed:
+                hint = nearest(str(value), allowed)
+                raise ConfigError(explain(f"unknown oneshot.{name}{hint}", got=repr(value), allowed=", ".join(allowed)))
+        if not self.target > 0:
+            raise ConfigError(explain("impossible oneshot.target", got=self.target, allowed="above 0"))
+        if not (
+            self.cost_weight >= 0 and self.learning_rate > 0 and min(self.temperature) > 0 and self.cost_draws >= 2
+        ):
+            raise ConfigError(explain("impossible oneshot settings", got=self))
+        for name in ("warm_up_share", "baseline_decay"):
+            if not 0 <= (value := getattr(self, name)) < 1:
+                raise ConfigError(explain(f"impossible oneshot.{name}", got=value, allowed="0 or more, below 1"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)

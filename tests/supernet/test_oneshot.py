@@ -1,0 +1,100 @@
+"""Learned distributions: their gradients, and that searches move towards their goals."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgenas.errors import ConfigError, SearchError
+from edgenas.space import population_costs
+from edgenas.supernet import DistributionSearcher, GeneDistribution, OneShotSettings, Supernet, search_one_shot
+from edgenas.train import TrainSettings
+from tests.supernet.samples import blobs, mixed_space, tiny_space
+
+SPACE = tiny_space()
+DATA = blobs()
+
+
+def cost(genes: np.ndarray) -> np.ndarray:
+    return population_costs(SPACE).macs(genes).astype(np.float64)
+
+
+def test_a_distribution_starts_uniform_and_draws_what_its_probabilities_say() -> None:
+    distribution = GeneDistribution(mixed_space())
+    assert distribution.entropy() == pytest.approx(1)
+    with torch.no_grad():
+        distribution.logits.normal_(generator=torch.Generator().manual_seed(0))
+    genes = distribution.sample(20_000, np.random.default_rng(0))
+    expected = distribution.probabilities()
+    for gene, count in enumerate(mixed_space().cardinalities):
+        shares = np.bincount(genes[:, gene], minlength=count) / len(genes)
+        assert np.allclose(shares, expected[gene, :count], atol=0.02)
+        assert expected[gene, count:].sum() == 0
+
+
+def test_the_gradient_of_an_expectation_is_that_of_the_exact_sum() -> None:
+    distribution = GeneDistribution(SPACE)
+    every = np.stack(np.meshgrid(*[range(c) for c in SPACE.cardinalities], indexing="ij"), -1)
+    genes = every.reshape(-1, len(SPACE.cardinalities))
+    values = torch.from_numpy(cost(genes) / 1000).float()
+    exact = (distribution.log_prob(genes).exp() * values).sum()
+    (expected,) = torch.autograd.grad(exact, [distribution.logits])
+    found_value = distribution.expectation(lambda g: cost(g) / 1000, 50_000, np.random.default_rng(0))
+    (found,) = torch.autograd.grad(found_value, [distribution.logits])
+    assert float(found_value.detach()) == pytest.approx(float(exact.detach()), rel=0.02)
+    assert torch.allclose(found, expected, atol=0.03 * float(expected.abs().max()))
+
+
+def test_gates_are_one_and_reach_the_logits_of_every_gene_that_has_an_effect() -> None:
+    space = mixed_space()
+    net, distribution = Supernet(space), GeneDistribution(space)
+    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    reached = torch.zeros(len(space.cardinalities))
+    for seed in range(30):
+        noise = torch.randn(distribution.logits.shape, generator=torch.Generator().manual_seed(seed))
+        genes, gates = distribution.gumbel_path(noise, 1.0)
+        assert torch.equal(gates, torch.ones_like(gates))
+        logits = net(images, genes, gates=gates)
+        assert torch.equal(logits, net(images, genes))
+        (gradient,) = torch.autograd.grad(logits.square().sum(), [distribution.logits])
+        reached += gradient.abs().sum(1)
+    assert (reached > 0).all()
+
+
+@pytest.mark.parametrize("method", ["tunas", "gumbel", "darts", "darts_second_order"])
+def test_a_search_lands_on_its_target_and_is_repeatable(method: str) -> None:
+    target = float(np.quantile(cost(SPACE.sample(500, np.random.default_rng(0))), 0.4))
+    train = TrainSettings(epochs=None, steps=60, batch_size=32, learning_rate=1e-2)
+    settings = OneShotSettings(method=method, target=target, cost_weight=0.5, train=train)  # type: ignore[arg-type]
+    first, second = (search_one_shot(Supernet(SPACE), DATA, settings, cost) for _ in range(2))
+    assert first.best_cost == pytest.approx(target, rel=0.05)
+    assert np.array_equal(first.best, second.best)
+    assert first.history[-1].entropy < 1
+    assert [r.expected_cost for r in first.history] == [r.expected_cost for r in second.history]
+
+
+def test_a_strong_penalty_leads_to_the_cheapest_network() -> None:
+    train = TrainSettings(epochs=None, steps=80, batch_size=32, learning_rate=1e-2)
+    settings = OneShotSettings(
+        method="gumbel", cost_goal="penalty", target=1000.0, cost_weight=10.0, learning_rate=0.1, train=train
+    )
+    result = search_one_shot(Supernet(SPACE), DATA, settings, cost)
+    assert result.best_cost < np.quantile(cost(SPACE.sample(500, np.random.default_rng(0))), 0.1)
+
+
+def test_the_searcher_proposes_likely_networks_once_each_in_ask_and_tell() -> None:
+    distribution = GeneDistribution(mixed_space())
+    with torch.no_grad():
+        distribution.logits[:, 0] = 4.0
+    searcher = DistributionSearcher(distribution, objectives=1, limits=0, seed=0, budget=10)
+    genes = searcher.ask(8)
+    assert len(np.unique(genes, axis=0)) == 8
+    assert np.array_equal(genes[0], mixed_space().canonical(distribution.best(np.random.default_rng(0))[None])[0])
+    with pytest.raises(SearchError):
+        searcher.ask(1)
+
+
+def test_impossible_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'tunas'"):
+        OneShotSettings(method="tuna", target=1.0)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="target"):
+        OneShotSettings(target=0.0)
