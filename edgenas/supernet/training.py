@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -392,25 +391,3 @@ def _split(batch: Batch, parts: int) -> list[Batch]:
     targets = [None] * parts if batch.targets is None else list(batch.targets.tensor_split(parts))
     images, labels = batch.images.tensor_split(parts), batch.labels.tensor_split(parts)
     return [Batch(images=x, labels=y, targets=t) for x, y, t in zip(images, labels, targets, strict=True)]
-
-
-def calibration_images(
-    data: ImageData, preprocessing: Preprocessing, *, count: int, batch_size: int, seed: int, device: torch.device
-) -> list[Tensor]:
-    """Read training images for normalisation statistics: without augmentation, the same for every member.
-
-    Args:
-        data: Its training images.
-        preprocessing: At the resolution that is wanted.
-        count: Images, rounded to whole batches.
-        batch_size: Images of one batch.
-        seed: Of the choice.
-        device: Where they are wanted.
-
-    Returns:
-        Batches (B, C, H, W).
-    """
-    batches = Batches(data.train, preprocessing, batch_size=batch_size, device=device)
-    wanted = max(1, min(count, len(data.train)) // batches.batch_size)
-    shuffled = batches.shuffled(seed=seed, epoch=2**30, classes=len(data.classes))
-    return [batch.images for batch in islice(shuffled, wanted)]
