@@ -159,6 +159,7 @@ def write_comparison_plot(document: Mapping[str, Any], path: Path) -> None:
         axes.fill_between(count, curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
         axes.plot(count, curve["median"], color=colour, label=name, linewidth=1.8)
     axes.set_xlabel("distinct networks judged")
-    axes.set_ylabel(f"hypervolume (share of the box), median and quartiles of {document['seeds']} seeds")
+    axes.set_ylabel("hypervolume (share of the box)")
+    axes.set_title(f"median and quartiles of {document['seeds']} seeds", fontsize=10, loc="left")
     axes.legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=130)

@@ -41,7 +41,7 @@ class SpaceView(Protocol):
 
     @property
     def size(self) -> int:
-        """Number of raw codes, exact."""
+        """Number of distinct networks (canonical codes), exact; raw codes where they are not distinguished."""
         ...
 
     def sample(self, n: int, rng: np.random.Generator) -> Genes:

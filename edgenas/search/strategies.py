@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from edgenas.search.ageing import Ageing
 from edgenas.search.base import Random
+from edgenas.search.local_search import ParetoLocalSearch
 from edgenas.search.nsga2 import NSGA2
 from edgenas.search.protocol import Factory, Searcher, SpaceView
+from edgenas.search.reinforce import Factorised, Reinforce, recurrent_policy
+
+_PPO_CLIP = 0.2
+_RECURRENT_RATE = 0.01
 
 
 def surrogate(space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> Searcher:
@@ -14,8 +20,38 @@ def surrogate(space: SpaceView, *, objectives: int, limits: int, seed: int, budg
     return Surrogate(space, objectives=objectives, limits=limits, seed=seed, budget=budget)
 
 
+def reinforce(space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> Searcher:
+    """Make REINFORCE over the factorised policy."""
+    policy = Factorised(space.cardinalities)
+    return Reinforce(space, policy, objectives=objectives, limits=limits, seed=seed, budget=budget)
+
+
+def reinforce_lstm(space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> Searcher:
+    """Make REINFORCE over the recurrent policy; torch is loaded here."""
+    return Reinforce(
+        space,
+        recurrent_policy(space.cardinalities, seed=seed),
+        objectives=objectives,
+        limits=limits,
+        seed=seed,
+        budget=budget,
+        rate=_RECURRENT_RATE,
+    )
+
+
+def ppo(space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> Searcher:
+    """Make PPO over the factorised policy."""
+    policy = Factorised(space.cardinalities)
+    return Reinforce(space, policy, objectives=objectives, limits=limits, seed=seed, budget=budget, clip=_PPO_CLIP)
+
+
 STRATEGIES: dict[str, Factory] = {
     "random": Random,
     "nsga2": NSGA2,
+    "ageing": Ageing,
+    "pareto_local_search": ParetoLocalSearch,
     "surrogate": surrogate,
+    "reinforce": reinforce,
+    "reinforce_lstm": reinforce_lstm,
+    "ppo": ppo,
 }

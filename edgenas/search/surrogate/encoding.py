@@ -74,33 +74,3 @@ def _distinct_columns(scaled: Floats, useful: Genes) -> Genes:
         if not repeated:
             kept.append(int(column))
     return np.array(kept, dtype=np.int64)
-
-
-def farthest(candidates: Encoded, known: Encoded, n: int) -> Genes:
-    """Choose candidates one by one, each the farthest from all that are known or chosen (maximin, Johnson 1990).
-
-    Args:
-        candidates: P, in random order.
-        known: May be empty; then the first candidate is taken first.
-        n: How many.
-
-    Returns:
-        Indices (min(n, P),).
-    """
-    points, anchors = _mixed(candidates), _mixed(known)
-    distance = np.full(len(points), np.inf)
-    for anchor in anchors:
-        distance = np.minimum(distance, ((points - anchor) ** 2).sum(axis=1))
-    chosen: list[int] = []
-    for _ in range(min(n, len(points))):
-        index = int(np.argmax(distance))
-        chosen.append(index)
-        distance = np.minimum(distance, ((points - points[index]) ** 2).sum(axis=1))
-        distance[index] = -1.0
-    return np.array(chosen, dtype=np.int64)
-
-
-def _mixed(x: Encoded) -> Floats:
-    """Codes and features with equal total weight."""
-    width = max(float(x.onehot[:1].sum()), 1.0)
-    return np.concatenate([x.onehot / np.sqrt(width), x.features / np.sqrt(max(x.features.shape[1], 1))], axis=1)

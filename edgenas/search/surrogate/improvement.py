@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from edgenas.pareto import nondominated
-from edgenas.search.protocol import Floats, Mask
+from edgenas.search.protocol import Floats, Genes, Mask
 from edgenas.search.surrogate.warp import Warp
 
 
@@ -32,7 +32,7 @@ class Predicted:
     deviation: Floats
     warp: Warp
 
-    def pick(self, index: Mask | Floats) -> Predicted:
+    def pick(self, index: Mask | Genes) -> Predicted:
         """Take some of the candidates."""
         return Predicted(mean=self.mean[index], deviation=self.deviation[index], warp=self.warp)
 

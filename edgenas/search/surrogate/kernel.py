@@ -43,13 +43,13 @@ class KernelLayout:
     def prior_mean(self) -> Floats:
         """Means (4 + D + F,) of the priors; the lengths shrink with the number of genes and features."""
         lengths = np.full(self.genes, np.log(1.0 / self.genes))
-        relevance = np.full(self.features, np.log(0.3 / max(self.features, 1)))
+        relevance = np.full(self.features, np.log(0.12 / max(self.features, 1)))
         return np.concatenate([[0.0, np.log(0.3), np.log(0.5), np.log(1e-2)], lengths, relevance])
 
     @property
     def prior_deviation(self) -> Floats:
         """Standard deviations of the priors."""
-        return np.r_[np.full(_SCALES, 2.0), np.full(self.genes + self.features, 1.5)]
+        return np.r_[np.full(_SCALES, 2.0), np.full(self.genes + self.features, 0.8)]
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
@@ -159,7 +159,9 @@ class Likelihood:
         inverse = np.tril(inverse)
         inverse += np.tril(inverse, -1).T
         off = theta - self._mean
-        value = 0.5 * float(y @ alpha) + float(np.log(np.diag(factor)).sum()) + 0.5 * float(off @ (self._precision * off))
+        value = (
+            0.5 * float(y @ alpha) + float(np.log(np.diag(factor)).sum()) + 0.5 * float(off @ (self._precision * off))
+        )
         inverse -= np.outer(alpha, alpha)
         inverse *= 0.5
         hamming *= inverse

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import minimize
@@ -45,7 +47,7 @@ class Model:
             iterations: Most steps of the optimiser.
             choose_warp: Compare the warps; else keep the present one where it can be kept.
         """
-        possible = [IDENTITY, LOG] if (values > 0).all() else [IDENTITY]
+        possible: list[Warp] = [IDENTITY, LOG] if (values > 0).all() else [IDENTITY]
         tried = possible if choose_warp or self.warp not in possible else [self.warp]
         scores = {warp: self._fit_on(warp, x, values, iterations) for warp in tried}
         self.warp = min(scores, key=lambda w: scores[w])
@@ -68,8 +70,13 @@ class Model:
         self._spread = deviation if deviation > 1e-12 * (abs(self._shift) + 1e-12) else 1.0
 
     def predicted(self, mean: Floats, variance: Floats) -> Predicted:
-        """Standardised mean and variance (P,) as a prediction on the scale of the warp."""
-        deviation = np.sqrt(np.maximum(variance, _SMALLEST_VARIANCE)) * self._spread
+        """Standardised mean and variance (P,) as a prediction on the scale of the warp.
+
+        The prediction is of what will be observed, noise and all: a network may be better than anything in its
+        structure says, and what is told is what counts.
+        """
+        variance = np.maximum(variance, _SMALLEST_VARIANCE) + noise(self.theta)
+        deviation = np.sqrt(variance) * self._spread
         return Predicted(mean=mean * self._spread + self._shift, deviation=deviation, warp=self.warp)
 
     def _fit_on(self, warp: Warp, x: Encoded, values: Floats, iterations: int) -> float:
@@ -129,7 +136,8 @@ class Posterior:
         row = cross(layout, theta, self._pool.pick(slice(index, index + 1)), self._pool)[0]
         column = before[:, index].copy()
         row -= column @ before
-        deviation = float(np.sqrt(max(prior_variance(theta) + noise(theta) - column @ column, noise(theta))))
+        left = prior_variance(theta) + noise(theta) - float(column @ column)
+        deviation = math.sqrt(max(left, noise(theta)))
         row /= deviation
         if self._count == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty((self._count, self._rows.shape[1]))])

@@ -8,9 +8,9 @@ import numpy as np
 
 from edgenas.pareto import constrained_ranks, nondominated
 from edgenas.search.base import AskTell
-from edgenas.search.members import LISTED_SIZE, admitted, listed_members
+from edgenas.search.members import listable, listed_members
 from edgenas.search.protocol import CostFunction, Floats, Genes, Mask, Results, SpaceView
-from edgenas.search.surrogate.encoding import Encoded, Encoder, farthest
+from edgenas.search.surrogate.encoding import Encoded, Encoder
 from edgenas.search.surrogate.improvement import (
     Predicted,
     chance_of_feasibility,
@@ -24,10 +24,10 @@ from edgenas.search.variation import Variation
 
 _POOL_SIZE = 12_000
 _SCALE_SAMPLE = 2_000
+_QUARTILE_SAMPLE = 500
 _MOST_DATA = 1_000
-_ITERATIONS = 15
+_ITERATIONS = 40
 _WARPS_COMPARED_UP_TO = 100
-_START_SAMPLE = 100
 _HOPES = (0.5, 1.0, 2.0, 3.0)
 _ENOUGH = 200
 
@@ -49,7 +49,7 @@ class Surrogate(AskTell):
         limits: int,
         seed: int,
         budget: int,
-        initial: int = 16,
+        initial: int = 8,
         refit_growth: float = 1.25,
         reference: Sequence[float] | None = None,
         known_objectives: Mapping[int, CostFunction] | None = None,
@@ -87,14 +87,14 @@ class Surrogate(AskTell):
 
     @property
     def _listed(self) -> bool:
-        return self.space.size <= LISTED_SIZE or hasattr(self.space, "members")
+        return listable(self.space)
 
     def _propose(self, n: int) -> Genes:
         if self._encoder is None:
             self._start()
         missing = self._initial - len(self._genes)
         if missing > 0:
-            return self._spread(min(n, missing))
+            return self.newcomers.random(min(n, missing))
         self._prepare()
         assert self._pool is not None
         self._proposed = []
@@ -135,25 +135,18 @@ class Surrogate(AskTell):
         if refit or not self._posteriors:
             self._condition(data, outputs)
 
-    def _spread(self, n: int) -> Genes:
-        """Random members that lie far from each other and from what was evaluated."""
-        assert self._encoder is not None
-        drawn = self.space.canonical(self.space.sample(_START_SAMPLE, self.rng))
-        drawn = drawn[self.newcomers.seen.fresh(self.newcomers.keys(drawn))]
-        drawn = drawn[admitted(self.space, drawn)]
-        chosen = farthest(self._encoder(drawn), self._encoder(self._genes), n) if len(drawn) else np.zeros(0, dtype=int)
-        return self.newcomers.take(drawn[chosen], n)
-
     def _start(self) -> None:
         members = listed_members(self.space) if self._listed else None
         self._evolves = members is None or len(members) > _POOL_SIZE
         sample = self.space.canonical(self.space.sample(_SCALE_SAMPLE, np.random.default_rng(0)))
         self._encoder = Encoder(self.space, sample if self._evolves or members is None else members)
+        self._sample = self.space.canonical(self.space.sample(_QUARTILE_SAMPLE, np.random.default_rng(1)))
+        self._sample_encoded = self._encoder(self._sample)
         layout = KernelLayout(
             genes=len(self.space.cardinalities), features=self._encoder.feature_count, starts=self._encoder.starts
         )
         self._models = [Model(layout) for _ in range(self._outputs.shape[1])]
-        if not self._evolves:
+        if not self._evolves and members is not None:
             self._pool = members
             self._open = ~self.newcomers.seen.contains(self.newcomers.keys(members))
             self._pool_encoded = self._encoder(members)
@@ -174,6 +167,15 @@ class Surrogate(AskTell):
         for column, model in enumerate(self._models):
             if column not in self._known:
                 model.fit(data, outputs[:, column], iterations=_ITERATIONS, choose_warp=compare)
+        self._quartile = self._predicted_quartile(data, outputs)
+
+    def _predicted_quartile(self, data: Encoded, outputs: Floats) -> float:
+        """75th percentile of the first objective over the space, as far as is known."""
+        if 0 in self._known:
+            return float(np.percentile(self._known[0](self._sample), 75))
+        points, weights = data_weights(self._models[0], data, outputs[:, 0])
+        mean = predict_mean(self._models[0], points, weights, self._sample_encoded)
+        return float(np.percentile(self._models[0].own_scale(mean), 75))
 
     def _condition(self, data: Encoded, outputs: Floats) -> None:
         assert self._encoder is not None and self._pool is not None
@@ -197,9 +199,7 @@ class Surrogate(AskTell):
         def judge(genes: Genes) -> tuple[Floats, Floats]:
             encoded = encoder(genes)
             means = [
-                self._known[column](genes)
-                if column in self._known
-                else predict_mean(model, *prepared[column], encoded)
+                self._known[column](genes) if column in self._known else predict_mean(model, *prepared[column], encoded)
                 for column, model in enumerate(self._models)
             ]
             stacked = np.stack(means, axis=1)
@@ -232,7 +232,7 @@ class Surrogate(AskTell):
         if len(feasible) == 0:
             return int(np.argmax(np.where(self._open, chance, -1.0)))
         front = feasible[nondominated(feasible)]
-        reference = self._reference(feasible)
+        reference = self._reference(feasible, objectives)
         candidates = self._candidates(objectives, front, reference)
         score = expected_improvement([p.pick(candidates) for p in objectives], front, reference) * chance[candidates]
         if not score.max() > 0:
@@ -252,22 +252,23 @@ class Surrogate(AskTell):
         predicted = (p.predicted() for p in self._posteriors)
         return np.array([float(p.warp.backward(p.mean[index])) for p in predicted])
 
-    def _reference(self, feasible: Floats) -> Floats:
+    def _reference(self, feasible: Floats, objectives: Sequence[Predicted]) -> Floats:
         if self._given_reference is not None:
             return self._given_reference
-        return region_of_interest(self._objectives, feasible)
+        return region_of_interest(feasible, objectives, quartile=self._quartile)
 
 
-def region_of_interest(seen: Floats, feasible: Floats) -> Floats:
-    """A reference point from the data, for hypervolume where the user gave none.
+def region_of_interest(feasible: Floats, predicted: Sequence[Predicted], *, quartile: float) -> Floats:
+    """A reference point from data and model, for hypervolume where the user gave none.
 
     The first objective is taken as the one that must be good: a network is of interest where it is better in it than
-    three of four of the first ones seen. In the others, up to 1.1 times (or a tenth of the range beyond) the value of
-    the network that is best in the first.
+    three of four members of the space are thought to be. In the others, up to 1.1 times the value of the network that
+    is best in the first, or of any that the model thinks may be better still.
 
     Args:
-        seen: (N, M), in the order in which they were seen.
-        feasible: (S, M), those that meet the limits.
+        feasible: (S, M), evaluations that meet the limits.
+        predicted: M predictions over a pool (P).
+        quartile: Predicted 75th percentile of the first objective over the space.
 
     Returns:
         Reference (M,).
@@ -275,8 +276,11 @@ def region_of_interest(seen: Floats, feasible: Floats) -> Floats:
     if feasible.shape[1] == 1:
         return feasible.max(axis=0) + 1.0
     best = feasible[np.argmin(feasible[:, 0])]
-    beyond = np.maximum(0.1 * np.abs(best), 0.1 * (feasible.max(axis=0) - feasible.min(axis=0)))
-    reference = best + np.where(beyond > 0, beyond, 1.0)
-    reference[0] = max(float(np.percentile(seen[:64, 0], 75)), float(reference[0]))
+    reference = best.copy()
+    reference[0] = max(quartile, float(best[0]) + 1e-9 * abs(float(best[0])))
+    promising = predicted[0].optimistic(1.0) < best[0]
+    for m, one in enumerate(predicted[1:], start=1):
+        if promising.any():
+            reference[m] = max(float(best[m]), float(one.warp.backward(one.mean[promising]).max()))
+    reference[1:] += np.maximum(0.1 * np.abs(reference[1:]), 1e-9)
     return reference
-

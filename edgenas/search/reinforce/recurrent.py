@@ -1,0 +1,95 @@
+"""A recurrent policy: an LSTM that emits the choices in order (Zoph 2017). The only user of torch in this room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgenas.search.protocol import Floats, Genes
+from edgenas.search.reinforce.policy import Policy
+
+
+def recurrent_policy(cardinalities: Sequence[int], *, seed: int, width: int = 32) -> Policy:
+    """Make an LSTM policy.
+
+    Args:
+        cardinalities: Choices of each of the D genes.
+        seed: Seed of the weights; torch's own generator is left as it was.
+        width: Units of the LSTM and of the embeddings.
+    """
+    import torch
+
+    cards = tuple(int(c) for c in cardinalities)
+    most, length = max(cards), len(cards)
+    allowed = torch.tensor([[c < card for c in range(most)] for card in cards])
+
+    class Net(torch.nn.Module):
+        """Embedding of (gene, previous choice), LSTM cell, one linear head for all genes, masked to their choices."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = torch.nn.Embedding(length * (most + 1), width)
+            self.cell = torch.nn.LSTM(width, width, batch_first=True)
+            self.head = torch.nn.Linear(width, most)
+            for name, weight in self.named_parameters():
+                torch.nn.init.zeros_(weight) if "head" in name else torch.nn.init.uniform_(weight, -0.1, 0.1)
+
+        def forward(self, tokens: Any, state: Any = None) -> tuple[Any, Any]:
+            hidden, state = self.cell(self.embed(tokens), state)
+            return self.head(hidden), state
+
+    class Recurrent:
+        """See `Policy`."""
+
+        def __init__(self) -> None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                self._net = Net()
+            self._optimiser = torch.optim.Adam(self._net.parameters(), lr=1e-3)
+            self._entropy = float(np.log(cards).mean())
+
+        def sample(self, n: int, rng: np.random.Generator) -> Genes:
+            """Draw codes (n, D), choice by choice; the random numbers are numpy's."""
+            genes = np.zeros((n, length), dtype=np.int64)
+            previous, state = torch.zeros(n, dtype=torch.long), None
+            with torch.no_grad():
+                for gene in range(length):
+                    logits, state = self._net((gene * (most + 1) + previous)[:, None], state)
+                    masked = logits[:, 0].masked_fill(~allowed[gene], -torch.inf)
+                    edges = masked.softmax(-1).double().cumsum(-1)[:, : cards[gene] - 1].numpy()
+                    genes[:, gene] = (rng.random((n, 1)) > edges).sum(axis=1)
+                    previous = torch.from_numpy(genes[:, gene] + 1)
+            return genes
+
+        def log_chance(self, genes: Genes) -> Floats:
+            """Log probability (N,)."""
+            with torch.no_grad():
+                return self._logs(genes)[0].double().numpy()
+
+        def entropy(self) -> float:
+            """Mean entropy of a choice over the last step's codes, in nats."""
+            return self._entropy
+
+        def step(self, genes: Genes, weights: Floats, *, rate: float, entropy_weight: float) -> None:
+            """One Adam step."""
+            for group in self._optimiser.param_groups:
+                group["lr"] = rate
+            logs, entropy = self._logs(genes)
+            loss = -(torch.from_numpy(weights).float() * logs).mean() - entropy_weight * entropy * length
+            self._optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self._net.parameters(), 5.0)
+            self._optimiser.step()
+            self._entropy = float(entropy.detach())
+
+        def _logs(self, genes: Genes) -> tuple[Any, Any]:
+            chosen = torch.from_numpy(np.ascontiguousarray(genes))
+            before = torch.cat([torch.zeros(len(genes), 1, dtype=torch.long), chosen[:, :-1] + 1], dim=1)
+            logits, _ = self._net(before + torch.arange(length) * (most + 1))
+            logs = logits.masked_fill(~allowed, -1e9).log_softmax(-1)
+            entropy = -(logs.exp() * logs).sum(-1).mean()
+            return logs.gather(-1, chosen[:, :, None])[:, :, 0].sum(1), entropy
+
+    return Recurrent()

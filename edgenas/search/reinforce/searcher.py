@@ -1,0 +1,177 @@
+"""Reinforcement learning over the sequence of choices: REINFORCE with a baseline, and PPO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgenas.pareto import constrained_ranks
+from edgenas.search.base import AskTell
+from edgenas.search.protocol import Floats, Genes, Results, SpaceView
+from edgenas.search.reinforce.policy import Policy
+from edgenas.search.variation import Variation
+
+Reward = Callable[[Floats, Floats], Floats]
+"""Objectives (N, M) and margins (N, K), relative to their limits, to rewards (N,) to maximise."""
+
+_DRAWS = 16
+_ROUNDS = 6
+
+
+class Reinforce(AskTell):
+    """A policy proposes networks and is moved towards those of high reward.
+
+    With one objective f and limits, the reward is -f / s - penalty * sum |margin|, the absolute reward of TuNAS
+    (Bender 2020) with margin = cost / limit - 1 and s the spread of f over the first results; with margins unknown,
+    violations take their place. With several objectives it is the negative Pareto rank among all results. Advantages
+    are taken against the mean reward of what the policy drew (the baseline).
+
+    A network that is drawn again is not evaluated again: its reward is known, and counts in the gradient for nothing.
+    """
+
+    def __init__(
+        self,
+        space: SpaceView,
+        policy: Policy,
+        *,
+        objectives: int,
+        limits: int,
+        seed: int,
+        budget: int,
+        initial: int = 16,
+        rate: float = 0.1,
+        penalty: float = 10.0,
+        entropy_weight: float = 0.01,
+        steps: int = 4,
+        clip: float | None = None,
+        reward: Reward | None = None,
+    ) -> None:
+        """Make a searcher.
+
+        Args:
+            space: Where to search.
+            policy: What proposes.
+            objectives: M.
+            limits: K.
+            seed: Seed of all its randomness.
+            budget: Planned evaluations.
+            initial: Random members before the policy is asked.
+            rate: Step of Adam.
+            penalty: Weight of |margin| against objectives in units of their spread.
+            entropy_weight: Weight of the policy's entropy.
+            steps: Gradient steps after each batch, each on a fresh draw of known networks (REINFORCE), or on the batch
+                and the best known (PPO).
+            clip: Ratio at which PPO clips (Schulman 2017, eq. 7); None for REINFORCE.
+            reward: Takes the place of the reward above.
+        """
+        super().__init__(space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+        self.policy = policy
+        self._initial, self._rate, self._penalty = initial, rate, penalty
+        self._entropy_weight, self._steps, self._clip, self._reward = entropy_weight, steps, clip, reward
+        self._variation = Variation(space.cardinalities)
+        self._genes: Genes = np.zeros((0, len(space.cardinalities)), dtype=np.int64)
+        self._objectives: Floats = np.zeros((0, objectives))
+        self._margins: Floats = np.zeros((0, limits))
+
+    def _propose(self, n: int) -> Genes:
+        missing = self._initial - self._evaluated
+        if missing > 0 or len(self._genes) == 0:
+            return self.newcomers.random(min(n, max(missing, 1)))
+        found: list[Genes] = []
+        lacking = n
+        for _ in range(_ROUNDS):
+            drawn = self.space.canonical(self.policy.sample(_DRAWS * lacking, self.rng))
+            taken = self.newcomers.take(drawn, lacking)
+            found.append(taken)
+            lacking -= len(taken)
+            if lacking == 0:
+                return np.concatenate(found)
+        # The policy has settled on what is known: look beside its draws.
+        for _ in range(_ROUNDS):
+            drawn = self._variation.mutate_one(self.policy.sample(_DRAWS * lacking, self.rng), self.rng)
+            taken = self.newcomers.take(self.space.canonical(drawn), lacking)
+            found.append(taken)
+            lacking -= len(taken)
+            if lacking == 0:
+                break
+        return np.concatenate(found)
+
+    def _learn(self, results: Results) -> None:
+        good = ~results.failed
+        margins = results.violations if results.margins is None else results.margins
+        self._genes = np.concatenate([self._genes, results.genes[good]])
+        self._objectives = np.concatenate([self._objectives, results.objectives[good]])
+        self._margins = np.concatenate([self._margins, margins[good]])
+        if self._evaluated < self._initial or len(self._genes) < 2:
+            return
+        rewards = self.rewards()
+        if self._clip is None:
+            self._reinforce(rewards)
+        else:
+            self._ppo(rewards)
+
+    def rewards(self) -> Floats:
+        """Rewards (N,) of all results so far."""
+        if self._reward is not None:
+            return self._reward(self._objectives, self._margins)
+        if self.objectives > 1:
+            violation = np.maximum(self._margins, 0.0).sum(axis=1)
+            return -np.sqrt(constrained_ranks(self._objectives, violation).astype(np.float64))
+        first = self._objectives[: max(self._initial, 2), 0]
+        spread = float(np.subtract(*np.percentile(first, [75, 25]))) or float(first.std()) or 1.0
+        return -self._objectives[:, 0] / spread - self._penalty * np.abs(self._margins).sum(axis=1)
+
+    def _reinforce(self, rewards: Floats) -> None:
+        """Williams 1992 over the known networks as the policy would draw them.
+
+        E_p[A grad log p] restricted to what is known: each known network weighs as likely as the policy draws it, so
+        one evaluation serves all later steps.
+        """
+        for _ in range(self._steps):
+            logs = self.policy.log_chance(self._genes)
+            weight = np.exp(logs - logs.max())
+            # A floor keeps the best known in sight when the policy has moved away from them.
+            weight = weight / weight.sum() + 0.25 * _best_weights(rewards)
+            weight /= weight.sum()
+            advantage = _advantages(rewards, weight)
+            self.policy.step(
+                self._genes,
+                advantage * weight * len(weight),
+                rate=self._rate,
+                entropy_weight=self._entropy_weight,
+            )
+
+    def _ppo(self, rewards: Floats) -> None:
+        """Clipped surrogate (Schulman 2017, eq. 7); the gradient of a clipped ratio is zero."""
+        assert self._clip is not None
+        logs = self.policy.log_chance(self._genes)
+        weight = np.exp(logs - logs.max())
+        weight = weight / weight.sum() + 0.25 * _best_weights(rewards)
+        weight /= weight.sum()
+        advantage = _advantages(rewards, weight)
+        for _ in range(2 * self._steps):
+            ratio = np.exp(np.clip(self.policy.log_chance(self._genes) - logs, -20, 20))
+            inside = np.where(advantage > 0, ratio < 1 + self._clip, ratio > 1 - self._clip)
+            if not inside.any():
+                break
+            self.policy.step(
+                self._genes,
+                advantage * ratio * inside * weight * len(weight),
+                rate=self._rate,
+                entropy_weight=self._entropy_weight,
+            )
+
+
+def _advantages(rewards: Floats, weight: Floats) -> Floats:
+    baseline = float((weight * rewards).sum())
+    spread = float(np.sqrt((weight * (rewards - baseline) ** 2).sum()))
+    return (rewards - baseline) / (spread + 1e-9)
+
+
+def _best_weights(rewards: Floats) -> Floats:
+    """Equal weights on the best tenth, at least eight."""
+    count = min(len(rewards), max(8, len(rewards) // 10))
+    weights = np.zeros(len(rewards))
+    weights[np.argsort(-rewards, kind="stable")[:count]] = 1.0 / count
+    return weights
