@@ -1,71 +1,80 @@
 """Files of the zoo on their runtimes: parity, export time, size, latency beside the oracles', kernels, int8 / fp32.
 
-    python benchmarks/export.py --json OUT [--networks mobilenet_v3_large,...]
+    python benchmarks/export.py --json OUT [--networks mobilenet_v3_large,...] [--members 50]
 
-The oracles are other people's exporters: `torch.onnx.export` for ONNX and, where the extra `oracles` is installed,
-`litert_torch` for TFLite. One that is missing is named and left out. Weights are random: accuracy in int8 is judged
-on trained networks only, in the bundles.
+Two parts, each of which can be left out and is merged into OUT: the published networks (`--networks none` skips them),
+and random members of every preset of a search space, at no more than 96 pixels (`--members`). Images are the two
+photographs that come with scikit-learn. The oracles are other people's exporters (see `oracles.py`); one that is
+missing is named and left out. Weights are random, so int8 is judged by its kernels and its latency here; accuracy
+in int8 is judged on trained networks, in the tests and in the bundles.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
-import tempfile
 import time
-import warnings
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import oracles
 import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
-from edgenas import nn
-from edgenas.arch import lower
+from edgenas import nn, space
+from edgenas.arch import Architecture, Graph, lower
 from edgenas.arch.zoo import NAMES, published
+from edgenas.cost import macs
 from edgenas.deploy.counts import count_onnx, count_tflite
 from edgenas.deploy.runners import open_file
 from edgenas.formats import encode, random_weights
 from edgenas.measure import ModelFile, Protocol, measure_files
 
 VARIANTS = (("onnx", "fp32"), ("onnx", "int8"), ("tflite", "fp32"), ("tflite", "fp16"), ("tflite", "int8"))
+PRESETS = (
+    "tiny", "edge_lite", "mobilenet_v2", "mnasnet", "mobilenet_v3", "mobilenet_v3_small", "ofa_mobilenet_v3",
+    "efficientnet", "mobilenet_v4",
+)  # fmt: skip
+# Above this a file runs so long that latency over fresh sessions would take hours for the large EfficientNets.
+LATENCY_LIMIT_MACS = 1.1e9
+MEMBER_RESOLUTION = 96
+_CALIBRATION_IMAGES = 4
 
 
-def oracle_onnx(module: torch.nn.Module, image: torch.Tensor) -> bytes:
-    """The same network by torch's own exporter (the TorchScript path needs no further package)."""
-    stream = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(module, (image,), stream, opset_version=17, dynamo=False)
-    return stream.getvalue()
+def photographs(architecture: Architecture) -> NDArray[np.float32]:
+    """Two real photographs as a network's input, (2, C, H, W), normalised."""
+    size = (architecture.resolution, architecture.resolution)
+    mode = "L" if architecture.in_channels == 1 else "RGB"
+    pixels = [np.asarray(Image.fromarray(photo).convert(mode).resize(size)) for photo in load_sample_images().images]
+    values = (np.stack(pixels).astype(np.float32) / 255 - 0.45) / 0.225
+    return np.ascontiguousarray(values.reshape(len(pixels), *size, -1).transpose(0, 3, 1, 2))
 
 
-def oracle_tflite(module: torch.nn.Module, image: torch.Tensor) -> bytes:
-    """The same network by litert_torch, NHWC."""
-    import litert_torch
-
-    wrapped = litert_torch.to_channel_last_io(module, args=[0])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        litert_torch.convert(wrapped.eval(), (image.permute(0, 2, 3, 1).contiguous(),)).export(str(path))
-        return path.read_bytes()
-
-
-def judge(name: str, oracles: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
-    """All variants of one network, measured alternately in one visit."""
-    architecture = published(name)
+def prepare(architecture: Architecture, seed: int) -> tuple[Graph, dict[str, Any], torch.nn.Module]:
+    """A network with random weights, and its torch module."""
     graph = lower(architecture)
-    weights = random_weights(graph, np.random.default_rng(0))
+    weights = random_weights(graph, np.random.default_rng(seed))
     module = nn.build(architecture)
     module.load_weights(weights)
-    module.eval()
-    shape = (1, architecture.in_channels, architecture.resolution, architecture.resolution)
-    image = torch.from_numpy(np.random.default_rng(1).standard_normal(shape).astype(np.float32))
+    return graph, weights, module.eval()
+
+
+def parity(data: bytes, file_format: str, images: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """Largest difference of a logit from torch's, divided by the largest logit."""
+    return float(np.abs(open_file(data, file_format)(images) - expected).max() / np.abs(expected).max())
+
+
+def judge_network(architecture: Architecture, protocol: Protocol, *, with_tflite_oracles: bool) -> dict[str, Any]:
+    """All variants of one network and the oracles' files, measured alternately in one visit."""
+    graph, weights, module = prepare(architecture, seed=0)
+    images = photographs(architecture)
     with torch.inference_mode():
-        expected = module(image).numpy()
+        expected = module(torch.from_numpy(images)).numpy()
     results: dict[str, Any] = {}
     models = []
     for file_format, precision in VARIANTS:
@@ -73,8 +82,7 @@ def judge(name: str, oracles: dict[str, Any], protocol: Protocol) -> dict[str, A
         data = encode(graph, weights, file_format=file_format, precision=precision)
         entry: dict[str, Any] = {"export_seconds": time.perf_counter() - started, "bytes": len(data)}
         if precision != "int8":
-            found = open_file(data, file_format)(image.numpy())
-            entry["parity"] = float(np.abs(found - expected).max() / np.abs(expected).max())
+            entry["parity"] = parity(data, file_format, images, expected)
         if file_format == "tflite":
             entry["delegates"] = count_tflite(data).delegates
         elif precision == "int8":
@@ -82,42 +90,115 @@ def judge(name: str, oracles: dict[str, Any], protocol: Protocol) -> dict[str, A
             entry["convolutions"] = sum(op.kind == "conv" for op in graph.ops)
         results[f"{file_format}_{precision}"] = entry
         models.append(ModelFile(name=f"{file_format}_{precision}", data=data, file_format=file_format))
-    for file_format, export in oracles.items():
-        models.append(ModelFile(name=f"oracle_{file_format}", data=export(module, image), file_format=file_format))
+    if macs(graph) > LATENCY_LIMIT_MACS:
+        return results
+    found = add_oracles(module, images, expected, results, with_tflite=with_tflite_oracles)
+    models += [ModelFile(name=f"oracle_{key}", data=data, file_format=key.split("_")[0]) for key, data in found.items()]
     latency = {found.name: found.latency_ms for found in measure_files(models, protocol=protocol)}
     for key, entry in results.items():
         entry["latency_ms"] = latency[key]
-        file_format = key.partition("_")[0]
-        if key.endswith("fp32") and file_format in oracles:
-            entry["oracle_latency_ms"] = latency[f"oracle_{file_format}"]
+        if f"oracle_{key}" in latency:
+            entry["oracle_latency_ms"] = latency[f"oracle_{key}"]
+        if f"oracle_{key}_float_hard_swish" in latency:
+            entry["oracle_float_hard_swish_latency_ms"] = latency[f"oracle_{key}_float_hard_swish"]
         if key.endswith("int8"):
-            entry["int8_to_fp32"] = latency[key] / latency[f"{file_format}_fp32"]
+            entry["int8_to_fp32"] = latency[key] / latency[f"{key.split('_')[0]}_fp32"]
     return results
+
+
+def add_oracles(
+    module: torch.nn.Module,
+    images: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    results: dict[str, Any],
+    *,
+    with_tflite: bool,
+) -> dict[str, bytes]:
+    """The oracles' files by the name of ours; their export time, parity and kernels go into the results."""
+    noise = np.random.default_rng(1).standard_normal((_CALIBRATION_IMAGES, *images.shape[1:])).astype(np.float32)
+    files: dict[str, bytes] = {}
+    started = time.perf_counter()
+    files["onnx_fp32"] = oracles.torch_onnx(module, images[:1])
+    results["onnx_fp32"]["oracle_export_seconds"] = time.perf_counter() - started
+    results["onnx_fp32"]["oracle_parity"] = parity(files["onnx_fp32"], "onnx", images, expected)
+    files["onnx_int8"] = oracles.ort_int8(files["onnx_fp32"], noise)
+    results["onnx_int8"]["oracle_quantised_convolutions"] = count_onnx(files["onnx_int8"]).quantised_convolutions
+    if not with_tflite:
+        return files
+    started = time.perf_counter()
+    files["tflite_fp32"] = oracles.litert_tflite(module, images[:1])
+    results["tflite_fp32"]["oracle_export_seconds"] = time.perf_counter() - started
+    results["tflite_fp32"]["oracle_parity"] = parity(files["tflite_fp32"], "tflite", images, expected)
+    entry = results["tflite_int8"]
+    files["tflite_int8"] = oracles.edge_int8(files["tflite_fp32"], noise, float_hard_swish=False)
+    entry["oracle_delegates"] = count_tflite(files["tflite_int8"]).delegates
+    other = oracles.edge_int8(files["tflite_fp32"], noise, float_hard_swish=True)
+    if other != files["tflite_int8"]:
+        files["tflite_int8_float_hard_swish"] = other
+        entry["oracle_float_hard_swish_delegates"] = count_tflite(other).delegates
+    return files
+
+
+def judge_members(preset: str, count: int) -> dict[str, Any]:
+    """Parity of random members of a preset in both formats, and whether int8 files load and run on integers."""
+    found = space.load(preset)
+    genes = found.sample(count, np.random.default_rng(0))
+    worst = {"onnx": 0.0, "tflite": 0.0}
+    unquantised = partitions = 0
+    for number, row in enumerate(genes):
+        architecture = found.decode(row)
+        architecture = replace(architecture, resolution=min(architecture.resolution, MEMBER_RESOLUTION))
+        graph, weights, module = prepare(architecture, seed=number)
+        images = photographs(architecture)
+        with torch.inference_mode():
+            expected = module(torch.from_numpy(images)).numpy()
+        for file_format in ("onnx", "tflite"):
+            data = encode(graph, weights, file_format=file_format)
+            worst[file_format] = max(worst[file_format], parity(data, file_format, images, expected))
+        convolutions = sum(op.kind == "conv" for op in graph.ops)
+        unquantised += count_onnx(encode(graph, weights, precision="int8")).quantised_convolutions != convolutions
+        quantised = encode(graph, weights, file_format="tflite", precision="int8")
+        partitions += not count_tflite(quantised).covered
+    return {
+        "members": count,
+        "worst_parity_onnx": worst["onnx"],
+        "worst_parity_tflite": worst["tflite"],
+        "onnx_int8_with_float_convolutions": unquantised,
+        "tflite_int8_in_pieces": partitions,
+    }
 
 
 def main() -> None:
     """Parse the command line, measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, required=True, help="file to write")
-    parser.add_argument("--networks", default=",".join(NAMES), help="names of the zoo, separated by commas")
+    parser.add_argument("--json", type=Path, required=True, help="file to write, or to merge into")
+    parser.add_argument("--networks", default=",".join(NAMES), help="names of the zoo, separated by commas, or none")
+    parser.add_argument("--members", type=int, default=0, help="random members of every preset")
     parser.add_argument("--sessions", type=int, default=3, help="fresh sessions for each file")
+    parser.add_argument(
+        "--tflite-oracles", default="all", help="networks that litert_torch exports too (half a minute each), or all"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    oracles: dict[str, Any] = {"onnx": oracle_onnx}
-    missing = []
-    if find_spec("litert_torch") is not None:
-        oracles["tflite"] = oracle_tflite
-    else:
-        missing.append("litert_torch (pip install edgenas[oracles])")
-    for text in missing:
-        print(f"left out: {text}", file=sys.stderr)
+    document: dict[str, Any] = {"networks": {}, "members": {}, "left_out": []}
+    if arguments.json.exists():
+        document.update(json.loads(arguments.json.read_text()))
+    document["left_out"] = []
+    if not oracles.has_tflite_oracles():
+        document["left_out"] = ["litert_torch, ai_edge_quantizer (pip install edgenas[oracles])"]
+        print(f"left out: {document['left_out'][0]}", file=sys.stderr)
     protocol = Protocol(min_sessions=arguments.sessions, max_sessions=arguments.sessions)
-    networks: dict[str, Any] = {}
-    for name in arguments.networks.split(","):
-        networks[name] = judge(name, oracles, protocol)
-        for key, entry in networks[name].items():
+    for name in arguments.networks.split(",") if arguments.networks != "none" else ():
+        wanted = arguments.tflite_oracles == "all" or name in arguments.tflite_oracles.split(",")
+        judged = judge_network(published(name), protocol, with_tflite_oracles=wanted and oracles.has_tflite_oracles())
+        document["networks"][name] = judged
+        for key, entry in judged.items():
             print(name, key, *(f"{what}={value:.4g}" for what, value in entry.items()), flush=True)
-        arguments.json.write_text(json.dumps({"networks": networks, "left_out": missing}, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
+    for preset in PRESETS if arguments.members else ():
+        document["members"][preset] = judge_members(preset, arguments.members)
+        print(preset, *(f"{what}={value:.4g}" for what, value in document["members"][preset].items()), flush=True)
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":
