@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,11 +13,19 @@ from edgenas.cli.console import print_table, progress_bar
 if TYPE_CHECKING:
     from edgenas.arch import Architecture
     from edgenas.latency import LatencyTable
+    from edgenas.measure import RemoteDevice
     from edgenas.space import SearchSpace
 
 Table = Annotated[str, typer.Argument(help="A table file, or the name of a shipped one (see `latency list`).")]
 SpaceOption = Annotated[str | None, typer.Option(help="The space, where the table's own is no preset.")]
 Force = Annotated[bool, typer.Option("--force", help="Measure on a busy machine too.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help='Command that runs a shell line on the device, such as "ssh user@host"; here if left out.'
+    ),
+]
+DevicePython = Annotated[str, typer.Option(help="Python on that device, with numpy and the runtime.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,22 +51,26 @@ def build(
     scheme: Annotated[str, typer.Option(help="int8 scheme of the writer; its default if left out.")] = "",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     force: Force = False,
+    device: DeviceOption = None,
+    device_python: DevicePython = "python3",
 ) -> None:
-    """Measure a table of a space on this machine; the same command goes on where it was stopped."""
+    """Measure a table of a space, here or on a device; the same command goes on where it was stopped."""
     from edgenas.latency import write_table
     from edgenas.measure import build_table
     from edgenas.space import load, with_task
 
     chosen = with_task(load(space), classes=classes, in_channels=channels, resolutions=resolution)
-    with progress_bar("measure the table") as report:
+    with device_at(device, device_python) as where, progress_bar("measure the table") as report:
         table = build_table(
             chosen, runtime=runtime, precision=precision, threads=threads, mode=mode, scheme=scheme,
-            networks=networks, seed=seed, samples=out.with_suffix(".samples.jsonl"), force=force, progress=report,
+            networks=networks, seed=seed, samples=out.with_suffix(".samples.jsonl"), force=force, device=where,
+            progress=report,
         )  # fmt: skip
     write_table(table, out)
     print(f"{len(table.entries)} entries from {table.build.networks} networks in {table.build.seconds:.0f} s: {out}")
     print(f"expected 90 % interval: +-{100 * table.interval.relative:.1f} % (cross-validated)")
-    print(f"check it on held-out networks: edgenas latency validate {out}")
+    there = f" --device {device!r}" if device else ""
+    print(f"check it on held-out networks: edgenas latency validate {out}{there}")
 
 
 def validate(
@@ -67,6 +80,8 @@ def validate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plot: Annotated[Path | None, typer.Option(help="PNG; beside the table if left out.")] = None,
     force: Force = False,
+    device: DeviceOption = None,
+    device_python: DevicePython = "python3",
 ) -> None:
     """Measure held-out networks, print the error, and store it in the table."""
     from edgenas.latency import open_table, write_table
@@ -74,9 +89,9 @@ def validate(
     from edgenas.measure import validate_table
 
     table = open_table(file)
-    with progress_bar("measure held-out networks") as report:
+    with device_at(device, device_python) as where, progress_bar("measure held-out networks") as report:
         table = validate_table(
-            table, space_of(table, space), networks=networks, seed=seed, force=force, progress=report
+            table, space_of(table, space), networks=networks, seed=seed, force=force, device=where, progress=report
         )
     write_table(table, Path(file))
     picture = plot or Path(file).with_suffix(".png")
@@ -85,14 +100,16 @@ def validate(
     print(f"stored in {file}; plot: {picture}")
 
 
-def check(file: Table) -> None:
-    """Say in seconds whether a table is still true on this machine."""
+def check(file: Table, device: DeviceOption = None, device_python: DevicePython = "python3") -> None:
+    """Say in seconds whether a table is still true on this machine, or on a device."""
     from edgenas.latency import open_table
     from edgenas.measure import check_table
 
-    found = check_table(open_table(file))
+    table = open_table(file)
+    with device_at(device, device_python) as where:
+        found = check_table(table, device=where)
     if found.differences:
-        print("not for this machine: " + "; ".join(found.differences))
+        print(f"not for {'that device' if device else 'this machine'}: " + "; ".join(found.differences))
         raise SystemExit(1)
     print(
         f"same kind of device, same runtime; the reference network runs at {1 + found.reference_drift:.3f} of its time"
@@ -132,6 +149,15 @@ def list_all(
         within = f"{checked.within_5_percent:.0f} %" if checked else ""
         rows.append((name, table.build.space, len(table.entries), error, within, table.build.date))
     print_table(("table", "space", "entries", "mean error", "within 5 %", "date"), rows)
+
+
+def device_at(command: str | None, python: str) -> AbstractContextManager[RemoteDevice | None]:
+    """Return the device behind a command, to be entered; None for this machine."""
+    if command is None:
+        return nullcontext()
+    from edgenas.measure import RemoteDevice
+
+    return RemoteDevice(command, python=python)
 
 
 def space_of(table: LatencyTable, named: str | None) -> SearchSpace:

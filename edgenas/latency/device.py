@@ -129,28 +129,42 @@ class RuntimeInfo:
         )
 
 
-def local_device() -> DeviceInfo:
-    """Describe the machine this process runs on."""
-    fields = _cpuinfo()
+def described_device(
+    *, machine: str, cpuinfo: str, processor: str = "", cores: int = 1, memory_mib: int = 0
+) -> DeviceInfo:
+    """Make a device of what its system says, here or at the other end of a connection.
+
+    Args:
+        machine: Architecture as the system names it.
+        cpuinfo: Text of /proc/cpuinfo, empty on systems without it.
+        processor: What Python calls the processor, for systems without it.
+        cores: Logical processors that may be used.
+        memory_mib: Main memory, MiB; 0 where unknown.
+    """
+    first = cpuinfo.split("\n\n", 1)[0]
+    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+    fields = {key.strip(): value.strip() for key, value in pairs}
     words = set((fields.get("flags") or fields.get("Features") or "").split())
-    affinity = getattr(os, "sched_getaffinity", None)
     return DeviceInfo(
-        machine=platform.machine(),
-        cpu=fields.get("model name") or fields.get("Hardware") or platform.processor() or "unknown",
+        machine=machine,
+        cpu=fields.get("model name") or fields.get("Hardware") or processor or "unknown",
         isa=tuple(sorted(words.intersection(_KERNEL_FLAGS))),
-        cores=len(affinity(0)) if affinity else (os.cpu_count() or 1),
-        memory_mib=_memory_mib(),
+        cores=cores,
+        memory_mib=memory_mib,
     )
 
 
-def _cpuinfo() -> dict[str, str]:
-    """Fields of the first processor in /proc/cpuinfo; empty on systems without it."""
+def local_device() -> DeviceInfo:
+    """Describe the machine this process runs on."""
     path = Path("/proc/cpuinfo")
-    if not path.exists():
-        return {}
-    first = path.read_text(encoding="utf-8", errors="replace").split("\n\n", 1)[0]
-    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
-    return {key.strip(): value.strip() for key, value in pairs}
+    affinity = getattr(os, "sched_getaffinity", None)
+    return described_device(
+        machine=platform.machine(),
+        cpuinfo=path.read_text(encoding="utf-8", errors="replace") if path.exists() else "",
+        processor=platform.processor(),
+        cores=len(affinity(0)) if affinity else (os.cpu_count() or 1),
+        memory_mib=_memory_mib(),
+    )
 
 
 def _memory_mib() -> int:

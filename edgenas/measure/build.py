@@ -16,7 +16,7 @@ from edgenas import __version__
 from edgenas.arch import Architecture, lower
 from edgenas.arch.notation import format_notation
 from edgenas.errors import InputError, explain
-from edgenas.latency.device import Mode, Precision, RuntimeName, local_device
+from edgenas.latency.device import Mode, Precision, RuntimeName
 from edgenas.latency.fit import UnitFit
 from edgenas.latency.table import (
     RATIO_UNIT,
@@ -31,6 +31,7 @@ from edgenas.latency.table import (
 from edgenas.latency.units import Unit, graph_units
 from edgenas.measure.campaign import Campaign, typical_reference_ms, visit_noise, visits_of
 from edgenas.measure.design import Design, covering_design, space_units
+from edgenas.measure.devices import Device, LocalDevice
 from edgenas.measure.protocol import Protocol, low_half_mean, require_quiet
 from edgenas.measure.state import SampleFile
 from edgenas.measure.visits import Bench, Target, Visit, combined_ratio
@@ -72,9 +73,10 @@ def build_table(
     seed: int = 0,
     samples: str | Path | None = None,
     force: bool = False,
+    device: Device | None = None,
     progress: Progress | None = None,
 ) -> LatencyTable:
-    """Measure a latency table of a space on this machine.
+    """Measure a latency table of a space on this machine or another device.
 
     Args:
         space: The space.
@@ -89,6 +91,7 @@ def build_table(
         seed: Of the design and of the order of measurements.
         samples: File that keeps every visit as it is taken. The same call goes on where it was stopped.
         force: Measure on a busy machine too.
+        device: Where to measure, such as a `RemoteDevice`; this machine if None.
         progress: Called with (visits done, visits in all, what).
 
     Returns:
@@ -105,12 +108,13 @@ def build_table(
     target = Target(
         runtime=runtime, precision=precision, scheme=scheme, protocol=table_protocol(threads=threads, mode=mode)
     )
-    info = target.info()
-    load = require_quiet(force=force).load_per_core
+    where = device or LocalDevice()
+    info = target.info(where)
+    load = require_quiet(where.busy(), force=force).load_per_core
     design = covering_design(space, networks, np.random.default_rng(seed))
     reference = reference_of(space)
     identity = {
-        "device": asdict(local_device()),
+        "device": asdict(where.info()),
         "runtime": asdict(info),
         "protocol": asdict(target.protocol),
         "space": space.digest,
@@ -121,9 +125,9 @@ def build_table(
     }
     kept = SampleFile(Path(samples) if samples is not None else None, identity)
     kept.open()
-    campaign = Campaign(space, design, Bench(target, reference, seed=seed), kept, progress)
+    campaign = Campaign(space, design, Bench(target, reference, seed=seed, device=where), kept, progress)
     campaign.run(seed=seed, target_error=target_error, seconds=seconds)
-    return table_from(space, design, target, kept, load_per_core=load, seed=seed)
+    return table_from(space, design, target, kept, load_per_core=load, seed=seed, device=where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -148,7 +152,14 @@ def _measured(design: Design, kept: SampleFile) -> _Measured:
 
 
 def table_from(
-    space: SearchSpace, design: Design, target: Target, kept: SampleFile, *, load_per_core: float, seed: int
+    space: SearchSpace,
+    design: Design,
+    target: Target,
+    kept: SampleFile,
+    *,
+    load_per_core: float,
+    seed: int,
+    device: Device,
 ) -> LatencyTable:
     """Fit the table to measured visits; the same samples give the same table (but for its date)."""
     start = time.perf_counter()
@@ -165,8 +176,8 @@ def table_from(
     visits = measured.all
     references = np.array([visit.reference_ms for visit in visits])
     return LatencyTable(
-        device=local_device(),
-        runtime=target.info(),
+        device=device.info(),
+        runtime=target.info(device),
         reference=Reference(
             notation=format_notation(reference_of(space)),
             digest=reference_of(space).digest,

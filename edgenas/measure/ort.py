@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 
 from edgenas.errors import DeviceError, explain
-from edgenas.measure.runtime import Session, missing, random_input
-
-_TYPES = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(uint8)": np.uint8,
-    "tensor(int8)": np.int8,
-}
-_ERRORS_ONLY = 3
+from edgenas.measure import agent
+from edgenas.measure.runtime import Session, missing
 
 
-def _module() -> ModuleType:
+def _require() -> None:
     try:
-        import onnxruntime
+        import onnxruntime  # noqa: F401  # only whether it is there
     except ImportError as error:
         raise missing("onnxruntime", "run ONNX files") from error
-    return onnxruntime
 
 
 class OrtSession:
@@ -32,7 +23,10 @@ class OrtSession:
 
     def __init__(self, session: Any) -> None:
         self._run = session.run
-        self._feed = {entry.name: _input_for(entry) for entry in session.get_inputs()}
+        try:
+            self._feed = agent.ort_feed(session)
+        except ValueError as error:
+            raise DeviceError(explain(str(error))) from error
 
     def run(self) -> None:
         """Run once."""
@@ -43,16 +37,6 @@ class OrtSession:
         return tuple(self._run(None, self._feed))
 
 
-def _input_for(entry: Any) -> np.ndarray:
-    """Make an input; symbolic axes (a dynamic batch) become 1."""
-    if entry.type not in _TYPES:
-        raise DeviceError(
-            explain(f"cannot make an input of type {entry.type} for {entry.name!r}", allowed=", ".join(_TYPES))
-        )
-    shape = tuple(axis if isinstance(axis, int) and axis > 0 else 1 for axis in entry.shape)
-    return random_input(shape, np.dtype(_TYPES[entry.type]))
-
-
 class OrtRuntime:
     """ONNX Runtime's CPU provider with all graph optimisations, one operation at a time."""
 
@@ -61,7 +45,8 @@ class OrtRuntime:
 
     def version(self) -> str:
         """Version of the package."""
-        return str(_module().__version__)
+        _require()
+        return agent.version_of("ort")
 
     def open(self, data: bytes, *, threads: int = 1) -> Session:
         """Load a model; see `Runtime.open`."""
@@ -78,18 +63,8 @@ class OrtRuntime:
         Raises:
             DeviceError: Not installed, or the file is refused.
         """
-        ort = _module()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        # ENABLE_ALL includes the blocked layout that users get by default; it is 2.6 times faster than EXTENDED.
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = _ERRORS_ONLY
-        if profile_prefix:
-            options.enable_profiling = True
-            options.profile_file_prefix = profile_prefix
+        _require()
         try:
-            return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            return agent.ort_session(data, threads=threads, profile_prefix=profile_prefix)
         except Exception as error:  # ONNX Runtime raises a family of types of its own, all of them about the file
             raise DeviceError(explain(f"ONNX Runtime refuses the file: {str(error).splitlines()[0]}")) from error

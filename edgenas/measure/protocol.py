@@ -12,23 +12,18 @@ What was learned on shared machines, and is obeyed here:
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from edgenas.errors import DeviceError, InputError, explain
 from edgenas.latency.device import MODES, Mode
+from edgenas.measure import agent
+from edgenas.measure.agent import low_half_mean
 from edgenas.measure.runtime import Session
 
-try:
-    import resource
-except ImportError:  # only missing on Windows, where switches are then not counted
-    resource = None  # type: ignore[assignment]
-
-_MIN_SAMPLE_NS = 400_000
 _BUSY_LOAD_PER_CORE = 0.75
 
 
@@ -91,69 +86,26 @@ class Samples:
         return low_half_mean(self.cpu_ns if clock == "thread_cpu" else self.wall_ns)
 
 
-def low_half_mean(values: np.ndarray) -> float:
-    """Mean of the lower half of the values (at least one)."""
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
-    return float(ordered[: max(1, (len(ordered) + 1) // 2)].mean())
-
-
-def join(parts: Sequence[Samples]) -> Samples:
-    """Put the samples of several bursts of one session together."""
+def samples_of(raw: Mapping[str, Any]) -> Samples:
+    """Make samples of what the agent measured, here or on a device."""
     return Samples(
-        wall_ns=np.concatenate([part.wall_ns for part in parts]),
-        cpu_ns=np.concatenate([part.cpu_ns for part in parts]),
-        switches=sum(part.switches for part in parts),
-        inner=parts[0].inner,
+        wall_ns=np.asarray(raw["wall_ns"], dtype=np.float64),
+        cpu_ns=np.asarray(raw["cpu_ns"], dtype=np.float64),
+        switches=int(raw["switches"]),
+        inner=int(raw["inner"]),
     )
 
 
-def involuntary_switches() -> int:
-    """Involuntary context switches of this thread so far; 0 where the system does not count them."""
-    if resource is None or not hasattr(resource, "RUSAGE_THREAD"):
-        return 0
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+def rounds(networks: int, protocol: Protocol, rng: np.random.Generator) -> list[list[int]]:
+    """Draw in which order networks take turns in every round.
 
-
-def burst(session: Session, *, runs: int, inner: int) -> Samples:
-    """Time back-to-back runs of one session.
-
-    Args:
-        session: A warm session.
-        runs: Samples to take.
-        inner: Runs per sample, so that a sample is long against the cost of reading the clocks.
+    Raises:
+        InputError: Cold mode with a single network.
     """
-    run, wall, cpu = session.run, time.perf_counter_ns, time.thread_time_ns
-    wall_ns, cpu_ns = np.empty(runs), np.empty(runs)
-    switches = involuntary_switches()
-    for sample in range(runs):
-        cpu_start, wall_start = cpu(), wall()
-        for _ in range(inner):
-            run()
-        wall_ns[sample], cpu_ns[sample] = wall() - wall_start, cpu() - cpu_start
-    return Samples(
-        wall_ns=wall_ns / inner, cpu_ns=cpu_ns / inner, switches=involuntary_switches() - switches, inner=inner
-    )
-
-
-def warm(session: Session, runs: int) -> int:
-    """Run a fresh session until it is warm and return how many runs a sample needs.
-
-    Args:
-        session: A session that never ran, or not for a while.
-        runs: Least number of runs; a fast network gets more, for 2 ms in all.
-    """
-    for _ in range(runs):
-        session.run()
-    first = burst(session, runs=2, inner=1)
-    duration = max(1.0, low_half_mean(first.cpu_ns))
-    for _ in range(int(min(200, 2_000_000 // duration))):
-        session.run()
-    return inner_runs(low_half_mean(burst(session, runs=2, inner=1).cpu_ns))
-
-
-def inner_runs(duration_ns: float) -> int:
-    """Runs per sample for a network that takes `duration_ns`: 1 from 0.4 ms up."""
-    return max(1, int(np.ceil(_MIN_SAMPLE_NS / max(1.0, duration_ns))))
+    if protocol.mode == "cold" and networks < 2:
+        raise InputError(explain("cold mode alternates networks and needs at least two", got=networks))
+    count = protocol.bursts * (protocol.runs if protocol.mode == "cold" else 1)
+    return [rng.permutation(networks).tolist() for _ in range(count)]
 
 
 def alternate(sessions: Sequence[Session], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
@@ -166,37 +118,21 @@ def alternate(sessions: Sequence[Session], protocol: Protocol, rng: np.random.Ge
 
     Returns:
         One `Samples` per session.
+
+    Raises:
+        InputError: Cold mode with a single session.
     """
-    inner = [warm(session, protocol.warmup) for session in sessions]
-    if protocol.mode == "cold":
-        return _interleave(sessions, protocol, rng)
-    parts: list[list[Samples]] = [[] for _ in sessions]
-    for _ in range(protocol.bursts):
-        for index in rng.permutation(len(sessions)):
-            # The caches hold the network before; a run brings this one back; the lower half drops the rest.
-            for _ in range(inner[index]):
-                sessions[index].run()
-            parts[index].append(burst(sessions[index], runs=protocol.runs, inner=inner[index]))
-    return [join(part) for part in parts]
-
-
-def _interleave(sessions: Sequence[Session], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
-    """Single runs, each after a run of another network: caches are cold for it."""
-    if len(sessions) < 2:
-        raise InputError(explain("cold mode alternates networks and needs at least two", got=len(sessions)))
-    parts: list[list[Samples]] = [[] for _ in sessions]
-    for _ in range(protocol.bursts * protocol.runs):
-        for index in rng.permutation(len(sessions)):
-            parts[index].append(burst(sessions[index], runs=1, inner=1))
-    return [join(part) for part in parts]
+    orders = rounds(len(sessions), protocol, rng)
+    found = agent.alternate(
+        [session.run for session in sessions],
+        mode=protocol.mode, runs=protocol.runs, warmup=protocol.warmup, orders=orders,
+    )  # fmt: skip
+    return [samples_of(raw) for raw in found]
 
 
 def load_per_core() -> float:
     """Load average of the last minute, over the processors this process may use; 0 where unknown."""
-    if not hasattr(os, "getloadavg"):
-        return 0.0
-    affinity = getattr(os, "sched_getaffinity", None)
-    return os.getloadavg()[0] / (len(affinity(0)) if affinity else (os.cpu_count() or 1))
+    return agent.load_per_core()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,18 +159,15 @@ def business(seconds: float = 0.3) -> Business:
     Args:
         seconds: Wall time to look for.
     """
-    block = np.ones(4096)
-    start, start_cpu = time.perf_counter(), time.thread_time()
-    while time.perf_counter() - start < seconds:
-        block *= 1.0
-    elapsed, used = time.perf_counter() - start, time.thread_time() - start_cpu
-    return Business(load_per_core=load_per_core(), stolen=max(0.0, 1 - used / elapsed))
+    share = agent.stolen(seconds)
+    return Business(load_per_core=load_per_core(), stolen=share)
 
 
-def require_quiet(*, force: bool = False) -> Business:
+def require_quiet(seen: Business | None = None, *, force: bool = False) -> Business:
     """Refuse to measure on a machine that is too busy.
 
     Args:
+        seen: How busy the device is; this machine, looked at now, if None.
         force: Measure anyway.
 
     Returns:
@@ -243,7 +176,7 @@ def require_quiet(*, force: bool = False) -> Business:
     Raises:
         DeviceError: Too busy, and not forced; says what was seen.
     """
-    seen = business()
+    seen = seen or business()
     if seen.too_busy and not force:
         raise DeviceError(
             explain(

@@ -117,21 +117,6 @@ def runtime_for(file_format: str) -> Runtime:
     return runtime(_BY_FORMAT[file_format])
 
 
-def random_input(shape: tuple[int, ...], dtype: np.dtype, *, scale: float = 1.0) -> np.ndarray:
-    """Return the fixed input that every measurement uses; latency does not depend on its values.
-
-    Args:
-        shape: Shape of the input, batch included.
-        dtype: Its type; integers are spread over their whole range.
-        scale: Standard deviation for floating point.
-    """
-    rng = np.random.default_rng(0)
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        return rng.integers(limits.min, limits.max, size=shape, endpoint=True, dtype=dtype)
-    return (rng.standard_normal(shape) * scale).astype(dtype)
-
-
 def missing(package: str, purpose: str) -> DeviceError:
     """Return the error for a runtime that is not installed."""
     return DeviceError(

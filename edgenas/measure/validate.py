@@ -12,11 +12,11 @@ from scipy.stats import kendalltau
 
 from edgenas.arch.notation import parse_notation
 from edgenas.errors import InputError, TableError, explain
-from edgenas.latency.device import local_device
 from edgenas.latency.predict import PopulationLatency, SpaceLatency
 from edgenas.latency.table import LatencyTable, Validation
 from edgenas.measure.build import Progress, reference_drift, table_protocol
 from edgenas.measure.design import covering_design, held_out
+from edgenas.measure.devices import Device, LocalDevice
 from edgenas.measure.protocol import require_quiet
 from edgenas.measure.visits import Bench, Target, Visit, combined_ratio
 from edgenas.space import SearchSpace
@@ -37,14 +37,19 @@ def target_of(table: LatencyTable) -> Target:
     )
 
 
-def require_here(table: LatencyTable) -> None:
+def require_here(table: LatencyTable, device: Device | None = None) -> None:
     """Refuse a table that was not measured on this kind of machine with this runtime.
+
+    Args:
+        table: The table.
+        device: The device at hand; this machine if None.
 
     Raises:
         TableError: Names every difference.
         DeviceError: The runtime is not installed.
     """
-    table.require(device=local_device(), runtime=target_of(table).info())
+    where = device or LocalDevice()
+    table.require(device=where.info(), runtime=target_of(table).info(where))
 
 
 def held_out_networks(table: LatencyTable, space: SearchSpace, networks: int, seed: int) -> NDArray[np.int64]:
@@ -75,6 +80,7 @@ def validate_table(
     visits: int = 2,
     seed: int = 0,
     force: bool = False,
+    device: Device | None = None,
     progress: Progress | None = None,
 ) -> LatencyTable:
     """Measure held-out networks and store the error of a table's predictions in it.
@@ -89,6 +95,7 @@ def validate_table(
         visits: Fresh sessions per network.
         seed: Draws the networks.
         force: Measure on a busy machine too.
+        device: Where to measure; this machine if None.
         progress: Called with (visits done, visits in all, what).
 
     Returns:
@@ -99,10 +106,11 @@ def validate_table(
         InputError: No network to measure.
         DeviceError: The runtime is missing or the machine too busy.
     """
-    require_here(table)
+    where = device or LocalDevice()
+    require_here(table, where)
     genes = held_out_networks(table, space, networks, seed)
-    require_quiet(force=force)
-    taken = measure_networks(table, space, genes, visits=visits, seed=seed, progress=progress)
+    require_quiet(where.busy(), force=force)
+    taken = measure_networks(table, space, genes, visits=visits, seed=seed, device=where, progress=progress)
     measured_ms = ratios_of(taken) * table.reference.latency_ms
     drift = reference_drift([visit for passed in taken for visit in passed], table)
     predicted = SpaceLatency(table, space).predict(genes)
@@ -116,6 +124,7 @@ def measure_networks(
     *,
     visits: int,
     seed: int,
+    device: Device | None = None,
     progress: Progress | None = None,
 ) -> list[list[Visit]]:
     """Measure networks as a table's build did: `visits` passes, each over all networks in fresh sessions.
@@ -123,7 +132,7 @@ def measure_networks(
     Returns:
         Visits by pass and network.
     """
-    bench = Bench(target_of(table), parse_notation(table.reference.notation), seed=seed)
+    bench = Bench(target_of(table), parse_notation(table.reference.notation), seed=seed, device=device)
     taken: list[list[Visit]] = []
     for passed in range(visits):
         taken.append([])
@@ -194,25 +203,28 @@ class Check:
     passed: bool
 
 
-def check_table(table: LatencyTable, *, visits: int = 3, seed: int = 0) -> Check:
-    """Check in seconds whether a table is still true on this machine.
+def check_table(
+    table: LatencyTable, *, visits: int = 3, seed: int = 0, device: Device | None = None
+) -> Check:
+    """Check in seconds whether a table is still true on this machine or another device.
 
     Args:
         table: The table.
         visits: Fresh sessions per probe.
         seed: Of the order of measurements.
+        device: Where to measure; this machine if None.
 
     Raises:
         DeviceError: The runtime is not installed.
     """
-    target = target_of(table)
-    differences = table.device.differences(local_device()) + table.runtime.differences(target.info())
+    target, where = target_of(table), device or LocalDevice()
+    differences = table.device.differences(where.info()) + table.runtime.differences(target.info(where))
     if differences:
         nothing = float("nan")
         return Check(
             differences=differences, reference_ms=nothing, reference_drift=nothing, probe_changes=(), passed=False
         )
-    bench = Bench(target, parse_notation(table.reference.notation), seed=seed)
+    bench = Bench(target, parse_notation(table.reference.notation), seed=seed, device=where)
     probes = [parse_notation(probe.notation) for probe in table.probes]
     taken = [[bench.visit(probe) for probe in probes] for _ in range(visits)]
     changes = tuple(float(found / probe.ratio - 1) for found, probe in zip(ratios_of(taken), table.probes, strict=True))

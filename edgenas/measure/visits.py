@@ -11,8 +11,9 @@ import numpy as np
 from edgenas.arch import Architecture, lower
 from edgenas.formats import SCHEMES, encode, random_weights
 from edgenas.latency.device import Precision, RuntimeInfo, RuntimeName
-from edgenas.measure.protocol import Protocol, Samples, alternate
-from edgenas.measure.runtime import Runtime, Session, runtime
+from edgenas.measure.devices import Device, LocalDevice
+from edgenas.measure.protocol import Protocol, Samples
+from edgenas.measure.runtime import runtime
 
 # A reference session lives for some visits: making one costs as much as a burst, and every network meets several.
 _REFERENCE_VISITS = 6
@@ -34,17 +35,19 @@ class Target:
     scheme: str = ""
     protocol: Protocol = Protocol()
 
-    def info(self) -> RuntimeInfo:
-        """Describe the target with the version of the installed runtime.
+    def info(self, device: Device | None = None) -> RuntimeInfo:
+        """Describe the target with the version of the runtime that is installed.
+
+        Args:
+            device: Where; this machine if None.
 
         Raises:
             DeviceError: The runtime is not installed.
         """
-        engine = runtime(self.runtime)
-        scheme = (self.scheme or SCHEMES[engine.file_format][0]) if self.precision == "int8" else "none"
+        scheme = (self.scheme or SCHEMES[runtime(self.runtime).file_format][0]) if self.precision == "int8" else "none"
         return RuntimeInfo(
             runtime=self.runtime,
-            version=engine.version(),
+            version=(device or LocalDevice()).version(self.runtime),
             precision=self.precision,
             scheme=scheme,
             threads=self.protocol.threads,
@@ -107,13 +110,23 @@ def combined_ratio(visits: Sequence[Visit], typical_ms: float) -> float:
 
 
 class Bench:
-    """Measures networks against one reference network. Holds a loaded reference; use it from one thread."""
+    """Measures networks against one reference network. Keeps the reference loaded; use it from one thread."""
 
-    def __init__(self, target: Target, reference: Architecture, *, seed: int = 0) -> None:
+    def __init__(
+        self, target: Target, reference: Architecture, *, seed: int = 0, device: Device | None = None
+    ) -> None:
+        """Prepare; nothing is loaded yet.
+
+        Args:
+            target: Runtime, precision and protocol.
+            reference: The network that all others alternate with.
+            seed: Of the order within measurements.
+            device: Where to measure; this machine if None.
+        """
+        self._device = device or LocalDevice()
         self._target = target
         self._reference = reference
         self._rng = np.random.default_rng(seed)
-        self._session: Session | None = None
         self._file = b""
         self._visits = 0
 
@@ -132,8 +145,9 @@ class Bench:
         """Measure the bytes of one file in a fresh session; see `visit`."""
         start = time.perf_counter()
         how = self._target.protocol
-        network = self._engine().open(data, threads=how.threads)
-        own, other = alternate([network, self._renewed()], how, self._rng)
+        self._load("network", data)
+        self._renew_reference()
+        own, other = self._device.alternate(("network", "reference"), how, self._rng)
         latency, reference = own.value_ns(how.clock), other.value_ns(how.clock)
         return Visit(
             ratio=latency / reference,
@@ -144,16 +158,15 @@ class Bench:
             seconds=time.perf_counter() - start,
         )
 
-    def _engine(self) -> Runtime:
-        return runtime(self._target.runtime)
+    def _load(self, slot: str, data: bytes) -> None:
+        self._device.load(slot, self._target.runtime, data, threads=self._target.protocol.threads)
 
-    def _renewed(self) -> Session:
-        """The reference's session, fresh every few visits."""
-        if self._session is None or self._visits % _REFERENCE_VISITS == 0:
+    def _renew_reference(self) -> None:
+        """Give the reference a fresh session every few visits."""
+        if self._visits % _REFERENCE_VISITS == 0:
             self._file = self._file or self._target.file(self._reference)
-            self._session = self._engine().open(self._file, threads=self._target.protocol.threads)
+            self._load("reference", self._file)
         self._visits += 1
-        return self._session
 
 
 Progress = Callable[[int, int, str], None]

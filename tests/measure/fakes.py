@@ -28,7 +28,7 @@ class FakeBench:
     gone_after: int | None = None
     visits = 0
 
-    def __init__(self, target: Target, reference: Architecture, *, seed: int = 0) -> None:
+    def __init__(self, target: Target, reference: Architecture, *, seed: int = 0, device: object = None) -> None:
         self._rng = np.random.default_rng(seed)
 
     def visit(self, architecture: Architecture) -> Visit:

@@ -99,7 +99,7 @@ def test_too_few_networks_are_refused(networks: int) -> None:
 
 def test_a_busy_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch)
-    monkeypatch.setattr("edgenas.measure.protocol.business", lambda: Business(load_per_core=4.0, stolen=0.7))
+    monkeypatch.setattr("edgenas.measure.devices.business", lambda: Business(load_per_core=4.0, stolen=0.7))
     with pytest.raises(DeviceError, match="too busy"):
         build_table(load("tiny"), networks=10)
     assert build_table(load("tiny"), networks=10, force=True).build.load_per_core == 4.0

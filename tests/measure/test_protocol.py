@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from edgenas.errors import DeviceError, InputError
 from edgenas.measure import Business, Protocol, require_quiet
-from edgenas.measure.protocol import alternate, burst, inner_runs, join, low_half_mean
+from edgenas.measure.agent import burst, inner_runs, join
+from edgenas.measure.protocol import alternate, low_half_mean
 
 
 class Counting:
@@ -37,10 +38,10 @@ def test_the_low_half_mean_ignores_what_preemption_does_to_the_upper_half() -> N
 
 def test_a_burst_runs_as_often_as_asked() -> None:
     diary: list[str] = []
-    samples = burst(Counting("a", diary), runs=5, inner=7)
+    raw = burst(Counting("a", diary).run, runs=5, inner=7)
     assert len(diary) == 35
-    assert samples.wall_ns.shape == samples.cpu_ns.shape == (5,)
-    assert samples.inner == 7 and samples.switches >= 0
+    assert raw["wall_ns"].shape == raw["cpu_ns"].shape == (5,)
+    assert raw["inner"] == 7 and raw["switches"] >= 0
 
 
 def test_fast_networks_run_several_times_per_sample() -> None:
@@ -73,8 +74,8 @@ def test_cold_needs_another_network() -> None:
 
 
 def test_joined_bursts_keep_every_sample() -> None:
-    parts = [burst(Counting("a", []), runs=n, inner=2) for n in (2, 3)]
-    assert join(parts).wall_ns.tolist() == [*parts[0].wall_ns, *parts[1].wall_ns]
+    parts = [burst(Counting("a", []).run, runs=n, inner=2) for n in (2, 3)]
+    assert join(parts)["wall_ns"].tolist() == [*parts[0]["wall_ns"], *parts[1]["wall_ns"]]
 
 
 def test_one_thread_is_measured_in_cpu_time_and_more_in_wall_time() -> None:
