@@ -8,7 +8,19 @@ import sys
 
 import typer
 
-from edgenas.cli import architectures, configuration, export, latency, run, scale, search, spaces, training
+from edgenas.cli import (
+    architectures,
+    configuration,
+    export,
+    latency,
+    refine,
+    run,
+    scale,
+    search,
+    spaces,
+    specialise,
+    training,
+)
 from edgenas.errors import EdgenasError
 
 app = typer.Typer(
@@ -27,6 +39,8 @@ training.register(app)
 export.register(app)
 search.register(app)
 scale.register(app)
+refine.register(app)
+specialise.register(app)
 configuration.register(app)
 
 USAGE_ERROR = 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from edgenas.cli.console import print_table, progress_bar
+from edgenas.cli.quantities import milliseconds
 
 if TYPE_CHECKING:
     from edgenas.arch import Architecture
@@ -88,19 +89,6 @@ def _by_phi(
     return members
 
 
-def _milliseconds(text: str) -> list[float]:
-    from edgenas.errors import InputError, explain
-
-    found = []
-    for part in text.split(","):
-        number = part.strip().removesuffix("ms")
-        try:
-            found.append(float(number))
-        except ValueError:
-            raise InputError(explain("not a latency", got=repr(part), allowed="such as 2ms or 0.5ms")) from None
-    return found
-
-
 def _by_latency(
     architecture: Architecture,
     targets: str,
@@ -116,7 +104,7 @@ def _by_latency(
         found = family(
             architecture,
             Coefficients(alpha=growth[0], beta=growth[1], gamma=growth[2]),
-            _milliseconds(targets),
+            [milliseconds(part) for part in targets.split(",")],
             lambda member: measured_latency(member, runtime=runtime, precision=precision, threads=threads),
             progress=report,
         )

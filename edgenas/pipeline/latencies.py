@@ -30,15 +30,23 @@ def measured_latency(
     Raises:
         DeviceError: The runtime is not installed.
     """
-    from edgenas.formats import encode, random_weights
     from edgenas.measure import ModelFile, measure_files
 
+    data = encoded_network(architecture, runtime=runtime, precision=precision)
+    file = ModelFile(name="network", data=data, file_format="onnx" if runtime == "ort" else "tflite")
+    return measure_files([file], threads=threads)[0].latency_ms
+
+
+def encoded_network(
+    architecture: Architecture, *, runtime: Literal["ort", "litert"], precision: Literal["fp32", "int8", "fp16"]
+) -> bytes:
+    """Write a network with random weights as the file that a runtime reads, to be measured."""
+    from edgenas.formats import encode, random_weights
+
     graph = lower(architecture)
-    data = encode(
+    return encode(
         graph,
         random_weights(graph, np.random.default_rng(0)),
         file_format="onnx" if runtime == "ort" else "tflite",
         precision=precision,
     )
-    file = ModelFile(name="network", data=data, file_format="onnx" if runtime == "ort" else "tflite")
-    return measure_files([file], threads=threads)[0].latency_ms

@@ -11,6 +11,7 @@ from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.stage import Stage
 
 if TYPE_CHECKING:
+    from edgenas.data import ImageData
     from edgenas.supernet import SupernetEvaluator
     from edgenas.supernet.settings import SupernetSettings
 
@@ -36,8 +37,12 @@ def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) 
     return SupernetSettings(**section.model_dump(include=_OWN), train=train)
 
 
-def load_evaluator(context: RunContext) -> SupernetEvaluator:
+def load_evaluator(context: RunContext, *, data: ImageData | None = None) -> SupernetEvaluator:
     """Load the run's supernet, ready to judge.
+
+    Args:
+        context: Of the run.
+        data: Its images where they are at hand; loaded if None.
 
     Raises:
         WeightsError: Its file is damaged or belongs to another space.
@@ -49,7 +54,7 @@ def load_evaluator(context: RunContext) -> SupernetEvaluator:
     supernet, preprocessing = load_supernet(context.directory.path / SUPERNET_FILE, space=context.space)
     return SupernetEvaluator(
         supernet.to(device),
-        context.data,
+        context.data if data is None else data,
         preprocessing,
         calibration=context.settings.supernet.recalibration_images,
         device=device,

@@ -1,0 +1,61 @@
+"""`edgenas specialise`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from edgenas.cli.console import print_table, progress_bar
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("specialise")(specialise)
+
+
+def specialise(
+    run: Annotated[Path, typer.Argument(help="A finished run; it stays as it is.")],
+    budget: Annotated[str, typer.Option(help="Latency such as 3ms, or a share of the largest network such as 50%.")],
+    table: Annotated[str | None, typer.Option(help="The other device's table; measured here if left out.")] = None,
+    runtime: Annotated[Literal["ort", "litert"], typer.Option(help="Of a table measured here.")] = "ort",
+    precision: Annotated[Literal["fp32", "int8"], typer.Option(help="Of a table measured here.")] = "fp32",
+    out: Annotated[Path | None, typer.Option(help="Folder; RUN-RUNTIME-PRECISION beside the run if left out.")] = None,
+    evaluations: Annotated[int, typer.Option(min=1, help="Networks to judge.")] = 200,
+    measure: Annotated[int, typer.Option(min=1, help="Networks to measure before one is exported.")] = 8,
+    force: Annotated[bool, typer.Option("--force", help="Replace an export; measure on a busy machine.")] = False,
+) -> None:
+    """Take a run's trained supernet to another device: search on its table, export and measure; nothing is trained."""
+    from edgenas.cli.quantities import budget as read_budget
+    from edgenas.config.settings import TargetSection
+    from edgenas.pipeline import specialising
+    from edgenas.pipeline.reopen import open_run
+
+    budget_ms, share = read_budget(budget)
+    source = open_run(run, progress=progress_bar, say=print)
+    name = Path(table).stem if table else f"{runtime}-{precision}"
+    folder = out or run.resolve().with_name(f"{run.resolve().name}-{name}")
+    device = specialising.device_table(source, folder, table=table, runtime=runtime, precision=precision, force=force)
+    found = specialising.specialise(
+        source, device, TargetSection(budget_ms=budget_ms, budget_share=share), folder,
+        evaluations=evaluations, measure=measure, force=force,
+    )  # fmt: skip
+    print_table(
+        ("file", "test accuracy", "latency, ms", "predicted, ms", "budget, ms", "network"),
+        [
+            (
+                found.file,
+                f"{100 * found.file_accuracy:.2f} %",
+                "not here" if found.file_latency_ms is None else f"{found.file_latency_ms:.4f}",
+                f"{found.found.predicted_ms:.4f}",
+                f"{found.budget_ms:.4f}",
+                found.architecture.digest[:10],
+            )
+        ],
+    )
+    for note in found.notes:
+        print(f"note      {note}")
+    print(f"{found.from_run} networks known from the run, {found.judged} judged now")
+    print(f"{found.seconds:.1f} s, nothing was trained")
+    print(f"bundle    {folder / 'export'}")
