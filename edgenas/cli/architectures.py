@@ -106,7 +106,7 @@ def show(
     if table is not None:
         from edgenas.cli.latency import print_prediction
 
-        print_prediction(architecture, table)
+        print_prediction(architecture, table, interpolate=True)
     if fvcore:
         _print_fvcore(architecture, graph)
 
