@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -103,9 +104,19 @@ def _record(
         low, high = min(low, extremes[key][0]), max(high, extremes[key][1])
     extremes[key] = (low, high)
     flat = value.reshape(len(value), -1)
-    # A prime stride does not fall into step with rows or channels.
-    stride = max(1, flat.shape[1] // _KEPT) | 1
+    stride = _stride(flat.shape[1], math.prod(value.shape[2:]))
     kept[key].append(flat[:, ::stride].ravel().copy())
+
+
+def _stride(values: int, pixels: int) -> int:
+    """Step that keeps about `_KEPT` values of an image and still meets every pixel.
+
+    One that falls into step with the rows of a channel sees a few columns only, and the border is not like the rest.
+    """
+    stride = max(1, values // _KEPT)
+    while math.gcd(stride, pixels) > 1:
+        stride += 1
+    return stride
 
 
 def ranges(observations: Observations, method: Method) -> dict[str, Range]:
@@ -137,7 +148,9 @@ def _percentile(samples: NDArray[np.float32], bounds: Range) -> Range:
 
 
 def _least_error(samples: NDArray[np.float32], bounds: Range) -> Range:
-    values = samples[:: max(1, len(samples) // _MSE_VALUES)]
+    # Every n-th of the sorted values has their distribution, in whatever order they came.
+    every = max(1, len(samples) // _MSE_VALUES)
+    values = np.sort(samples)[every // 2 :: every]
     losses = [_rounding_error(values, (bounds[0] * shrink, bounds[1] * shrink)) for shrink in _SHRINKS]
     best = float(_SHRINKS[int(np.argmin(losses))])
     return bounds[0] * best, bounds[1] * best

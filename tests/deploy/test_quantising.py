@@ -12,7 +12,7 @@ from edgenas import nn
 from edgenas.arch import Architecture, lower
 from edgenas.deploy import FileSpec, GuardSpec, Recipe
 from edgenas.deploy.accuracy import paired_drop, share
-from edgenas.deploy.calibrate import METHODS, observe, ranges
+from edgenas.deploy.calibrate import METHODS, _record, observe, ranges
 from edgenas.deploy.counts import count_onnx, count_tflite, require_one_partition, require_quantised
 from edgenas.deploy.diagnose import correct_biases, diagnose, fine_tune
 from edgenas.deploy.guard import Guard
@@ -47,6 +47,32 @@ def test_methods_never_widen_the_range(observed) -> None:
     for method in METHODS:
         for name, (low, high) in ranges(observed, method).items():
             assert full[name][0] <= low <= high <= full[name][1], (method, name)
+
+
+def test_least_error_is_that_of_all_values_and_not_of_some_columns(observed) -> None:
+    def loss(values: np.ndarray, low: float, high: float) -> float:
+        low, high = min(low, 0.0), max(high, 0.0)
+        step = (high - low) / 255 or 1.0
+        zero = np.round(-low / step)
+        codes = np.clip(np.round(values / step) + zero, 0, 255) - zero
+        return float(np.mean((values - codes * step) ** 2))
+
+    full, chosen = ranges(observed, "minmax"), ranges(observed, "mse")
+    for name, (low, high) in chosen.items():
+        values = observed.samples[name].astype(np.float64)
+        best = min(loss(values, full[name][0] * share, full[name][1] * share) for share in np.linspace(0.3, 1, 29))
+        assert loss(values, low, high) <= 1.2 * best + 1e-12, name
+
+
+@pytest.mark.parametrize(("channels", "size"), [(480, 14), (1024, 7), (48, 8), (16, 112), (3, 224), (2, 5)])
+def test_sampled_values_come_from_every_column(channels: int, size: int) -> None:
+    # An activation whose values are the numbers of their columns, recorded as `observe` records them.
+    value = np.broadcast_to(np.arange(size, dtype=np.float32), (1, channels, size, size))
+    kept: dict[str, list[np.ndarray]] = {"x": []}
+    _record("x", np.ascontiguousarray(value), {}, kept)
+    counts = np.bincount(kept["x"][0].astype(int), minlength=size)
+    assert counts.min() > 0
+    assert counts.max() <= 1.3 * counts.min() + 1
 
 
 def test_no_images_is_an_error_that_says_how_many(architecture: Architecture) -> None:
