@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
@@ -20,7 +21,7 @@ from edgenas.search.surrogate.kernel import (
     prior_variance,
     scale,
 )
-from edgenas.search.surrogate.warp import IDENTITY, LOG, Warp
+from edgenas.search.surrogate.warp import IDENTITY, Warp
 
 _SMALLEST_VARIANCE = 1e-10
 
@@ -28,8 +29,8 @@ _SMALLEST_VARIANCE = 1e-10
 class Model:
     """One output: the warp and the parameters, chosen by marginal likelihood, and the data they were chosen on."""
 
-    def __init__(self, layout: KernelLayout) -> None:
-        self.layout = layout
+    def __init__(self, layout: KernelLayout, warps: Sequence[Warp]) -> None:
+        self.layout, self._warps = layout, tuple(warps)
         self.warp: Warp = IDENTITY
         self._thetas: dict[Warp, Floats] = {}
 
@@ -47,7 +48,7 @@ class Model:
             iterations: Most steps of the optimiser.
             choose_warp: Compare the warps; else keep the present one where it can be kept.
         """
-        possible: list[Warp] = [IDENTITY, LOG] if (values > 0).all() else [IDENTITY]
+        possible = [warp for warp in self._warps if warp.takes(values)]
         tried = possible if choose_warp or self.warp not in possible else [self.warp]
         scores = {warp: self._fit_on(warp, x, values, iterations) for warp in tried}
         self.warp = min(scores, key=lambda w: scores[w])

@@ -20,6 +20,7 @@ from edgenas.search.surrogate.improvement import (
 from edgenas.search.surrogate.kernel import KernelLayout
 from edgenas.search.surrogate.model import Known, Model, Posterior, data_weights, predict_mean
 from edgenas.search.surrogate.pool import evolved_pool
+from edgenas.search.surrogate.warp import IDENTITY, LOG
 from edgenas.search.variation import Variation
 
 _POOL_SIZE = 12_000
@@ -114,7 +115,10 @@ class Surrogate(AskTell):
         good = ~results.failed
         self._genes = np.concatenate([self._genes, results.genes[good]])
         self._outputs = np.concatenate([self._outputs, outputs[good]])
-        if len(self._proposed) == len(results):
+        fits = all(m.warp.takes(outputs[good, c]) for c, m in enumerate(self._models))
+        if not fits:
+            self._fit_at = 0
+        if fits and len(self._proposed) == len(results):
             for column, posterior in enumerate(self._posteriors):
                 posterior.resolve(np.where(results.failed, np.nan, outputs[:, column]))
         else:
@@ -145,7 +149,9 @@ class Surrogate(AskTell):
         layout = KernelLayout(
             genes=len(self.space.cardinalities), features=self._encoder.feature_count, starts=self._encoder.starts
         )
-        self._models = [Model(layout) for _ in range(self._outputs.shape[1])]
+        # A margin passes through 0, also where all of the first ones were broken: it has no logarithm.
+        self._models = [Model(layout, (IDENTITY, LOG)) for _ in range(self.objectives)]
+        self._models += [Model(layout, (IDENTITY,)) for _ in range(self.limits)]
         if not self._evolves and members is not None:
             self._pool = members
             self._open = ~self.newcomers.seen.contains(self.newcomers.keys(members))

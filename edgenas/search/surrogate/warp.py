@@ -15,6 +15,10 @@ _LOG_SQRT_2PI = 0.9189385332046727
 class Warp(Protocol):
     """A monotone scale; the model is normal on it."""
 
+    def takes(self, values: Floats) -> bool:
+        """Whether all values have a place on the scale."""
+        ...
+
     def forward(self, values: Floats) -> Floats:
         """Own scale to model scale."""
         ...
@@ -34,6 +38,10 @@ class Warp(Protocol):
 
 class Identity:
     """As it is."""
+
+    def takes(self, values: Floats) -> bool:
+        """Always."""
+        return True
 
     def forward(self, values: Floats) -> Floats:
         """The values."""
@@ -55,6 +63,10 @@ class Identity:
 
 class Log:
     """The logarithm, for positive values."""
+
+    def takes(self, values: Floats) -> bool:
+        """Whether all are positive."""
+        return bool((values > 0).all())
 
     def forward(self, values: Floats) -> Floats:
         """log y."""
