@@ -20,6 +20,7 @@ from edgenas.cli import (
     spaces,
     specialise,
     training,
+    transfer,
 )
 from edgenas.errors import EdgenasError
 
@@ -41,6 +42,7 @@ search.register(app)
 scale.register(app)
 refine.register(app)
 specialise.register(app)
+transfer.register(app)
 configuration.register(app)
 
 USAGE_ERROR = 2

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 RESULT_FILE = "refined.json"
 STATE_FILE = "state.json"
+_MOST_HALVINGS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,8 @@ class Plan:
     Attributes:
         share: Wanted latency as a share of the network's own; None where `budget_ms` is given.
         budget_ms: Wanted latency, ms.
-        step_share: What each step saves at least, as a share of the first network's latency.
+        step_share: What each step saves by the table, as a share of the first network's latency; halved up to three
+            times where no layer has that much left.
         short_steps: Optimiser steps of each proposal.
         finish: Whether the result is trained by the train section at the end.
     """
@@ -307,11 +309,15 @@ def _step(
 
     first = refiner.seed_network.architecture
     delta = refiner.plan.step_share * refiner.predicted_ms(first)
-    proposals = propose(current.architecture, refiner.predicted_ms, delta)
+    proposals: tuple[Proposal, ...] = ()
+    for halving in range(_MOST_HALVINGS + 1):
+        # Near the end no single layer may have a whole step left in it.
+        proposals = proposals or propose(current.architecture, refiner.predicted_ms, delta / 2**halving)
     if not proposals:
         raise BudgetError(
-            explain("no layer can be narrowed any further", got=f"steps of {100 * refiner.plan.step_share:.1f} %",
-                    remedy="Take smaller steps with --step-share, or a larger budget.")
+            explain("no layer can be narrowed any further",
+                    got=f"steps of {100 * refiner.plan.step_share / 2**_MOST_HALVINGS:.2f} % of the latency",
+                    remedy="Take a larger budget, or start from a shallower network.")
         )  # fmt: skip
     trials = folder.file(f"trials-{number:03d}/x").parent
     accuracies = []
