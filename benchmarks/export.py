@@ -40,8 +40,6 @@ PRESETS = (
     "tiny", "edge_lite", "mobilenet_v2", "mnasnet", "mobilenet_v3", "mobilenet_v3_small", "ofa_mobilenet_v3",
     "efficientnet", "mobilenet_v4",
 )  # fmt: skip
-# Above this a file runs so long that latency over fresh sessions would take hours for the large EfficientNets.
-LATENCY_LIMIT_MACS = 1.1e9
 MEMBER_RESOLUTION = 96
 _CALIBRATION_IMAGES = 4
 
@@ -69,7 +67,9 @@ def parity(data: bytes, file_format: str, images: NDArray[np.float32], expected:
     return float(np.abs(open_file(data, file_format)(images) - expected).max() / np.abs(expected).max())
 
 
-def judge_network(architecture: Architecture, protocol: Protocol, *, with_tflite_oracles: bool) -> dict[str, Any]:
+def judge_network(
+    architecture: Architecture, protocol: Protocol, *, with_tflite_oracles: bool, latency_limit_macs: float
+) -> dict[str, Any]:
     """All variants of one network and the oracles' files, measured alternately in one visit."""
     graph, weights, module = prepare(architecture, seed=0)
     images = photographs(architecture)
@@ -90,7 +90,7 @@ def judge_network(architecture: Architecture, protocol: Protocol, *, with_tflite
             entry["convolutions"] = sum(op.kind == "conv" for op in graph.ops)
         results[f"{file_format}_{precision}"] = entry
         models.append(ModelFile(name=f"{file_format}_{precision}", data=data, file_format=file_format))
-    if macs(graph) > LATENCY_LIMIT_MACS:
+    if macs(graph) > latency_limit_macs:
         return results
     found = add_oracles(module, images, expected, results, with_tflite=with_tflite_oracles)
     models += [ModelFile(name=f"oracle_{key}", data=data, file_format=key.split("_")[0]) for key, data in found.items()]
@@ -178,6 +178,13 @@ def main() -> None:
     parser.add_argument(
         "--tflite-oracles", default="all", help="networks that litert_torch exports too (half a minute each), or all"
     )
+    parser.add_argument(
+        "--latency-limit",
+        type=float,
+        default=1100,
+        help="million multiply-accumulates above which neither latency nor oracles are taken: fresh sessions of the "
+        "large EfficientNets take an hour; 0 for none at all",
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     document: dict[str, Any] = {"networks": {}, "members": {}, "left_out": []}
@@ -190,7 +197,12 @@ def main() -> None:
     protocol = Protocol(min_sessions=arguments.sessions, max_sessions=arguments.sessions)
     for name in arguments.networks.split(",") if arguments.networks != "none" else ():
         wanted = arguments.tflite_oracles == "all" or name in arguments.tflite_oracles.split(",")
-        judged = judge_network(published(name), protocol, with_tflite_oracles=wanted and oracles.has_tflite_oracles())
+        judged = judge_network(
+            published(name),
+            protocol,
+            with_tflite_oracles=wanted and oracles.has_tflite_oracles(),
+            latency_limit_macs=1e6 * arguments.latency_limit,
+        )
         document["networks"][name] = judged
         for key, entry in judged.items():
             print(name, key, *(f"{what}={value:.4g}" for what, value in entry.items()), flush=True)

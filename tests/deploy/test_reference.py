@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,12 @@ def test_architecture_weights_and_card_are_of_one_network(name: str) -> None:
     assert architecture == parse_notation(NETWORKS[name])
     assert architecture == load_checkpoint(ROOT / name / "model.safetensors").architecture
     assert load_card(ROOT / name).architecture["digest"] == architecture.digest
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_kept_texts_are_those_that_the_checksums_name(name: str) -> None:
+    for kept in ("card.json", "card.md"):
+        assert hashlib.sha256((ROOT / name / kept).read_bytes()).hexdigest() == sums(ROOT / name)[kept]
 
 
 def test_the_rebuilt_bundle_checks_clean_and_is_of_the_same_identity(pair, images: ImageData) -> None:
