@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from edgenas.cli.configuration import Overrides, find_configuration
 from edgenas.cli.console import print_table, progress_bar
 from edgenas.cli.quantities import milliseconds
 
@@ -32,12 +33,24 @@ def scale(
     out: Annotated[Path | None, typer.Option(help="Folder for the members' JSON documents.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Also write each member's files, untrained.")] = None,
     memory_mib: Annotated[int, typer.Option(min=1, help="Refuse members that need more.")] = 4096,
+    fit: Annotated[str | None, typer.Option(help="Find the growths instead, on this configuration's images.")] = None,
+    by: Annotated[Literal["macs", "latency"], typer.Option(help="What doubles at phi = 1 when fitting.")] = "macs",
+    step: Annotated[float, typer.Option(help="Of the grid when fitting.")] = 0.2,
+    overrides: Overrides = None,
 ) -> None:
-    """Make a family of a network: by phi (compound scaling), or one member for each latency on this device."""
+    """Make a family of a network: by phi (compound scaling), or one member for each latency on this device.
+
+    With --fit: train every point of a grid of growths at phi = 1 and print them, best first.
+    """
     from edgenas.cli.architectures import find_architecture
     from edgenas.errors import InputError, explain
 
     architecture = find_architecture(network)
+    if fit is not None:
+        if phi is not None or targets is not None:
+            raise InputError(explain("--fit finds the growths", remedy="Give --phi or --targets in a second command."))
+        _fit(architecture, fit, by, step, out, overrides or [])
+        return
     if (phi is None) == (targets is None):
         raise InputError(explain("scale needs --phi or --targets, and not both", got=f"phi {phi}, targets {targets}"))
     if phi is not None:
@@ -47,6 +60,33 @@ def scale(
         members = _by_latency(architecture, targets, (alpha, beta, gamma), runtime, precision, threads)
     if out is not None:
         _write(members, out, recipe)
+
+
+def _fit(
+    architecture: Architecture,
+    configuration: str,
+    by: Literal["macs", "latency"],
+    step: float,
+    out: Path | None,
+    overrides: list[str],
+) -> None:
+    from edgenas.config.load import load
+    from edgenas.pipeline.coefficients import RESULT_FILE, fit_coefficients, results_folder
+    from edgenas.pipeline.context import RunContext
+    from edgenas.pipeline.directory import RunDirectory
+
+    folder = results_folder(out, by)
+    settings = load(find_configuration(configuration), overrides)
+    context = RunContext(settings, RunDirectory(path=folder), progress=progress_bar, say=print)
+    rows = []
+    for entry in fit_coefficients(context, architecture, by=by, step=step):
+        point = entry.candidate.coefficients
+        cells = (point.alpha, point.beta, point.gamma, entry.candidate.ratio)
+        rows.append((*(f"{value:.2f}" for value in cells), entry.candidate.architecture.resolution,
+                     *_counts(entry.candidate.architecture), f"{100 * entry.quality:.2f} %"))  # fmt: skip
+    columns = ("alpha", "beta", "gamma", f"{by} at phi 1", "resolution", "MACs", "params", "validation accuracy")
+    print_table(columns, rows)
+    print(f"stored in {folder / RESULT_FILE}")
 
 
 def _counts(architecture: Architecture) -> tuple[str, str]:

@@ -108,8 +108,6 @@ def target_settings(source: RunSettings, other: RunSettings, space: SearchSpace,
         update={
             "name": name,
             "data": data,
-            "compute": other.compute,
-            "threads": other.threads,
             "space": source.space.model_copy(update={"resolutions": resolutions}),
         }
     )
