@@ -41,8 +41,9 @@ class Reinforce(AskTell):
         budget: int,
         initial: int = 16,
         rate: float = 0.1,
-        penalty: float = 10.0,
-        entropy_weight: float = 0.01,
+        penalty: float = 2.5,
+        entropy_weight: float = 0.05,
+        every: int = 8,
         steps: int = 4,
         clip: float | None = None,
         reward: Reward | None = None,
@@ -60,7 +61,8 @@ class Reinforce(AskTell):
             rate: Step of Adam.
             penalty: Weight of |margin| against objectives in units of their spread.
             entropy_weight: Weight of the policy's entropy.
-            steps: Gradient steps after each batch, each on a fresh draw of known networks (REINFORCE), or on the batch
+            every: Results between updates of the policy, however many are asked for at a time.
+            steps: Gradient steps of an update, each on a fresh draw of known networks (REINFORCE), or on the batch
                 and the best known (PPO).
             clip: Ratio at which PPO clips (Schulman 2017, eq. 7); None for REINFORCE.
             reward: Takes the place of the reward above.
@@ -69,6 +71,7 @@ class Reinforce(AskTell):
         self.policy = policy
         self._initial, self._rate, self._penalty = initial, rate, penalty
         self._entropy_weight, self._steps, self._clip, self._reward = entropy_weight, steps, clip, reward
+        self._every, self._waiting = every, 0
         self._variation = Variation(space.cardinalities)
         self._genes: Genes = np.zeros((0, len(space.cardinalities)), dtype=np.int64)
         self._objectives: Floats = np.zeros((0, objectives))
@@ -103,8 +106,10 @@ class Reinforce(AskTell):
         self._genes = np.concatenate([self._genes, results.genes[good]])
         self._objectives = np.concatenate([self._objectives, results.objectives[good]])
         self._margins = np.concatenate([self._margins, margins[good]])
-        if self._evaluated < self._initial or len(self._genes) < 2:
+        self._waiting += len(results)
+        if self._evaluated < self._initial or len(self._genes) < 2 or self._waiting < self._every:
             return
+        self._waiting = 0
         rewards = self.rewards()
         if self._clip is None:
             self._reinforce(rewards)
