@@ -1,0 +1,209 @@
+"""What a finished run is good for afterwards: other devices, other images, a tighter budget; on a handful of digits."""
+
+import dataclasses
+import hashlib
+import json
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgenas.config import load
+from edgenas.config.settings import TargetSection
+from edgenas.errors import BudgetError, DataError, ExportError, InputError, TableError, WeightsError
+from edgenas.latency import read_table, write_table
+from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.directory import RunDirectory
+from edgenas.pipeline.refining import Plan, Refiner, refine, uniform
+from edgenas.pipeline.reopen import open_run
+from edgenas.pipeline.run import run_pipeline
+from edgenas.pipeline.specialising import device_table, specialise
+from edgenas.pipeline.transferring import carry_over, transfer
+
+CONFIGURATION = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
+SMALL = [
+    "latency.networks=8", "latency.validation_networks=0", "latency.force=true", "latency.use_shipped=false",
+    "supernet.epochs=3", "search.evaluations=16", "front.measure=3", "train.epochs=2", "export.recipe=onnx-fp32",
+    "target.budget_share=0.9", "data.train_limit=300", "data.test_limit=100", "search.baseline=false",
+]  # fmt: skip
+HALF = TargetSection(budget_share=0.9)
+
+
+@contextmanager
+def quiet(title: str):
+    yield lambda done, total, what: None
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    run_pipeline(load(CONFIGURATION, [*SMALL, f"output={folder}"]), progress=quiet, say=lambda text: None)
+    return folder / "quickstart"
+
+
+@pytest.fixture
+def source(finished):
+    """The finished run; it must be the same afterwards."""
+    before = _digests(finished)
+    yield open_run(finished, progress=quiet, say=lambda text: None)
+    assert _digests(finished) == before
+
+
+def _own_table(source):
+    return read_table(source.directory.path / "latency" / "table.json")
+
+
+def test_specialise_exports_a_network_of_the_space_within_the_budget(source, tmp_path) -> None:
+    found = specialise(source, _own_table(source), HALF, tmp_path, evaluations=12, measure=3)
+    assert found.file_latency_ms is not None
+    assert found.file_latency_ms <= found.budget_ms
+    assert source.space.contains(found.architecture)
+    assert (tmp_path / "export" / found.file).is_file()
+    document = json.loads((tmp_path / "specialised.json").read_text())
+    assert document["digest"] == found.architecture.digest
+    assert found.from_run == 16
+    with pytest.raises(ExportError, match="exists"):
+        specialise(source, _own_table(source), HALF, tmp_path)
+
+
+def test_a_table_of_a_foreign_device_predicts_and_measures_nothing(source, tmp_path) -> None:
+    table = _own_table(source)
+    foreign = dataclasses.replace(table, device=dataclasses.replace(table.device, cpu="some phone"))
+    found = specialise(source, foreign, HALF, tmp_path, evaluations=12)
+    assert found.file_latency_ms is None
+    assert found.found.predicted_ms * (1 + table.interval.relative) <= found.budget_ms
+    assert "not here" in found.notes[0]
+
+
+def test_a_table_of_another_space_is_refused(source, tmp_path) -> None:
+    table = _own_table(source)
+    entries = dict(list(table.entries.items())[:3])
+    other = dataclasses.replace(table, entries=entries, build=dataclasses.replace(table.build, space_digest="0" * 64))
+    with pytest.raises(TableError, match="of another space"):
+        specialise(source, other, HALF, tmp_path)
+
+
+def test_a_budget_below_the_fastest_network_says_how_fast_it_is(source, tmp_path) -> None:
+    with pytest.raises(BudgetError, match="that is the fastest of"):
+        specialise(source, _own_table(source), TargetSection(budget_ms=1e-6), tmp_path)
+
+
+def test_a_measured_table_is_kept_and_a_named_one_is_read(source, tmp_path) -> None:
+    table = _own_table(source)
+    (tmp_path / "latency").mkdir()
+    write_table(table, tmp_path / "latency" / "ort-fp32.json")
+    kept = device_table(source, tmp_path, table=None, runtime="ort", precision="fp32")
+    named = device_table(source, tmp_path, table=str(tmp_path / "latency" / "ort-fp32.json"), runtime="", precision="")
+    assert kept == named == table
+
+
+def _colours(folder: Path, classes: int) -> Path:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for number in range(classes):
+        (folder / f"class{number}").mkdir(parents=True)
+        for index in range(40):
+            pixels = rng.integers(0, 255, (12, 12, 3), dtype=np.uint8) // 2
+            pixels[..., number % 3] += 100
+            Image.fromarray(pixels).save(folder / f"class{number}" / f"{index}.png")
+    return folder
+
+
+def test_transfer_replaces_head_and_stem_says_so_and_can_be_specialised(finished, source, tmp_path) -> None:
+    said: list[str] = []
+    context = open_run(finished, progress=quiet, say=said.append)
+    photos = _colours(tmp_path / "photos", 3)
+    other = load(CONFIGURATION, ["data.source=folder", f"data.path={photos}", "data.noise_std=0.0"])
+    found = transfer(context, other, tmp_path / "out", epochs=40, networks=8, scratch=True)
+    assert set(found.replaced) == {"stem.conv.weight", "head.classifier.weight", "head.classifier.bias"}
+    assert sum("made anew for 3 classes and 3 channel(s)" in line for line in said) == 3
+    assert len(found.networks) == 8
+    assert found.mean_accuracy > 0.5
+    assert [entry.epochs for entry in found.scratch] == [40]
+    assert (found.saved is None) == (max(entry.mean_accuracy for entry in found.scratch) < found.mean_accuracy)
+    adapted = open_run(tmp_path / "out", progress=quiet, say=said.append)
+    assert adapted.evaluator.evaluate(np.asarray([found.networks[0].genes])).accuracy[0] == found.networks[0].accuracy
+
+
+def test_transfer_onto_the_same_images_keeps_every_weight_and_the_accuracies(source) -> None:
+    from edgenas.supernet import Supernet, load_supernet
+
+    old, _ = load_supernet(source.directory.path / "supernet/supernet.safetensors")
+    new = Supernet(source.space)
+    assert carry_over(old, new, same_classes=True) == ()
+    after = new.shared_weights()
+    assert all(np.array_equal(value.detach(), after[name].detach()) for name, value in old.shared_weights().items())
+
+
+def test_supernets_of_other_blocks_are_not_carried_over(source) -> None:
+    from edgenas.space import load as load_space
+    from edgenas.supernet import Supernet, load_supernet
+
+    old, _ = load_supernet(source.directory.path / "supernet/supernet.safetensors")
+    with pytest.raises(WeightsError):
+        carry_over(old, Supernet(load_space("edge_lite")), same_classes=False)
+
+
+@pytest.fixture
+def by_table(monkeypatch):
+    """A device that does exactly what the table says."""
+    monkeypatch.setattr(
+        Refiner, "measured", lambda self, networks, sessions=None: tuple(self.predicted_ms(each) for each in networks)
+    )
+
+
+@pytest.mark.usefixtures("by_table")
+def test_refine_is_taken_up_and_meets_its_goal(finished, source, tmp_path) -> None:
+    settings = source.settings.model_copy(update={"train": source.settings.train.model_copy(update={"epochs": 1})})
+    said: list[str] = []
+    context = RunContext(settings, RunDirectory(path=tmp_path), progress=quiet, say=said.append)
+    plan = Plan(share=0.97, step_share=0.03, short_steps=2)
+    found = refine(context, finished / "model.safetensors", plan, table=_own_table(source))
+    assert found.steps
+    assert found.steps[-1].measured_share <= 0.97 < min([1.0, *(step.measured_share for step in found.steps[:-1])])
+    assert found.steps[-1].digest == found.architecture.digest
+    said.clear()
+    again = refine(context, finished / "model.safetensors", plan, table=_own_table(source))
+    assert (again.steps, again.accuracy) == (found.steps, found.accuracy)
+    assert not any("step 1" in line for line in said)
+
+
+@pytest.mark.usefixtures("by_table")
+def test_impossible_refinements_are_refused(finished, source, tmp_path) -> None:
+    context = RunContext(source.settings, RunDirectory(path=tmp_path), progress=quiet, say=lambda text: None)
+    with pytest.raises(InputError, match="one goal"):
+        Plan()
+    with pytest.raises(InputError, match="between 0 and 1"):
+        Plan(share=1.2)
+    with pytest.raises(BudgetError, match="cannot narrow"):
+        refine(context, finished / "model.safetensors", Plan(share=0.01), table=_own_table(source))
+    with pytest.raises(BudgetError, match="within the budget already"):
+        refine(context, finished / "model.safetensors", Plan(budget_ms=100.0), table=_own_table(source))
+    photos = _colours(tmp_path / "photos", 3)
+    update = {"source": "folder", "path": str(photos), "noise_std": 0.0}
+    other = source.settings.model_copy(update={"data": source.settings.data.model_copy(update=update)})
+    with pytest.raises(DataError, match="not those of the network"):
+        refine(
+            RunContext(other, RunDirectory(path=tmp_path), progress=quiet, say=print), finished / "model.safetensors",
+            Plan(share=0.9), table=_own_table(source),
+        )  # fmt: skip
+
+
+def test_a_uniform_narrowing_carries_weights_that_fit(finished) -> None:
+    from edgenas.arch import lower
+    from edgenas.arch.weights import check_weights
+    from edgenas.nn import load_checkpoint
+
+    seed = load_checkpoint(finished / "model.safetensors")
+    network, weights = uniform(seed.architecture, seed.weights, 0.5)
+    check_weights(lower(network), weights)
+    assert network.digest != seed.architecture.digest
+    same, kept = uniform(seed.architecture, seed.weights, 1.0)
+    assert same == seed.architecture
+    assert all(np.array_equal(kept[name], seed.weights[name]) for name in kept)
