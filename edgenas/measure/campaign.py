@@ -98,13 +98,24 @@ def typical_reference_ms(kept: SampleFile) -> float:
 
 
 def visit_noise(kept: SampleFile, codes: Sequence[tuple[int, ...]]) -> float:
-    """Relative standard deviation of a network's ratio between undisturbed visits; NaN without two of any network."""
+    """Relative standard deviation of a network's ratio between visits; NaN without two visits of any network.
+
+    Disturbed visits are left out where two others of a network remain; where the machine disturbed nearly all, they
+    are what there is, and their noise is the truth about the table.
+    """
+    typical = typical_reference_ms(kept)
+    every = [visits_of(kept, code) for code in codes]
+    steady = [[visit for visit in found if not disturbed(visit, typical)] for found in every]
+    noise = _pooled_deviation(steady)
+    return _pooled_deviation(every) if math.isnan(noise) else noise
+
+
+def _pooled_deviation(visits: Sequence[Sequence[Visit]]) -> float:
+    """Standard deviation of log ratios within networks, pooled; NaN without two visits of any network."""
     squares: list[float] = []
     freedom = 0
-    typical = typical_reference_ms(kept)
-    for code in codes:
-        found = visits_of(kept, code)
-        ratios = np.log([visit.ratio for visit in found if not disturbed(visit, typical)])
+    for found in visits:
+        ratios = np.log([visit.ratio for visit in found])
         if len(ratios) > 1:
             squares.append(float(((ratios - ratios.mean()) ** 2).sum()))
             freedom += len(ratios) - 1
