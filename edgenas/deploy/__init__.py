@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from edgenas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgenas.deploy.bundle import Images, export_bundle
@@ -46,8 +47,4 @@ _NAMES = {
     "recipe_names": "recipe",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name in _NAMES:
-        return getattr(import_module(f"edgenas.deploy.{_NAMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _NAMES)

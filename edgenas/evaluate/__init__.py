@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from edgenas.evaluate.protocol import Estimates, Evaluator
+from edgenas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgenas.evaluate.counts import CountEvaluator
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgenas.evaluate.inherited import InheritedEvaluator
     from edgenas.evaluate.judge import Judged, Validation, stratified_networks, validate_estimators
     from edgenas.evaluate.latency import MeasuredLatencyEvaluator, TableLatencyEvaluator
+    from edgenas.evaluate.parts import part_validation
     from edgenas.evaluate.ranking import Agreement, Margin, agreement, cost_bands, kendall, margin, spearman
     from edgenas.evaluate.scores import SCORES
     from edgenas.evaluate.trained import TrainedEvaluator, Training
@@ -36,6 +37,7 @@ _LAZY = {
     "cost_bands": "ranking",
     "kendall": "ranking",
     "margin": "ranking",
+    "part_validation": "parts",
     "spearman": "ranking",
     "stratified_networks": "judge",
     "validate_estimators": "judge",
@@ -61,13 +63,10 @@ __all__ = [
     "cost_bands",
     "kendall",
     "margin",
+    "part_validation",
     "spearman",
     "stratified_networks",
     "validate_estimators",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _LAZY:
-        return getattr(import_module(f"edgenas.evaluate.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _LAZY)

@@ -1,7 +1,8 @@
 """Studies: what is wanted of a search, what was found, and where it is kept."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from edgenas.lazy import lazy_names
 from edgenas.study.results import Result, Results
 from edgenas.study.study import Evaluate, History, Identify, Progress, Study
 from edgenas.study.values import Budget, Context, Evaluation, Failure, Limit, Metric, Objective, Outcome
@@ -29,11 +30,5 @@ __all__ = [
     "open_store",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load the store on first use: SQLAlchemy takes a fifth of a second to import, and a searcher needs none."""
-    if name in ("Store", "open_store"):
-        from edgenas.study import store
-
-        return getattr(store, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# SQLAlchemy takes a fifth of a second to import, and a searcher needs none.
+__getattr__ = lazy_names(__name__, {"Store": "store", "open_store": "store"})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from edgenas.lazy import lazy_names
 from edgenas.train.curves import HalvingResult, LearningCurve
 from edgenas.train.halving import (
     AsynchronousHalving,
@@ -53,8 +53,4 @@ _TORCH_NAMES = {
     "recalibrate": "averaging",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name in _TORCH_NAMES:
-        return getattr(import_module(f"edgenas.train.{_TORCH_NAMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _TORCH_NAMES)
