@@ -1,15 +1,17 @@
 """How well does every estimate of quality order networks, beside their MACs, and what does it cost?
 
     python benchmarks/estimators.py --data digits --json OUT
-    python benchmarks/estimators.py --data npz:DIR --minutes 60 --json OUT
+    python benchmarks/estimators.py --data npz:DIR --minutes 60 --folder STATE --json OUT
 
 Networks spread over the range of costs are trained stand-alone with two seeds; each estimator's order is held against
-the mean test accuracy of those trainings. Prints the judge's table and writes everything as JSON:
-`estimators[name] = {spearman, spearman_low, spearman_high, spearman_within_bands, kendall, gap_points,
-seconds_per_network}`, with `macs`, `params` and `seed_against_seed` (the ceiling) among the names.
+the mean accuracy of those trainings, on validation images that no estimator sees; test images are not looked at.
+Prints the judge's table and writes everything as JSON: `estimators[name] = {spearman, spearman_low, spearman_high,
+spearman_within_bands, kendall, gap_points, seconds_per_network}`, with `macs`, `params` and `seed_against_seed` (the
+ceiling) among the names. The first of `--supernets` is called `supernet`.
 
-A budget in minutes is parted: 60 % for the stand-alone trainings (their steps follow from a trial of three networks),
-30 % for the supernets, the rest for judging. Trainings are kept in `--folder`, so that a run can be taken up.
+A budget in minutes (of one core) is parted: 45 % for the stand-alone trainings, 50 % for the supernets, the rest for
+judging. How many steps that makes follows from a trial of each, so that supernets of any scheme cost the same; the
+steps are kept in `--folder` with all finished work, so that a run can be taken up.
 """
 
 from __future__ import annotations
@@ -26,7 +28,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgenas.data import AugmentSettings, DataSettings, ImageData, Preprocessing, fit_preprocessing, load, parse_source
+from edgenas.data import (
+    ArraySplit,
+    AugmentSettings,
+    DataSettings,
+    ImageData,
+    Preprocessing,
+    fit_preprocessing,
+    load,
+    parse_source,
+)
 from edgenas.evaluate import (
     SCORES,
     Evaluator,
@@ -34,13 +45,22 @@ from edgenas.evaluate import (
     TrainedEvaluator,
     Validation,
     ZeroCostEvaluator,
+    part_validation,
     stratified_networks,
     validate_estimators,
 )
 from edgenas.nn import build
 from edgenas.space import SearchSpace, read, with_task
 from edgenas.space import load as load_space
-from edgenas.supernet import SCHEMES, Supernet, SupernetEvaluator, SupernetSettings, train_supernet
+from edgenas.supernet import (
+    SCHEMES,
+    Supernet,
+    SupernetEvaluator,
+    SupernetSettings,
+    load_supernet,
+    save_supernet,
+    train_supernet,
+)
 from edgenas.train import TrainSettings, fit
 
 SMALL_COLOUR = """
@@ -60,7 +80,36 @@ stages:
 
 DIGITS_STEPS = 300
 DIGITS_SUPERNET_SECONDS = 25.0
-TRAINING_SHARE, SUPERNET_SHARE = 0.6, 0.3
+TRAINING_SHARE, SUPERNET_SHARE = 0.45, 0.5
+JUDGED_IMAGES = 2000
+TRIAL_STEPS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One supernet to train.
+
+    Attributes:
+        name: As it was asked for: `cycle`, or `cycle*3` for three times the cost.
+        scheme: Of the training.
+        factor: Its cost over that of the others.
+    """
+
+    name: str
+    scheme: str
+    factor: float
+
+    @classmethod
+    def parse(cls, text: str) -> Variant:
+        """Read `scheme` or `scheme*factor`."""
+        scheme, _, factor = text.partition("*")
+        if scheme not in SCHEMES:
+            raise argparse.ArgumentTypeError(f"unknown scheme {scheme}; allowed: {', '.join(SCHEMES)}")
+        return cls(name=text, scheme=scheme, factor=float(factor or 1))
+
+    def settings(self, recipe: TrainSettings) -> SupernetSettings:
+        """Return the settings of its training; a sandwich distils in the second half, as late as it helps."""
+        return SupernetSettings(scheme=self.scheme, distil_after=0.5, train=recipe)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,76 +117,141 @@ class Plan:
     """What is run.
 
     Attributes:
-        data, space: Images and networks.
-        recipe: Of stand-alone trainings.
-        supernet: Recipe of supernets; `seconds` each.
+        seen, truth: Images for estimators and for the truth.
+        space: Networks.
+        recipe: Of all trainings, but for their steps.
+        steps: Of a stand-alone training.
+        supernet_steps: By variant.
     """
 
-    data: ImageData
+    seen: ImageData
+    truth: ImageData
     space: SearchSpace
     recipe: TrainSettings
-    supernet: TrainSettings
+    steps: int
+    supernet_steps: dict[str, int]
 
 
-def plan_digits(options: argparse.Namespace) -> Plan:
-    """Handwritten digits with noise, 8 x 8."""
-    data = load(DataSettings(source="digits", noise_std=0.1, validation_fraction=0.25, test_fraction=0.25))
-    recipe = TrainSettings(epochs=None, steps=DIGITS_STEPS, learning_rate=1e-2)
-    seconds = DIGITS_SUPERNET_SECONDS if options.minutes is None else options.minutes * 60 * SUPERNET_SHARE
-    supernet = replace(recipe, steps=None, seconds=seconds / (1 if options.minutes is None else len(options.schemes)))
-    return Plan(data=data, space=load_space(options.space or "tiny"), recipe=recipe, supernet=supernet)
+def load_digits() -> tuple[ImageData, SearchSpace, TrainSettings]:
+    """Handwritten digits with noise, 8 x 8; nothing here needs test images, so that validation has most."""
+    data = load(DataSettings(source="digits", noise_std=0.1, validation_fraction=0.48, test_fraction=0.02))
+    return data, load_space("tiny"), TrainSettings(epochs=None, steps=DIGITS_STEPS, learning_rate=1e-2)
 
 
-def plan_arrays(options: argparse.Namespace, path: str) -> Plan:
+def load_arrays(path: str, train_limit: int) -> tuple[ImageData, SearchSpace, TrainSettings]:
     """Array files in the form of CIFAR-10, 32 x 32."""
-    limits = {"train_limit": options.train_limit, "validation_limit": 2000, "test_limit": 5000}
+    limits = {"train_limit": train_limit, "validation_limit": 3 * JUDGED_IMAGES, "test_limit": 100}
     data = load(DataSettings(source="npz", path=path, **limits))
-    space = load_space(options.space) if options.space else read(SMALL_COLOUR)
-    space = with_task(space, classes=len(data.classes), in_channels=data.channels, resolutions=[data.resolution])
-    minutes = 60.0 if options.minutes is None else options.minutes
+    space = for_images(read(SMALL_COLOUR), data)
     augment = AugmentSettings(crop_padding=2, flip=True)
-    recipe = TrainSettings(epochs=None, steps=1, learning_rate=5e-3, weight_decay=0.05, augment=augment)
-    per_training = minutes * 60 * TRAINING_SHARE / (options.networks * options.seeds)
-    steps = options.steps or max(20, round(per_training / trial_step_seconds(space, data, recipe)))
-    seconds = minutes * 60 * SUPERNET_SHARE / len(options.schemes)
-    return Plan(
-        data=data,
-        space=space,
-        recipe=replace(recipe, steps=steps),
-        supernet=replace(recipe, steps=None, seconds=seconds),
-    )
+    return data, space, TrainSettings(epochs=None, steps=1, learning_rate=5e-3, weight_decay=0.05, augment=augment)
 
 
-def trial_step_seconds(space: SearchSpace, data: ImageData, recipe: TrainSettings) -> float:
-    """Time of a step of stand-alone training, mean over networks of the range of costs."""
+def for_images(space: SearchSpace, data: ImageData) -> SearchSpace:
+    """Return a space with the classes, channels and size of images."""
+    return with_task(space, classes=len(data.classes), in_channels=data.channels, resolutions=[data.resolution])
+
+
+def make_plan(options: argparse.Namespace) -> Plan:
+    """Decide what is run, or read what was decided when the work was begun."""
+    source, path = parse_source(options.data)
+    if source == "digits":
+        data, space, recipe = load_digits()
+        truth_share = 0.5
+    else:
+        data, space, recipe = load_arrays(path or "", options.train_limit)
+        truth_share = 2 / 3
+    if options.space:
+        space = for_images(load_space(options.space), data)
+    seen, truth = part_validation(data, truth_share=truth_share)
+    file = None if options.folder is None else options.folder / "steps.json"
+    known = json.loads(file.read_text()) if file is not None and file.is_file() else {}
+    steps = known.get("training") or training_steps(options, space, data, recipe, fixed=source == "digits")
+    seconds = known.get("supernet_seconds") or supernet_seconds(options)
+    supernets = dict(known.get("supernets", {}))
+    for variant in options.supernets:
+        if variant.name not in supernets:
+            supernets[variant.name] = supernet_steps(variant, seconds, space, seen, recipe)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"training": steps, "supernet_seconds": seconds, "supernets": supernets}))
+    return Plan(seen=seen, truth=truth, space=space, recipe=recipe, steps=steps, supernet_steps=supernets)
+
+
+def training_steps(
+    options: argparse.Namespace, space: SearchSpace, data: ImageData, recipe: TrainSettings, *, fixed: bool
+) -> int:
+    """Steps of a stand-alone training that spend its share of the budget, by a trial of five networks."""
+    if options.steps or (fixed and options.minutes is None):
+        return int(options.steps or DIGITS_STEPS)
     preprocessing = fit_preprocessing(data.train)
-    trial = replace(recipe, steps=12, evaluate_every=10**9)
-    seconds = []
-    for genes in stratified_networks(space, 5, np.random.default_rng(0)):
-        small = replace(data, validation=replace(data.validation, **_first(data.validation, 64)))  # type: ignore[type-var]
-        found = fit(build(space.decode(genes)), small, trial, preprocessing=preprocessing)
-        seconds.append(found.seconds / found.steps)
-    return float(np.mean(seconds))
+    trial = replace(recipe, steps=TRIAL_STEPS, evaluate_every=10**9)
+    few = replace(data, validation=ArraySplit(images=data.test.read(np.arange(10)), labels=data.test.labels[:10]))
+    before = time.process_time()
+    networks = stratified_networks(space, 5, np.random.default_rng(0))
+    for genes in networks:
+        fit(build(space.decode(genes)), few, trial, preprocessing=preprocessing)
+    per_step = (time.process_time() - before) / (TRIAL_STEPS * len(networks))
+    wanted = options.minutes * 60 * TRAINING_SHARE / (options.networks * options.seeds)
+    return max(20, round(wanted / per_step))
 
 
-def _first(split: Any, count: int) -> dict[str, Any]:
-    return {"images": split.images[:count], "labels": split.labels[:count]}
+def supernet_seconds(options: argparse.Namespace) -> float:
+    """Processor time that a supernet of factor 1 gets."""
+    if options.minutes is None:
+        return DIGITS_SUPERNET_SECONDS
+    return float(options.minutes * 60 * SUPERNET_SHARE / max(1, sum(each.factor for each in options.supernets)))
+
+
+def supernet_steps(
+    variant: Variant, seconds: float, space: SearchSpace, data: ImageData, recipe: TrainSettings
+) -> int:
+    """Steps of a supernet that spend some seconds, by a trial spread over its schedule."""
+    settings = variant.settings(replace(recipe, steps=2 * TRIAL_STEPS))
+    before = time.process_time()
+    train_supernet(Supernet(space), data, settings)
+    per_step = (time.process_time() - before) / (2 * TRIAL_STEPS)
+    return max(20, round(seconds * variant.factor / per_step))
 
 
 def supernet_estimators(plan: Plan, preprocessing: Preprocessing, options: argparse.Namespace) -> list[Evaluator]:
-    """Train one supernet per scheme."""
+    """Train the supernets, or take up the finished ones."""
     found: list[Evaluator] = []
-    for scheme in options.schemes:
-        supernet = Supernet(plan.space, generator=torch.Generator().manual_seed(options.seed))
-        recipe = replace(plan.supernet, seed=options.seed, averaging_decay=options.averaging)
-        settings = SupernetSettings(scheme=scheme, train=recipe)
-        result = train_supernet(supernet, plan.data, settings, preprocessing=preprocessing, progress=show)
-        loss = result.history[-1].train_loss
-        say(f"supernet, {scheme}: {result.steps} steps in {result.seconds:.0f} s, last loss {loss:.3f}")
-        evaluator = SupernetEvaluator(supernet, plan.data, result.preprocessing)
-        name = "supernet" if scheme == options.schemes[0] else f"supernet_{scheme}"
-        found.append(InheritedEvaluator(evaluator, name=name, preparation_seconds=result.seconds))
+    for number, variant in enumerate(options.supernets):
+        supernet, prepared, seconds = trained_supernet(variant, plan, preprocessing, options)
+        evaluator = SupernetEvaluator(supernet, plan.seen, prepared, images=JUDGED_IMAGES)
+        name = f"supernet_{variant.name}" if number else "supernet"
+        found.append(InheritedEvaluator(evaluator, name=name, preparation_seconds=seconds))
     return found
+
+
+def trained_supernet(
+    variant: Variant, plan: Plan, preprocessing: Preprocessing, options: argparse.Namespace
+) -> tuple[Supernet, Preprocessing, float]:
+    """Train one supernet; return it with its preprocessing and the seconds of processor time."""
+    steps = plan.supernet_steps[variant.name]
+    stem = f"{variant.name.replace('*', '-')}-{options.seed}"
+    file = None if options.folder is None else options.folder / f"{stem}.safetensors"
+    if file is not None and file.is_file():
+        supernet, prepared = load_supernet(file, space=plan.space)
+        return supernet, prepared, float(file.with_suffix(".json").read_text())
+    supernet = Supernet(plan.space, generator=torch.Generator().manual_seed(options.seed))
+    recipe = replace(plan.recipe, steps=steps, seed=options.seed, averaging_decay=options.averaging)
+    before = time.process_time()
+    result = train_supernet(
+        supernet,
+        plan.seen,
+        variant.settings(recipe),
+        preprocessing=preprocessing,
+        progress=show,
+        checkpoint_dir=None if options.folder is None else options.folder / stem,
+    )
+    seconds = time.process_time() - before
+    say(f"supernet, {variant.name}: {result.steps} steps in {seconds:.0f} s, loss {result.history[-1].train_loss:.3f}")
+    if file is not None:
+        file.with_suffix(".json").write_text(f"{seconds:.1f}")
+        save_supernet(file, supernet, result.preprocessing)
+    return supernet, result.preprocessing, seconds
 
 
 def as_json(validation: Validation, plan: Plan, options: argparse.Namespace, seconds: float) -> dict[str, Any]:
@@ -163,13 +277,16 @@ def as_json(validation: Validation, plan: Plan, options: argparse.Namespace, sec
         "seconds_per_network": validation.training_seconds,
     }
     return {
-        "data": options.data,
+        "data": options.data.partition(":")[0],
         "space": plan.space.name,
         "networks": len(validation.genes),
         "seeds": options.seeds,
-        "schemes": list(options.schemes),
-        "training_steps": plan.recipe.steps,
-        "supernet_seconds": plan.supernet.seconds,
+        "train_images": len(plan.seen.train),
+        "judged_images": min(JUDGED_IMAGES, len(plan.seen.validation)),
+        "truth_images": len(plan.truth.validation),
+        "training_steps": plan.steps,
+        "supernet": options.supernets[0].name if options.supernets else None,
+        "supernet_steps": plan.supernet_steps,
         "machine": platform.processor() or platform.machine(),
         "torch": torch.__version__,
         "seconds": seconds,
@@ -201,7 +318,7 @@ def table(validation: Validation) -> str:
 
 def say(text: str) -> None:
     """Print a line over the progress line."""
-    print(f"\r{text:<70}", flush=True)
+    print(f"\r{text:<70}" if sys.stderr.isatty() else text, flush=True)
 
 
 def show(done: int, total: int, what: str) -> None:
@@ -210,37 +327,51 @@ def show(done: int, total: int, what: str) -> None:
         print(f"\r{what}: {done} of {total}          ", end="", file=sys.stderr, flush=True)
 
 
-def main() -> None:
-    """Run the benchmark."""
+def read_options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="digits", help="digits, or npz:DIR")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--minutes", type=float, help="whole budget; digits: a fixed small one")
     parser.add_argument("--networks", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--schemes", type=lambda text: text.split(","), default=["cycle", "single_path", "sandwich"])
+    parser.add_argument(
+        "--supernets",
+        type=lambda text: [Variant.parse(part) for part in text.split(",") if part],
+        default=[Variant.parse(name) for name in ("cycle", "single_path", "sandwich")],
+        help="schemes, each with an optional factor to its cost: cycle*3,fair",
+    )
     parser.add_argument("--space", help="preset or YAML file")
     parser.add_argument("--steps", type=int, help="of a stand-alone training; from the budget where left out")
-    parser.add_argument("--train-limit", type=int, default=20_000)
+    parser.add_argument("--train-limit", type=int, default=12_000)
     parser.add_argument("--averaging", type=float, help="decay of the averaged supernet weights")
-    parser.add_argument("--folder", type=Path, help="where finished trainings are kept")
+    parser.add_argument("--folder", type=Path, help="where finished work is kept")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    unknown = sorted(set(options.schemes) - set(SCHEMES))
-    if unknown:
-        parser.error(f"unknown scheme {unknown[0]}; allowed: {', '.join(SCHEMES)}")
+    if options.minutes is None and not options.data.startswith("digits"):
+        options.minutes = 60.0
+    return options
+
+
+def main() -> None:
+    """Run the benchmark."""
+    options = read_options()
     torch.set_num_threads(options.threads)
     started = time.perf_counter()
-    source, path = parse_source(options.data)
-    plan = plan_digits(options) if source == "digits" else plan_arrays(options, path or "")
-    preprocessing = fit_preprocessing(plan.data.train)
-    trained = TrainedEvaluator(
-        plan.space, plan.data, plan.recipe, preprocessing, judge_test=True, folder=options.folder
-    )
-    say(f"{plan.space.name}: {options.networks} networks, {plan.recipe.steps} steps each, {options.seeds} seeds")
+    plan = make_plan(options)
+    preprocessing = fit_preprocessing(plan.truth.train)
+    recipe = replace(plan.recipe, steps=plan.steps)
+    trained = TrainedEvaluator(plan.space, plan.truth, recipe, preprocessing, folder=options.folder)
+    say(f"{plan.space.name}: {options.networks} networks, {plan.steps} steps each, {options.seeds} seeds")
+    say(f"steps of supernets: {plan.supernet_steps}")
+    if options.folder is not None:
+        networks = stratified_networks(plan.space, options.networks, np.random.default_rng(options.seed))
+        for number in range(options.seeds):
+            for genes in networks:
+                trained.train(genes, seed=number)
     estimators = supernet_estimators(plan, preprocessing, options)
-    estimators += [ZeroCostEvaluator(name, plan.space, plan.data, preprocessing) for name in SCORES]
+    estimators += [ZeroCostEvaluator(name, plan.space, plan.seen, preprocessing) for name in SCORES]
     validation = validate_estimators(
         plan.space,
         estimators,

@@ -13,6 +13,7 @@ PrecisionName = Literal["fp32", "int8"]
 StrategyName = Literal[
     "random", "nsga2", "ageing", "pareto_local_search", "surrogate", "reinforce", "reinforce_lstm", "ppo"
 ]
+RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
 Metric = Literal["accuracy", "latency_ms", "macs", "params"]
 
 
@@ -100,7 +101,7 @@ class AugmentSection(Section):
 class SupernetSection(Section):
     """Training of the shared weights that judge candidates."""
 
-    scheme: Literal["single_path", "cycle", "sandwich", "progressive"] = "cycle"
+    scheme: Literal["single_path", "fair", "cycle", "sandwich", "progressive"] = "cycle"
     random_members: Annotated[int, Field(ge=0)] = Field(2, description="Of a sandwich step.")
     distillation_weight: float = Field(1.0, ge=0, le=1, description="Of a sandwich step.")
     distil_after: float = Field(0.0, ge=0, le=1, description="Share of the training before a sandwich distils.")
@@ -125,6 +126,12 @@ class SearchSection(Section):
     strategy: StrategyName = "nsga2"
     evaluations: Positive = Field(300, description="Distinct networks to judge.")
     objectives: list[Metric] = Field(default=["accuracy", "latency_ms", "macs"], min_length=1)
+    reward: RewardName | None = Field(
+        None, description="Of reinforce, reinforce_lstm and ppo; the Pareto rank of all objectives if left out."
+    )
+    latency: Literal["table", "measured"] = Field(
+        "table", description="Latency of candidates: predicted by the table, or each measured on the device."
+    )
     baseline: bool = Field(True, description="Run random search at equal cost beside it, for the report.")
     store: str | None = Field(
         None, description="SQLAlchemy URL or file shared between runs; the run's own if left out."

@@ -1,8 +1,9 @@
 """The judge: how well does each estimator order networks, beside their MACs, and what does it cost.
 
 Networks are spread evenly over the range of costs, trained stand-alone with several seeds, and every estimator's
-order is held against the mean accuracy of those trainings on the test images. Estimators that learn look at
-validation images, so none is flattered by images that it shares with the truth; nothing is chosen by this result.
+order is held against the mean accuracy of those trainings. The images of that accuracy are a part of the validation
+images that no estimator sees (`part_validation`), so none is flattered by images that it shares with the truth; and
+since the result decides which estimator is used, the test images have no say in it.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Validation:
         genes: (N, D) networks, cheapest first.
         macs: (N,) of them.
         bands: (N,) number of the cost band of each.
-        accuracy: (N, S) test accuracy of the stand-alone trainings, one column per seed.
+        accuracy: (N, S) accuracy of the stand-alone trainings, one column per seed.
         training_seconds: Of one stand-alone training, mean.
         ceiling: Spearman's rho between two seeds (mean over pairs): what one training says about another; None for
             one seed.
@@ -119,7 +120,8 @@ def validate_estimators(
     Args:
         space: Whose networks.
         estimators: To be judged; MACs and parameters are added.
-        trained: Trains networks stand-alone and records their test accuracy (`judge_test`).
+        trained: Trains networks stand-alone; its validation images are the truth's part of `part_validation`, the
+            estimators have the other part.
         networks: N, at least 3 a band.
         seeds: S trainings of each.
         bands: Bands of cost within which order is judged too.
@@ -207,9 +209,7 @@ def _truth(
             except TrainingError as error:
                 notes.append(f"Network {index} is left out, its training failed: {error}")
             else:
-                if training.test_accuracy is None:
-                    raise InputError(explain("the trainings hold no test accuracy", remedy="Train with judge_test."))
-                accuracy[index, seed] = training.test_accuracy
+                accuracy[index, seed] = training.validation_accuracy
                 seconds.append(training.seconds)
             if progress is not None:
                 progress(index * seeds + seed + 1, len(genes) * seeds, "training networks stand-alone")

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from edgenas.arch import Architecture
 from edgenas.data import ImageData, Preprocessing
-from edgenas.data.values import Split
 from edgenas.errors import StoreError, TrainingError, explain
 from edgenas.evaluate.protocol import Estimates, Genes, Progress
 from edgenas.nn import build
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
-from edgenas.train import TrainSettings, evaluate, fit
+from edgenas.train import TrainSettings, fit
 from edgenas.train.checkpoint import write_atomically
 
 
@@ -34,7 +33,6 @@ class Training:
         digest: Of the network.
         seed: Of the training.
         validation_accuracy: In [0, 1].
-        test_accuracy: In [0, 1]; None where nobody asked for it.
         seconds: Wall-clock time.
         steps: Optimiser steps.
     """
@@ -42,13 +40,12 @@ class Training:
     digest: str
     seed: int
     validation_accuracy: float
-    test_accuracy: float | None
     seconds: float
     steps: int
 
 
 class TrainedEvaluator:
-    """Trains every network from scratch, once per seed, and judges it on validation images.
+    """Trains every network from scratch, once per seed, and judges it on validation images, never on test images.
 
     Finished trainings are kept in a folder and never repeated; a network whose training fails is NaN.
     """
@@ -65,7 +62,6 @@ class TrainedEvaluator:
         preprocessing: Preprocessing,
         *,
         seeds: int = 1,
-        judge_test: bool = False,
         folder: Path | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -77,12 +73,11 @@ class TrainedEvaluator:
             settings: The recipe; its seed is the first of `seeds` consecutive ones.
             preprocessing: Of the images; its resolution is replaced by each network's.
             seeds: Trainings of each network.
-            judge_test: Whether test accuracy is recorded too: for comparing estimators, never for choosing.
             folder: Where finished trainings are kept; None keeps none.
             device: Where to train.
         """
         self._space, self._data, self._settings = space, data, settings
-        self._preprocessing, self._seeds, self._judge_test = preprocessing, seeds, judge_test
+        self._preprocessing, self._seeds = preprocessing, seeds
         self._folder, self._device = folder, torch.device(device)
 
     def evaluate(self, genes: Genes, *, progress: Progress | None = None) -> Estimates:
@@ -129,16 +124,12 @@ class TrainedEvaluator:
             digest=architecture.digest,
             seed=seed,
             validation_accuracy=found.validation_accuracy,
-            test_accuracy=self._test(module, self._data.test, preprocessing) if self._judge_test else None,
             seconds=time.perf_counter() - started,
             steps=found.steps,
         )
         if file is not None:
             _write(file, training)
         return training
-
-    def _test(self, module: torch.nn.Module, split: Split, preprocessing: Preprocessing) -> float:
-        return evaluate(module, split, preprocessing, device=self._device).value
 
     def _file(self, architecture: Architecture, settings: TrainSettings) -> Path | None:
         if self._folder is None:
@@ -148,7 +139,6 @@ class TrainedEvaluator:
             "settings": {key: value for key, value in settings.to_dict().items() if key != "workers"},
             "data": self._data.digest,
             "preprocessing": self._preprocessing.to_dict(),
-            "test": self._judge_test,
         }
         text = json.dumps(identity, sort_keys=True)
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgenas.pipeline.context import RunContext
-from edgenas.pipeline.sharing import TRAINING_FILE
+from edgenas.pipeline.sharing import TRAINING_FILE, load_evaluator
 from edgenas.pipeline.training import train_settings
 
 VALIDATION_FILE = "estimators.json"
@@ -16,7 +16,8 @@ VALIDATION_FILE = "estimators.json"
 def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -> dict[str, Any]:
     """Train networks of a run's space stand-alone and judge the supernet and the zero-cost scores by them.
 
-    Finished trainings are kept in the run directory, so a killed validation goes on where it was.
+    The truth is judged on one half of the run's validation images, estimators see the other half; test images are
+    not looked at. Finished trainings are kept in the run directory, so a killed validation goes on where it was.
 
     Args:
         context: Of the run.
@@ -35,24 +36,25 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         InheritedEvaluator,
         TrainedEvaluator,
         ZeroCostEvaluator,
+        part_validation,
         validate_estimators,
     )
 
-    device, space, data = context.compute_device, context.space, context.data
+    device, space = context.compute_device, context.space
+    seen, truth = part_validation(context.data, seed=context.seed("estimators images"))
     # The stand-alone networks start from random weights: the truth must know nothing of the supernet.
     trained = TrainedEvaluator(
         space,
-        data,
+        truth,
         train_settings(context.settings.train, seed=context.seed("estimators"), workers=context.threads),
         context.preprocessing,
-        judge_test=True,
         folder=context.directory.file("estimators/training").parent,
         device=device,
     )
     spent = context.directory.read_json(TRAINING_FILE)["seconds"]
     estimators: list[Evaluator] = [
-        InheritedEvaluator(context.evaluator, preparation_seconds=spent),
-        *(ZeroCostEvaluator(name, space, data, context.preprocessing, device=device) for name in SCORES),
+        InheritedEvaluator(load_evaluator(context, data=seen), preparation_seconds=spent),
+        *(ZeroCostEvaluator(name, space, seen, context.preprocessing, device=device) for name in SCORES),
     ]
     with context.progress("validate estimators") as report:
         found = validate_estimators(
@@ -65,7 +67,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
             rng=np.random.default_rng(context.seed("estimators networks")),
             progress=report,
         )
-    document = found.to_dict()
+    document = {**found.to_dict(), "images": {"seen": len(seen.validation), "truth": len(truth.validation)}}
     document["estimators"] = [flat_entry(entry) for entry in document["estimators"]]
     context.directory.write_json(VALIDATION_FILE, document)
     return document

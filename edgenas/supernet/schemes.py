@@ -55,11 +55,29 @@ def members_of_step(space: SearchSpace, settings: SupernetSettings, *, step: int
     if settings.scheme == "sandwich":
         genes = [space.largest(), space.smallest(), *space.sample(settings.random_members, rng)]
         return Members(genes, teacher=settings.distillation_weight > 0 and share >= settings.distil_after)
+    if settings.scheme == "fair":
+        return Members([_fair(space, settings.train.seed, step)], teacher=False)
     if settings.scheme == "progressive":
         return Members([_restricted(space, space.sample(1, rng)[0], share)], teacher=False)
     if settings.scheme == "cycle" and step % 2 == 0:
         return Members([space.largest() if step % 4 == 0 else space.smallest()], teacher=False)
     return Members([space.sample(1, rng)[0]], teacher=False)
+
+
+def _fair(space: SearchSpace, seed: int, step: int) -> Genes:
+    """Deal the choices of every gene out over a round of steps: each as often as the others, up to one.
+
+    What a member does not use (genes of blocks that its depth leaves out) is dealt all the same, so that blocks that
+    are often left out are seen less often, as they are by a random draw.
+    """
+    counts = np.asarray(space.cardinalities)
+    length = int(counts.max())
+    number, place = divmod(step, length)
+    rng = np.random.default_rng((seed, number, _STREAM))
+    # A gene with fewer choices than steps begins its deal at a random one, so that no choice is favoured for good.
+    order = rng.permuted(np.tile(np.arange(length), (len(counts), 1)), axis=1)[:, place]
+    found: Genes = space.canonical(((order + rng.integers(counts)) % counts)[None])[0]
+    return found
 
 
 def _restricted(space: SearchSpace, genes: Genes, share: float) -> Genes:

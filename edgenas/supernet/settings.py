@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from edgenas.errors import ConfigError, explain, nearest
 from edgenas.train.settings import TrainSettings
 
-SchemeName = Literal["single_path", "cycle", "sandwich", "progressive"]
+SchemeName = Literal["single_path", "fair", "cycle", "sandwich", "progressive"]
 
 SCHEMES: tuple[str, ...] = get_args(SchemeName)
 
@@ -20,6 +20,8 @@ class SupernetSettings:
     Attributes:
         scheme: Which members are trained in a step:
             "single_path": one random member (Guo 2020);
+            "fair": one member; over as many steps in a row as the space's longest list of choices, every choice of
+            every gene is taken equally often (Chu 2021, strict fairness, with a step of the optimiser for each member);
             "cycle": one member, in turns the largest, a random one, the smallest, a random one;
             "sandwich": the largest, the smallest and `random_members` random ones, gradients summed (Yu 2018);
             "progressive": one random member of a part of the space that grows from the largest network to all:

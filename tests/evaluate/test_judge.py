@@ -46,7 +46,7 @@ class MadeUp:
             raise TrainingError("the loss is not finite.")
         jitter = self.noise * np.random.default_rng((seed, *genes)).normal()
         return Training(
-            digest="", seed=seed, validation_accuracy=0.0, test_accuracy=worth(genes) + jitter, seconds=2.0, steps=1
+            digest="", seed=seed, validation_accuracy=worth(genes) + jitter, seconds=2.0, steps=1
         )
 
 
@@ -127,7 +127,7 @@ def test_too_few_networks_are_refused() -> None:
         stratified_networks(small, 1000, np.random.default_rng(0))
 
 
-def test_trainings_are_kept_and_test_accuracy_is_recorded_only_on_request(tmp_path: Path) -> None:
+def test_trainings_are_kept(tmp_path: Path) -> None:
     space = tiny_space()
     genes = space.sample(2, np.random.default_rng(0))
     trained = TrainedEvaluator(space, DATA, QUICK, PREPROCESSING, seeds=2, folder=tmp_path)
@@ -136,9 +136,6 @@ def test_trainings_are_kept_and_test_accuracy_is_recorded_only_on_request(tmp_pa
     assert len(files) == 4 and first.standard_error is not None
     again = TrainedEvaluator(space, DATA, QUICK, PREPROCESSING, seeds=2, folder=tmp_path).evaluate(genes)
     assert np.array_equal(first.values, again.values) and again.seconds < first.seconds / 5
-    assert trained.train(genes[0], seed=0).test_accuracy is None
-    judging = TrainedEvaluator(space, DATA, QUICK, PREPROCESSING, judge_test=True)
-    assert judging.train(genes[0], seed=0).test_accuracy is not None
     files[0].write_text("{")
     with pytest.raises(StoreError, match="broken"):
         trained.evaluate(genes)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from edgenas.errors import ConfigError, DataError, TrainingError, WeightsError
+from edgenas.space import read
 from edgenas.supernet import (
     SCHEMES,
     Supernet,
@@ -32,12 +33,12 @@ def weights_of(net: Supernet) -> list[torch.Tensor]:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_members_of_a_trained_supernet_are_better_than_chance(scheme: str) -> None:
     net = Supernet(tiny_space())
-    settings = SupernetSettings(scheme=scheme, train=replace(TRAIN, epochs=20))  # type: ignore[arg-type]
+    settings = SupernetSettings(scheme=scheme, train=replace(TRAIN, epochs=40))  # type: ignore[arg-type]
     result = train_supernet(net, DATA, settings)
     genes = np.stack([net.space.largest(), net.space.smallest()])
     accuracy = SupernetEvaluator(net, DATA, result.preprocessing).evaluate(genes).accuracy
     assert accuracy[0] > 0.6 and accuracy.mean() > 0.5
-    assert result.steps == 20 * 5
+    assert result.steps == 40 * 5
     assert result.member_steps == result.steps * (4 if scheme == "sandwich" else 1)
 
 
@@ -136,6 +137,34 @@ def test_the_members_of_a_step_follow_the_scheme() -> None:
         varied = len(np.unique(early[:, gene])) > 1
         assert varied == (name in ("resolution", "kernel", "start_kernel", "kind", "squeeze_excite", "activation"))
         assert len(np.unique(late[:, gene])) > 1
+
+
+def test_the_fair_scheme_takes_every_choice_equally_often_in_a_round() -> None:
+    space = read(
+        """
+name: flat
+resolution: 8
+in_channels: 1
+classes: 4
+divisor: 4
+stem: {channels: 4, stride: 2, activation: relu}
+head: {conv: 8, activation: relu}
+stages:
+  - {out: [4, 8], kernel: [3, 5, 7], expansion: [1, 2, 3]}
+"""
+    )
+    settings = SupernetSettings(scheme="fair")
+    rounds = []
+    for number in range(20):
+        members = [members_of_step(space, settings, step=3 * number + i, share=0.5).genes for i in range(3)]
+        genes = np.array([row for step in members for row in step])
+        for gene, count in enumerate(space.cardinalities):
+            taken = np.bincount(genes[:, gene], minlength=count)
+            assert taken.max() - taken.min() <= 1 and taken.min() >= 3 // count
+        rounds.append(genes)
+    assert len({genes.tobytes() for genes in rounds}) > 15
+    halves = np.concatenate(rounds)[:, list(space.cardinalities).index(2)]
+    assert 20 < halves.sum() < 40
 
 
 def test_distillation_starts_when_the_settings_say() -> None:

@@ -1,0 +1,88 @@
+"""Validation images in two parts: one that estimators see, one that the truth is judged on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgenas.data import ArraySplit, ImageData, Split
+from edgenas.data.splits import stratified_split
+from edgenas.data.values import Images, Indices, Labels
+from edgenas.errors import InputError, explain
+
+TRUTH_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SplitPart:
+    """Some images of a split.
+
+    Attributes:
+        whole: The split.
+        indices: Which of its images, (N,).
+    """
+
+    whole: Split
+    indices: Indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def labels(self) -> Labels:
+        """Class numbers, (N,)."""
+        return self.whole.labels[self.indices]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        return self.whole.shape
+
+    def read(self, indices: Indices) -> Images:
+        """Return the images at `indices`, (len(indices), H, W, C)."""
+        return self.whole.read(self.indices[indices])
+
+
+def part_validation(
+    data: ImageData, *, truth_share: float = TRUTH_SHARE, seed: int = 0
+) -> tuple[ImageData, ImageData]:
+    """Part the validation images of a set, class by class: what estimators see and what the truth is judged on.
+
+    An estimate and the truth that it is held against must share no image: an image that is hard for all networks
+    would speak for the estimate. Both results have the training images of the set and no test images: how estimators
+    compare decides which one is used, so the test images must not have a say in it.
+
+    Args:
+        data: A set.
+        truth_share: Share of the validation images that the truth gets, in (0, 1).
+        seed: Of the choice.
+
+    Returns:
+        The set as estimators see it, and as the truth does.
+
+    Raises:
+        InputError: The share is impossible.
+        DataError: A class has a single validation image.
+    """
+    if not 0 < truth_share < 1:
+        raise InputError(explain("impossible share of images for the truth", got=truth_share, allowed="0 to 1"))
+    kept, aside = stratified_split(
+        data.validation.labels,
+        truth_share,
+        classes=data.classes,
+        what="the truth that estimators are held against",
+        rng=np.random.default_rng((seed, 2)),
+    )
+    return _with(data, kept, "estimators"), _with(data, aside, "truth")
+
+
+def _with(data: ImageData, indices: Indices, name: str) -> ImageData:
+    """Return the set with a part of its validation images and without test images."""
+    part: Split = SplitPart(whole=data.validation, indices=indices)
+    if isinstance(data.validation, ArraySplit) and not isinstance(data.validation.images, np.memmap):
+        part = ArraySplit(images=data.validation.images[indices], labels=data.validation.labels[indices])
+    identity = hashlib.sha256(f"{data.digest} {name} ".encode() + indices.astype("<i8").tobytes())
+    nothing = SplitPart(whole=data.test, indices=np.empty(0, np.int64))
+    return replace(data, validation=part, test=nothing, digest=identity.hexdigest())
