@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,7 @@ PrecisionName = Literal["fp32", "int8"]
 StrategyName = Literal[
     "random", "nsga2", "ageing", "pareto_local_search", "surrogate", "reinforce", "reinforce_lstm", "ppo"
 ]
+RewardedName = Literal["reinforce", "reinforce_lstm", "ppo"]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
 Metric = Literal["accuracy", "latency_ms", "macs", "params"]
 
@@ -141,6 +142,8 @@ class SearchSection(Section):
     def _distinct(self) -> SearchSection:
         if len(set(self.objectives)) != len(self.objectives):
             raise ValueError("objectives that are all different")
+        if self.reward is not None and self.strategy not in get_args(RewardedName):
+            raise ValueError(f"a strategy that follows a reward ({', '.join(get_args(RewardedName))}), or no reward")
         return self
 
 

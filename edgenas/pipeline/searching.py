@@ -7,17 +7,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgenas.arch import Architecture
 from edgenas.errors import SearchError, explain, nearest
 from edgenas.pipeline.budget import budget_in_ms, require_possible
 from edgenas.pipeline.context import TABLE_FILE, RunContext
 from edgenas.pipeline.costs import CostModel
 from edgenas.pipeline.directory import file_digest
 from edgenas.pipeline.hypervolumes import shared_curves
-from edgenas.pipeline.judge import Judge, identify, objectives_of
+from edgenas.pipeline.judge import Judge, MeasureLatency, identify, objectives_of
+from edgenas.pipeline.rewarding import reward_of
 from edgenas.pipeline.stage import Stage
 from edgenas.study import Budget, Context, Evaluation, Failure, History, Limit, Outcome, Study
 
 if TYPE_CHECKING:
+    from edgenas.search import Searcher
     from edgenas.study.study import Progress as StudyProgress
 
 SEARCH_FILE = "search.json"
@@ -30,6 +33,7 @@ def _context_of(context: RunContext) -> Context:
         {
             "supernet": file_digest(context.directory.path / "supernet/supernet.safetensors"),
             "recalibration_images": context.settings.supernet.recalibration_images,
+            **({"latency": "measured"} if context.settings.search.latency == "measured" else {}),
         }
     )
     settings = hashlib.sha256(text.encode()).hexdigest()
@@ -41,10 +45,26 @@ def _limits(context: RunContext, budget_ms: float | None) -> tuple[Limit, ...]:
     limits = []
     if budget_ms is not None:
         # A network whose prediction interval reaches into the budget may meet it when it is measured.
-        limits.append(Limit(metric="latency_ms", at_most=budget_ms * (1 + context.table.interval.relative)))
+        slack = context.table.interval.relative if context.settings.search.latency == "table" else 0.0
+        limits.append(Limit(metric="latency_ms", at_most=budget_ms * (1 + slack)))
     if context.settings.target.max_macs is not None:
         limits.append(Limit(metric="macs", at_most=float(context.settings.target.max_macs)))
     return tuple(limits)
+
+
+def _measure(context: RunContext) -> MeasureLatency:
+    """Return what measures one candidate on the device, as the file that would ship."""
+    from edgenas.pipeline.latencies import measured_networks
+
+    target = context.settings.target
+
+    def measure(network: Architecture) -> tuple[float, float]:
+        (found,) = measured_networks(
+            [network], runtime=target.runtime, precision=target.precision, threads=target.threads
+        )
+        return found.latency_ms, found.standard_error_ms
+
+    return measure
 
 
 class Searching:
@@ -55,6 +75,7 @@ class Searching:
 
         Raises:
             BudgetError: No network can meet the latency budget.
+            ConfigError: A reward is named that lacks its budget or an objective.
         """
         self._context = context
         costs = CostModel(context.space, context.table)
@@ -67,7 +88,22 @@ class Searching:
             context=_context_of(context),
             identify=identify(context.space),
         )
-        self._judge = Judge(context.space, costs, context.evaluator)
+        self._reward = reward_of(
+            context.settings.search, context.settings.target, budget_ms=self.budget_ms, space=context.space, costs=costs
+        )
+        measure = _measure(context) if context.settings.search.latency == "measured" else None
+        self._judge = Judge(context.space, costs, context.evaluator, measure=measure)
+
+    def _searcher(self, strategy: str, seed: int) -> Searcher:
+        from edgenas.search import REWARDED, STRATEGIES
+
+        space, objectives, limits = self._context.space, len(self.study.objectives), len(self.study.all_limits)
+        budget = self._context.settings.search.evaluations
+        if strategy in REWARDED:
+            return REWARDED[strategy](
+                space, objectives=objectives, limits=limits, seed=seed, budget=budget, reward=self._reward
+            )
+        return STRATEGIES[strategy](space, objectives=objectives, limits=limits, seed=seed, budget=budget)
 
     def walk(self, strategy: str, *, seed: int) -> History:
         """Run one strategy to the end of its budget; what the store knows is not judged again.
@@ -86,13 +122,7 @@ class Searching:
         if strategy not in STRATEGIES:
             hint = nearest(strategy, STRATEGIES)
             raise SearchError(explain(f"unknown strategy{hint}", got=repr(strategy), allowed=", ".join(STRATEGIES)))
-        searcher = STRATEGIES[strategy](
-            context.space,
-            objectives=len(self.study.objectives),
-            limits=len(self.study.all_limits),
-            seed=seed,
-            budget=settings.evaluations,
-        )
+        searcher = self._searcher(strategy, seed)
         store = open_store(settings.store or context.directory.file("store.sqlite"))
         budget = Budget(evaluations=settings.evaluations)
         try:

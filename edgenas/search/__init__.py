@@ -3,12 +3,13 @@
 from edgenas.search.base import AskTell, Random
 from edgenas.search.nsga2 import NSGA2
 from edgenas.search.protocol import CostFunction, Factory, Result, Results, Searcher, SpaceView
-from edgenas.search.strategies import STRATEGIES
+from edgenas.search.strategies import REWARDED, STRATEGIES
 from edgenas.search.structure import Cell, IdentityGroups, Structure
 from edgenas.search.tabular import Table, TabularSpace, read_table
 
 __all__ = [
     "NSGA2",
+    "REWARDED",
     "STRATEGIES",
     "AskTell",
     "Cell",

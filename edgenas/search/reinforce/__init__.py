@@ -2,6 +2,6 @@
 
 from edgenas.search.reinforce.policy import Factorised, Policy
 from edgenas.search.reinforce.recurrent import recurrent_policy
-from edgenas.search.reinforce.searcher import Reinforce
+from edgenas.search.reinforce.searcher import Reinforce, Reward
 
-__all__ = ["Factorised", "Policy", "Reinforce", "recurrent_policy"]
+__all__ = ["Factorised", "Policy", "Reinforce", "Reward", "recurrent_policy"]
