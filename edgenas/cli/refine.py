@@ -33,7 +33,8 @@ def refine(
     from edgenas.latency import open_table
     from edgenas.pipeline.context import RunContext
     from edgenas.pipeline.directory import RunDirectory
-    from edgenas.pipeline.refining import Plan, refine
+    from edgenas.pipeline.refined import Plan
+    from edgenas.pipeline.refining import refine
     from edgenas.pipeline.reopen import open_run
 
     plan = Plan(share=to_share, budget_ms=budget_ms, step_share=step_share, short_steps=short_steps)
@@ -60,7 +61,7 @@ def refine(
         ],
     )
     print(
-        f"{len(found.steps)} steps; {100 * found.latency_ms / found.seed_ms:.1f} % of the latency, wanted "
-        f"{100 * found.goal_share:.1f} %; test accuracy {100 * found.test_accuracy:.2f} %"
+        f"{len(found.steps)} steps; {100 * found.measured_share:.1f} +- {100 * found.share_error:.1f} % of the latency"
+        f", wanted {100 * found.goal_share:.1f} %; test accuracy {100 * found.test_accuracy:.2f} %"
     )
     print(f"checkpoint {found.checkpoint}")

@@ -1,52 +1,137 @@
-"""Measured latency of one network on this device, by the file that would ship."""
+"""Measured latency of networks on this device, by the files that would ship."""
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from edgenas.arch import Architecture, lower
 
+if TYPE_CHECKING:
+    from edgenas.measure import FileLatency, ModelFile
 
-def measured_latency(
-    architecture: Architecture,
-    *,
-    runtime: Literal["ort", "litert"] = "ort",
-    precision: Literal["fp32", "int8"] = "fp32",
-    threads: int = 1,
-) -> float:
-    """Write a network with random weights and measure it; latency does not depend on the weights.
-
-    Args:
-        architecture: The network.
-        runtime: ONNX Runtime or LiteRT.
-        precision: Of the file.
-        threads: Threads within one operation.
-
-    Returns:
-        Milliseconds.
-
-    Raises:
-        DeviceError: The runtime is not installed.
-    """
-    from edgenas.measure import ModelFile, measure_files
-
-    data = encoded_network(architecture, runtime=runtime, precision=precision)
-    file = ModelFile(name="network", data=data, file_format="onnx" if runtime == "ort" else "tflite")
-    return measure_files([file], threads=threads)[0].latency_ms
+RuntimeName = Literal["ort", "litert"]
+PrecisionName = Literal["fp32", "int8", "fp16"]
+Progress = Callable[[int, int, str], None]
 
 
-def encoded_network(
-    architecture: Architecture, *, runtime: Literal["ort", "litert"], precision: Literal["fp32", "int8", "fp16"]
-) -> bytes:
-    """Write a network with random weights as the file that a runtime reads, to be measured."""
+def file_format(runtime: str) -> Literal["onnx", "tflite"]:
+    """Return the format that a runtime reads."""
+    return "onnx" if runtime == "ort" else "tflite"
+
+
+def encoded_network(architecture: Architecture, *, runtime: RuntimeName, precision: PrecisionName) -> bytes:
+    """Write a network with random weights as the file that a runtime reads; latency does not depend on the weights."""
     from edgenas.formats import encode, random_weights
 
     graph = lower(architecture)
     return encode(
         graph,
         random_weights(graph, np.random.default_rng(0)),
-        file_format="onnx" if runtime == "ort" else "tflite",
+        file_format=file_format(runtime),
         precision=precision,
     )
+
+
+def model_files(
+    networks: Sequence[Architecture], *, runtime: RuntimeName, precision: PrecisionName
+) -> tuple[ModelFile, ...]:
+    """Write networks as files to be measured, named by their places."""
+    from edgenas.measure import ModelFile
+
+    return tuple(
+        ModelFile(
+            name=str(place),
+            data=encoded_network(network, runtime=runtime, precision=precision),
+            file_format=file_format(runtime),
+        )
+        for place, network in enumerate(networks)
+    )
+
+
+def measured_networks(
+    networks: Sequence[Architecture],
+    *,
+    runtime: RuntimeName = "ort",
+    precision: PrecisionName = "fp32",
+    threads: int = 1,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[FileLatency, ...]:
+    """Measure networks alternately in one visit.
+
+    Args:
+        networks: At least one.
+        runtime: ONNX Runtime or LiteRT.
+        precision: Of the files.
+        threads: Threads within one operation.
+        seed: Draws the order of turns.
+        progress: Told after each session.
+
+    Raises:
+        DeviceError: The runtime is not installed.
+    """
+    from edgenas.measure import measure_files
+
+    files = model_files(networks, runtime=runtime, precision=precision)
+    return measure_files(files, threads=threads, seed=seed, progress=progress)
+
+
+def measured_latency(
+    architecture: Architecture,
+    *,
+    runtime: RuntimeName = "ort",
+    precision: PrecisionName = "fp32",
+    threads: int = 1,
+) -> float:
+    """Measure one network, ms; see `measured_networks`."""
+    return measured_networks([architecture], runtime=runtime, precision=precision, threads=threads)[0].latency_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Latency of a network over that of another, measured alternately with it.
+
+    Attributes:
+        value: The share.
+        error: Its standard error.
+    """
+
+    value: float
+    error: float
+
+
+def shares(found: Sequence[FileLatency]) -> tuple[Share, ...]:
+    """Return the shares of a visit's files, each over the first of them.
+
+    Args:
+        found: The first file and the others, measured alternately: what slows all for a while cancels out.
+    """
+    first = found[0]
+    answer = []
+    for latency in found[1:]:
+        value = latency.latency_ms / first.latency_ms
+        relative = [_finite(each.standard_error_ms) / each.latency_ms for each in (latency, first)]
+        answer.append(Share(value=value, error=value * math.hypot(*relative)))
+    return tuple(answer)
+
+
+def _finite(error_ms: float) -> float:
+    # A single session knows nothing of its error; what is pooled with it then counts no more than it does.
+    return error_ms if math.isfinite(error_ms) else 0.0
+
+
+def pooled(found: Sequence[Share]) -> Share:
+    """Combine the shares of several visits.
+
+    The median, since a visit under a neighbour's load may be far off. Its error is the larger one of what the visits
+    say of themselves and of what lies between them.
+    """
+    values = np.array([share.value for share in found])
+    within = math.sqrt(float(np.mean([share.error**2 for share in found])) / len(found))
+    between = float(values.std(ddof=1)) / math.sqrt(len(found)) if len(found) > 1 else 0.0
+    return Share(value=float(np.median(values)), error=max(within, between))

@@ -1,214 +1,40 @@
 """NetAdapt (Yang 2018; Howard 2019, section 5.2) with training: step by step to a latency budget.
 
-The table proposes, short trainings judge, the device confirms: after every step the network is measured alternately
-with the one it came from, and the walk ends when that share is low enough.
+The table proposes, the device confirms, short trainings judge: all proposals of a step are measured alternately with
+the first network, those that do not save there what the table said are dropped, and the walk ends when the share of
+the first network's latency is low enough in repeated visits.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgenas.arch import Architecture
 from edgenas.arch.document import to_document
-from edgenas.arch.notation import format_notation
-from edgenas.errors import BudgetError, DataError, InputError, WeightsError, explain
+from edgenas.errors import BudgetError, explain
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.directory import RunDirectory, file_digest
-from edgenas.pipeline.images import load_images
-from edgenas.pipeline.latencies import encoded_network
-from edgenas.pipeline.training import train_settings
-from edgenas.scale import Proposal, choose, propose, require_reachable
+from edgenas.pipeline.latencies import Share
+from edgenas.pipeline.refined import Plan, Refined, Step
+from edgenas.pipeline.refiner import Refiner, reached
+from edgenas.scale import Proposal, choose, layers, narrowed, propose, require_reachable
 
 if TYPE_CHECKING:
-    from edgenas.data import ImageData, Preprocessing
     from edgenas.latency import LatencyTable
-    from edgenas.nn import Checkpoint, GraphModule
-    from edgenas.train import TrainSettings
+    from edgenas.nn import Checkpoint
 
 RESULT_FILE = "refined.json"
 STATE_FILE = "state.json"
-_MOST_HALVINGS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How far and in which steps.
-
-    Attributes:
-        share: Wanted latency as a share of the network's own; None where `budget_ms` is given.
-        budget_ms: Wanted latency, ms.
-        step_share: What each step saves by the table, as a share of the first network's latency; halved up to three
-            times where no layer has that much left.
-        short_steps: Optimiser steps of each proposal.
-        finish: Whether the result is trained by the train section at the end.
-    """
-
-    share: float | None = None
-    budget_ms: float | None = None
-    step_share: float = 0.05
-    short_steps: int = 40
-    finish: bool = True
-
-    def __post_init__(self) -> None:
-        if (self.share is None) == (self.budget_ms is None):
-            raise InputError(explain("refine needs one goal", got=f"share {self.share}, budget {self.budget_ms} ms",
-                                     allowed="--to-share or --budget-ms"))  # fmt: skip
-        for name in ("share", "step_share"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise InputError(explain(f"impossible {name.replace('_', ' ')}", got=value, allowed="between 0 and 1"))
-        if (self.budget_ms is not None and not self.budget_ms > 0) or self.short_steps < 1:
-            got = f"{self.budget_ms} ms, {self.short_steps} steps"
-            raise InputError(explain("impossible budget or steps", got=got))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step of the walk.
-
-    Attributes:
-        layer: What was narrowed.
-        before, after: Its channels.
-        accuracy: On validation images after the short training, in [0, 1].
-        measured_share: Latency on the device over that of the first network, measured alternately.
-        proposals: How many were trained.
-        digest: Of the network.
-    """
-
-    layer: str
-    before: int
-    after: int
-    accuracy: float
-    measured_share: float
-    proposals: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refined:
-    """The end of the walk.
-
-    Attributes:
-        checkpoint: The file of the network, with weights.
-        architecture: The network.
-        steps: The walk.
-        seed_ms, latency_ms: Measured latency of the first network and of this one, in one visit.
-        goal_share: What was wanted.
-        seed_accuracy, accuracy: Of both on validation images, in [0, 1].
-        test_accuracy: Of this one on the test images.
-    """
-
-    checkpoint: Path
-    architecture: Architecture
-    steps: tuple[Step, ...]
-    seed_ms: float
-    latency_ms: float
-    goal_share: float
-    seed_accuracy: float
-    accuracy: float
-    test_accuracy: float
-
-
-class Refiner:
-    """What every step needs: images, settings, latency."""
-
-    def __init__(
-        self, context: RunContext, checkpoint: Checkpoint, *, plan: Plan, table: LatencyTable | None
-    ) -> None:
-        """Load the images.
-
-        Args:
-            context: Its settings name images, training and target; its directory is where results go.
-            checkpoint: The network to start from, with preprocessing.
-            plan: How far.
-            table: Predicts latency; None measures every proposal, which is slow.
-
-        Raises:
-            WeightsError: The checkpoint does not say what its input is.
-            DataError: The images are not those of its classes and channels.
-        """
-        from edgenas.data import Preprocessing
-
-        if "preprocessing" not in checkpoint.metadata:
-            raise WeightsError(explain("the checkpoint does not say what its input is", allowed="preprocessing"))
-        self.context, self.seed_network, self.plan, self.table = context, checkpoint, plan, table
-        self.preprocessing: Preprocessing = Preprocessing.from_dict(json.loads(checkpoint.metadata["preprocessing"]))
-        architecture = checkpoint.architecture
-        self.data: ImageData = load_images(context, resolution=architecture.resolution, cache=False)
-        got = (len(self.data.classes), self.data.channels)
-        if got != (architecture.classes, architecture.in_channels):
-            raise DataError(
-                explain("the images are not those of the network", got=f"{got[0]} classes, {got[1]} channels",
-                        allowed=f"{architecture.classes} classes, {architecture.in_channels} channels",
-                        remedy="Fit its head first: edgenas train NETWORK CONFIG --start CHECKPOINT.")
-            )  # fmt: skip
-        self._known: dict[str, float] = {}
-
-    def predicted_ms(self, architecture: Architecture) -> float:
-        """Latency of a network: by the table, units that it lacks interpolated; without a table measured."""
-        digest = architecture.digest
-        if digest not in self._known:
-            if self.table is not None:
-                from edgenas.latency import predict
-
-                self._known[digest] = predict(self.table, architecture, interpolate=True).latency_ms
-            else:
-                self._known[digest] = self.measured([architecture], sessions=3)[0]
-        return self._known[digest]
-
-    def measured(self, networks: Sequence[Architecture], *, sessions: int | None = None) -> tuple[float, ...]:
-        """Measure networks alternately on this device, ms, as the files that would ship."""
-        from edgenas.measure import ModelFile, Protocol, measure_files
-
-        target = self.context.settings.target
-        files = [
-            ModelFile(name=str(number), data=encoded_network(network, runtime=target.runtime,
-                                                             precision=target.precision),
-                      file_format="onnx" if target.runtime == "ort" else "tflite")
-            for number, network in enumerate(networks)
-        ]  # fmt: skip
-        how = None
-        if sessions is not None:
-            how = Protocol(threads=target.threads, min_sessions=sessions, max_sessions=sessions)
-        return tuple(found.latency_ms for found in measure_files(files, threads=target.threads, protocol=how))
-
-    def trained(
-        self, architecture: Architecture, weights: Any, settings: TrainSettings, *, folder: Path | None = None,
-        report: Callable[[int, int], None] | None = None,
-    ) -> tuple[GraphModule, float]:  # fmt: skip
-        """Train a network on from weights; return it with its accuracy on validation images."""
-        from edgenas.nn import build
-        from edgenas.train import fit
-
-        module = build(architecture)
-        module.load_weights(weights)
-        found = fit(module, self.data, settings, preprocessing=self.preprocessing, checkpoint_dir=folder,
-                    progress=report, device=self.context.compute_device)  # fmt: skip
-        module.to("cpu")
-        return module, found.validation_accuracy
-
-    def short_settings(self) -> TrainSettings:
-        """Settings of a proposal's training; its last learning rates are those of the end of a schedule."""
-        section = self.context.settings.train
-        settings = train_settings(section, seed=self.context.seed("refine"), workers=self.context.threads)
-        return replace(settings, epochs=None, steps=self.plan.short_steps, averaging_decay=None, keep="final",
-                       evaluate_every=10**6)  # fmt: skip
-
-    def accuracy(self, architecture: Architecture, weights: Any, split: str) -> float:
-        """Accuracy of a network on a split, in [0, 1]."""
-        from edgenas.nn import build
-        from edgenas.train import evaluate
-
-        module = build(architecture)
-        module.load_weights(weights)
-        return evaluate(module, getattr(self.data, split), self.preprocessing, device="cpu").value
+_FACTORS = (1.0, 2.0, 4.0, 0.5, 0.25, 0.125)
+"""Sizes of a step that are tried in turn: larger where the device saves less than the table says, then smaller."""
+_LEAST_SAVED = 0.5
+"""A proposal must save this share of its step on the device."""
+_LAST_STEP = 0.25
+"""The last step is no smaller than this share of a whole one: smaller ones drown in the measurement's error."""
 
 
 def refine(context: RunContext, source: Path, plan: Plan, *, table: LatencyTable | None) -> Refined:
@@ -231,148 +57,193 @@ def refine(context: RunContext, source: Path, plan: Plan, *, table: LatencyTable
 
     first = load_checkpoint(source)
     refiner = Refiner(context, first, plan=plan, table=table)
-    seed_ms = refiner.measured([first.architecture])[0]
-    goal = plan.share if plan.share is not None else (plan.budget_ms or 0) / seed_ms
-    _require_goal(refiner, goal, seed_ms)
-    folder = RunDirectory(
-        path=context.state_folder("refine", {"source": file_digest(source), "plan": asdict(plan),
-                                             "train": context.settings.train.model_dump(),
-                                             "data": refiner.data.digest,
-                                             "target": context.settings.target.model_dump(),
-                                             "seed": context.settings.seed})
-    )  # fmt: skip
-    state: dict[str, Any] = folder.read_json(STATE_FILE) if folder.has(STATE_FILE) else {"steps": [], "goal": goal}
-    # The goal of a budget in milliseconds is a share of what the first network took when the walk began.
-    goal = state["goal"]
-    steps = [Step(**entry) for entry in state["steps"]]
-    current = load_checkpoint(folder.path / f"step-{len(steps):03d}.safetensors") if steps else first
-    reached = refiner.accuracy(current.architecture, current.weights, "validation")
-    seed_accuracy = state.setdefault("seed_accuracy", reached if not steps else 0.0)
-    while (steps[-1].measured_share if steps else 1.0) > goal:
-        step, current = _step(refiner, folder, current, reached, number=len(steps) + 1)
-        reached = step.accuracy
-        steps.append(step)
-        state["steps"] = [asdict(entry) for entry in steps]
-        folder.write_json(STATE_FILE, state)
-        context.say(f"  step {len(steps)}: {step.layer} from {step.before} to {step.after} channels, "
-                    f"{100 * step.accuracy:.1f} %, {100 * step.measured_share:.1f} % of the latency")  # fmt: skip
-    weights, accuracy = current.weights, reached
+    folder = _state_folder(refiner, source)
+    state = folder.read_json(STATE_FILE) if folder.has(STATE_FILE) else _fresh_state(refiner)
+    steps, current = _walk(refiner, folder, state)
+    weights, accuracy = current.weights, steps[-1].accuracy
+    finish_steps = 0
     if plan.finish:
-        settings = train_settings(context.settings.train, seed=context.seed("refine"), workers=context.threads)
         with context.progress("train the refined network") as report:
-            module, accuracy = refiner.trained(
-                current.architecture, weights, settings, folder=folder.file("finish/state").parent,
+            module, found = refiner.trained(
+                current.architecture, weights, refiner.settings(), folder=folder.file("finish/state").parent,
                 report=lambda done, total: report(done, total, "steps"),
             )  # fmt: skip
-        weights = module.weights()
+        weights, accuracy, finish_steps = module.weights(), found.validation_accuracy, found.steps
     checkpoint = context.directory.file("model.safetensors")
     metadata = {key: value for key, value in first.metadata.items() if key != "training"}
     save_checkpoint(checkpoint, Checkpoint(architecture=current.architecture, weights=weights, metadata=metadata))
     context.directory.write_json("architecture.json", to_document(current.architecture))
-    both = refiner.measured([first.architecture, current.architecture])
+    share = refiner.settled_share(current.architecture, state["goal"])
     answer = Refined(
-        checkpoint=checkpoint, architecture=current.architecture, steps=tuple(steps), seed_ms=both[0],
-        latency_ms=both[1], goal_share=goal, seed_accuracy=seed_accuracy, accuracy=accuracy,
+        checkpoint=checkpoint, architecture=current.architecture, steps=steps, seed_ms=state["seed_ms"],
+        latency_ms=share.value * state["seed_ms"], measured_share=share.value, share_error=share.error,
+        goal_share=state["goal"], seed_accuracy=state["seed_accuracy"], accuracy=accuracy,
         test_accuracy=refiner.accuracy(current.architecture, weights, "test"),
+        own_steps=finish_steps + plan.short_steps * len(steps),
+        all_steps=finish_steps + plan.short_steps * sum(step.proposals for step in steps),
     )  # fmt: skip
-    context.directory.write_json(RESULT_FILE, _document(answer))
+    context.directory.write_json(RESULT_FILE, answer.to_dict())
     return answer
 
 
-def _document(answer: Refined) -> dict[str, Any]:
-    plain = {name: getattr(answer, name) for name in answer.__dataclass_fields__}
-    return {
-        **plain,
-        "checkpoint": str(answer.checkpoint),
-        "steps": [asdict(step) for step in answer.steps],
-        "architecture": to_document(answer.architecture),
-        "notation": format_notation(answer.architecture),
+def _state_folder(refiner: Refiner, source: Path) -> RunDirectory:
+    settings = refiner.context.settings
+    depends_on = {
+        "source": file_digest(source),
+        "plan": asdict(refiner.plan),
+        "train": settings.train.model_dump(),
+        "data": refiner.data.digest,
+        "target": settings.target.model_dump(),
+        "seed": settings.seed,
     }
+    return RunDirectory(path=refiner.context.state_folder("refine", depends_on))
 
 
-def _require_goal(refiner: Refiner, goal: float, seed_ms: float) -> None:
-    """Refuse a goal that is met already, or that narrowing cannot reach by the table."""
+def _fresh_state(refiner: Refiner) -> dict[str, Any]:
+    """State of a walk that begins; a budget in milliseconds becomes a share of what the first network takes now.
+
+    Raises:
+        BudgetError: The goal is met already, or narrowing cannot reach it by the table.
+    """
+    first, plan = refiner.first, refiner.plan
+    seed_ms = refiner.visit([first.architecture])[0].latency_ms
+    goal = plan.share if plan.share is not None else (plan.budget_ms or 0) / seed_ms
     if goal >= 1:
         raise BudgetError(
             explain("the network is within the budget already", got=f"{goal * seed_ms:.4g} ms",
                     allowed=f"less than the {seed_ms:.4g} ms that it takes")
         )  # fmt: skip
-    architecture = refiner.seed_network.architecture
-    require_reachable(architecture, refiner.predicted_ms, goal * refiner.predicted_ms(architecture))
+    predicted = refiner.predicted_ms
+    require_reachable(first.architecture, predicted, goal * predicted(first.architecture))
+    accuracy = refiner.accuracy(first.architecture, first.weights, "validation")
+    return {"steps": [], "goal": goal, "seed_ms": seed_ms, "seed_accuracy": accuracy}
+
+
+def _walk(refiner: Refiner, folder: RunDirectory, state: dict[str, Any]) -> tuple[tuple[Step, ...], Checkpoint]:
+    """Take the steps that are left; the state is written after each."""
+    from edgenas.nn import load_checkpoint
+
+    steps = [Step(**entry) for entry in state["steps"]]
+    current = load_checkpoint(folder.path / f"step-{len(steps):03d}.safetensors") if steps else refiner.first
+    while not steps or not reached(Share(value=steps[-1].measured_share, error=steps[-1].share_error), state["goal"]):
+        step, current = _step(refiner, folder, current, steps, state)
+        steps.append(step)
+        state["steps"] = [asdict(entry) for entry in steps]
+        folder.write_json(STATE_FILE, state)
+        refiner.context.say(
+            f"  step {len(steps)}: {step.layer} from {step.before} to {step.after} channels, "
+            f"{100 * step.accuracy:.1f} %, {100 * step.measured_share:.1f} +- {100 * step.share_error:.1f} % of the "
+            "latency"
+        )
+    return tuple(steps), current
 
 
 def _step(
-    refiner: Refiner, folder: RunDirectory, current: Checkpoint, reached: float, *, number: int
+    refiner: Refiner, folder: RunDirectory, current: Checkpoint, done: list[Step], state: dict[str, Any]
 ) -> tuple[Step, Checkpoint]:
-    """Propose, train each proposal briefly, keep the best, measure it."""
+    """Propose, confirm on the device, train each proposal briefly, keep the best, measure it again."""
     from edgenas.nn import Checkpoint, load_checkpoint, save_checkpoint
 
-    first = refiner.seed_network.architecture
-    delta = refiner.plan.step_share * refiner.predicted_ms(first)
-    proposals: tuple[Proposal, ...] = ()
-    for halving in range(_MOST_HALVINGS + 1):
-        # Near the end no single layer may have a whole step left in it.
-        proposals = proposals or propose(current.architecture, refiner.predicted_ms, delta / 2**halving)
-    if not proposals:
-        raise BudgetError(
-            explain("no layer can be narrowed any further",
-                    got=f"steps of {100 * refiner.plan.step_share / 2**_MOST_HALVINGS:.2f} % of the latency",
-                    remedy="Take a larger budget, or start from a shallower network.")
-        )  # fmt: skip
-    trials = folder.file(f"trials-{number:03d}/x").parent
+    number, goal = len(done) + 1, state["goal"]
+    trials = RunDirectory(path=folder.path / f"trials-{number:03d}")
+    before, proposals = _confirmed(refiner, trials, current, done, state)
     accuracies = []
     with refiner.context.progress(f"step {number}") as report:
-        for done, proposal in enumerate(proposals, start=1):
+        for place, proposal in enumerate(proposals, start=1):
             accuracies.append(_trial(refiner, trials, current, proposal))
-            report(done, len(proposals), "proposals")
-    best = proposals[
-        choose(proposals, accuracies, accuracy=reached, latency_ms=refiner.predicted_ms(current.architecture))
-    ]
-    chosen = load_checkpoint(trials / f"{best.architecture.digest[:16]}.safetensors")
-    kept = Checkpoint(architecture=chosen.architecture, weights=chosen.weights,
-                      metadata=dict(refiner.seed_network.metadata))  # fmt: skip
+            report(place, len(proposals), "proposals")
+    accuracy = done[-1].accuracy if done else state["seed_accuracy"]
+    best = choose(proposals, accuracies, accuracy=accuracy, latency_ms=before)
+    proposal = proposals[best]
+    chosen = load_checkpoint(_trial_file(trials, proposal))
+    kept = Checkpoint(architecture=chosen.architecture, weights=chosen.weights, metadata=dict(refiner.first.metadata))
     save_checkpoint(folder.file(f"step-{number:03d}.safetensors"), kept)
-    shutil.rmtree(trials)
-    before, after = refiner.measured([first, best.architecture])
+    # The visit that chose it favours it by chance, so its share is measured anew.
+    share = refiner.settled_share(proposal.architecture, goal)
     step = Step(
-        layer=best.layer.name, before=best.layer.channels, after=best.channels,
-        accuracy=accuracies[proposals.index(best)], measured_share=after / before, proposals=len(proposals),
-        digest=best.architecture.digest,
+        layer=proposal.layer.name, before=proposal.layer.channels, after=proposal.channels, accuracy=accuracies[best],
+        measured_share=share.value, share_error=share.error, proposals=len(proposals),
+        digest=proposal.architecture.digest,
     )  # fmt: skip
+    shutil.rmtree(trials.path)
     return step, kept
 
 
-def _trial(refiner: Refiner, folder: Path, current: Checkpoint, proposal: Proposal) -> float:
+def _confirmed(
+    refiner: Refiner, trials: RunDirectory, current: Checkpoint, done: list[Step], state: dict[str, Any]
+) -> tuple[float, tuple[Proposal, ...]]:
+    """Proposals of a step with the latencies that the device gives them, and the latency of the network before.
+
+    Raises:
+        BudgetError: No layer saves anything on the device.
+    """
+    if trials.has("proposals.json"):
+        return _known_proposals(trials, current)
+    network, first = current.architecture, refiner.first.architecture
+    wanted = refiner.plan.step_share
+    if done:
+        wanted = min(wanted, max(done[-1].measured_share - state["goal"], _LAST_STEP * wanted))
+    for factor in _FACTORS:
+        delta = wanted * factor * refiner.predicted_ms(first)
+        proposed = propose(network, refiner.predicted_ms, delta)
+        if not proposed:
+            continue
+        own, *found = refiner.shares([network, *(proposal.architecture for proposal in proposed)])
+        least = _LEAST_SAVED * wanted * min(1.0, factor)
+        confirmed = tuple(
+            replace(proposal, latency_ms=share.value * state["seed_ms"])
+            for proposal, share in zip(proposed, found, strict=True)
+            if own.value - share.value >= least
+        )
+        if confirmed:
+            _keep_proposals(trials, own.value * state["seed_ms"], confirmed)
+            return own.value * state["seed_ms"], confirmed
+    raise BudgetError(
+        explain("no layer can be narrowed any further that saves time on this device",
+                got=f"steps of {100 * wanted * min(_FACTORS):.2f} to {100 * wanted * max(_FACTORS):.2f} % of the "
+                f"latency, after {len(done)} steps",
+                remedy="Take a larger budget, or start from a shallower network.")
+    )  # fmt: skip
+
+
+def _keep_proposals(trials: RunDirectory, before_ms: float, proposals: tuple[Proposal, ...]) -> None:
+    # A step that is taken up must not measure again: it would train and choose among other proposals.
+    rows = [
+        {"layer": proposal.layer.name, "channels": proposal.channels, "latency_ms": proposal.latency_ms}
+        for proposal in proposals
+    ]
+    trials.write_json("proposals.json", {"before_ms": before_ms, "proposals": rows})
+
+
+def _known_proposals(trials: RunDirectory, current: Checkpoint) -> tuple[float, tuple[Proposal, ...]]:
+    document, network = trials.read_json("proposals.json"), current.architecture
+    by_name = {layer.name: layer for layer in layers(network)}
+    proposals = tuple(
+        Proposal(
+            layer=by_name[row["layer"]],
+            channels=row["channels"],
+            architecture=narrowed(network, by_name[row["layer"]], row["channels"]),
+            latency_ms=row["latency_ms"],
+        )
+        for row in document["proposals"]
+    )
+    return document["before_ms"], proposals
+
+
+def _trial_file(trials: RunDirectory, proposal: Proposal) -> Path:
+    return trials.file(f"{proposal.architecture.digest[:16]}.safetensors")
+
+
+def _trial(refiner: Refiner, trials: RunDirectory, current: Checkpoint, proposal: Proposal) -> float:
     """Train a proposal briefly, once: what was trained is kept with its accuracy."""
     from edgenas.nn import Checkpoint, load_checkpoint, save_checkpoint
 
-    path = folder / f"{proposal.architecture.digest[:16]}.safetensors"
+    path = _trial_file(trials, proposal)
     if path.is_file():
         return float(load_checkpoint(path).metadata["accuracy"])
     start = proposal.weights(current.architecture, current.weights)
-    module, accuracy = refiner.trained(proposal.architecture, start, refiner.short_settings())
-    metadata = {"accuracy": repr(accuracy)}
+    module, found = refiner.trained(proposal.architecture, start, refiner.short_settings())
+    metadata = {"accuracy": repr(found.validation_accuracy)}
     weights = {name: np.asarray(value) for name, value in module.weights().items()}
     save_checkpoint(path, Checkpoint(architecture=proposal.architecture, weights=weights, metadata=metadata))
-    return accuracy
-
-
-def uniform(architecture: Architecture, weights: Any, factor: float) -> tuple[Architecture, dict[str, Any]]:
-    """Narrow every layer by one factor, weights carried over the same way: the width multiplier to compare with.
-
-    Args:
-        architecture: The network.
-        weights: Its weights.
-        factor: In (0, 1]; channels are rounded to the network's own multiple.
-    """
-    from edgenas.scale import channel_divisor, layers, narrowed
-
-    step, network, carried = channel_divisor(architecture), architecture, dict(weights)
-    for number, original in enumerate(layers(architecture)):
-        layer = layers(network)[number]
-        wanted = min(layer.channels, max(step, round(original.channels * factor / step) * step))
-        if wanted >= layer.channels:
-            continue
-        proposal = Proposal(layer=layer, channels=wanted, architecture=narrowed(network, layer, wanted), latency_ms=0.0)
-        network, carried = proposal.architecture, proposal.weights(network, carried)
-    return network, carried
+    return found.validation_accuracy

@@ -11,15 +11,20 @@ import pytest
 
 from edgenas.config import load
 from edgenas.config.settings import TargetSection
-from edgenas.errors import BudgetError, DataError, ExportError, InputError, TableError, WeightsError
+from edgenas.errors import BudgetError, DataError, DeviceError, ExportError, InputError, TableError, WeightsError
 from edgenas.latency import read_table, write_table
+from edgenas.measure import ModelFile
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.directory import RunDirectory
-from edgenas.pipeline.refining import Plan, Refiner, refine, uniform
+from edgenas.pipeline.refined import Plan
+from edgenas.pipeline.refiner import Refiner
+from edgenas.pipeline.refining import refine
 from edgenas.pipeline.reopen import open_run
 from edgenas.pipeline.run import run_pipeline
 from edgenas.pipeline.specialising import device_table, specialise
 from edgenas.pipeline.transferring import carry_over, transfer
+from tests.measure.fakes import law
+from tests.pipeline.conftest import steady_files
 
 CONFIGURATION = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
 SMALL = [
@@ -150,31 +155,88 @@ def test_supernets_of_other_blocks_are_not_carried_over(source) -> None:
         carry_over(old, Supernet(load_space("edge_lite")), same_classes=False)
 
 
+class Device:
+    """A device that obeys the law of the fake bench, with noise; it can slow down single visits, or break off."""
+
+    def __init__(self) -> None:
+        self.rng, self.visits, self.gone_after = np.random.default_rng(0), 0, 10**9
+        self.disturbed_every, self.law = 10**9, law
+
+    def visit(self, refiner, networks):
+        self.visits += 1
+        if self.visits > self.gone_after:
+            raise DeviceError("the device does not answer.")
+        # A neighbour's load that falls on all networks of a visit but the first.
+        slowed = [1.0] + [1.08 if self.visits % self.disturbed_every == 0 else 1.0] * (len(networks) - 1)
+        noise = np.exp(0.003 * self.rng.standard_normal(len(networks)))
+        found = steady_files([ModelFile(name="x", data=b"", file_format="onnx")] * len(networks))
+        return tuple(
+            dataclasses.replace(each, latency_ms=ms, standard_error_ms=0.004 * ms)
+            for each, ms in zip(found, [self.law(net) for net in networks] * noise * slowed, strict=True)
+        )
+
+
 @pytest.fixture
-def by_table(monkeypatch):
-    """A device that does exactly what the table says."""
-    monkeypatch.setattr(
-        Refiner, "measured", lambda self, networks, sessions=None: tuple(self.predicted_ms(each) for each in networks)
-    )
+def device(monkeypatch) -> Device:
+    found = Device()
+    monkeypatch.setattr(Refiner, "visit", lambda self, networks: found.visit(self, networks))
+    return found
 
 
-@pytest.mark.usefixtures("by_table")
-def test_refine_is_taken_up_and_meets_its_goal(finished, source, tmp_path) -> None:
+def _refined(finished, source, folder, plan, said=None):
     settings = source.settings.model_copy(update={"train": source.settings.train.model_copy(update={"epochs": 1})})
-    said: list[str] = []
-    context = RunContext(settings, RunDirectory(path=tmp_path), progress=quiet, say=said.append)
-    plan = Plan(share=0.97, step_share=0.03, short_steps=2)
-    found = refine(context, finished / "model.safetensors", plan, table=_own_table(source))
-    assert found.steps
-    assert found.steps[-1].measured_share <= 0.97 < min([1.0, *(step.measured_share for step in found.steps[:-1])])
+    say = said.append if said is not None else lambda text: None
+    context = RunContext(settings, RunDirectory(path=folder), progress=quiet, say=say)
+    return refine(context, finished / "model.safetensors", plan, table=_own_table(source))
+
+
+def test_refine_meets_its_goal_and_a_finished_walk_is_not_walked_again(finished, source, device, tmp_path) -> None:
+    plan, said = Plan(share=0.9, step_share=0.04, short_steps=2), []
+    found = _refined(finished, source, tmp_path, plan, said)
+    shares = [step.measured_share for step in found.steps]
+    assert found.measured_share <= 0.9 + 0.01 < min([1.0, *shares[:-1]])
+    assert law(found.architecture) / law(_seed(finished)) == pytest.approx(0.9, abs=0.03)
     assert found.steps[-1].digest == found.architecture.digest
+    assert found.own_steps == found.all_steps - 2 * sum(step.proposals - 1 for step in found.steps)
     said.clear()
-    again = refine(context, finished / "model.safetensors", plan, table=_own_table(source))
+    again = _refined(finished, source, tmp_path, plan, said)
     assert (again.steps, again.accuracy) == (found.steps, found.accuracy)
-    assert not any("step 1" in line for line in said)
+    assert not said
 
 
-@pytest.mark.usefixtures("by_table")
+def test_a_walk_is_taken_up_where_the_device_went_away(finished, source, device, tmp_path) -> None:
+    plan = Plan(share=0.9, step_share=0.04, short_steps=2)
+    whole = _refined(finished, source, tmp_path / "whole", plan)
+    for visits in (2, 4):
+        device.rng, device.visits, device.gone_after = np.random.default_rng(0), 0, visits
+        with pytest.raises(DeviceError):
+            _refined(finished, source, tmp_path / "broken", plan)
+    device.gone_after = 10**9
+    found = _refined(finished, source, tmp_path / "broken", plan)
+    # What was proposed and trained before is kept: the walk begins as the whole one did.
+    assert found.steps[0].digest == whole.steps[0].digest
+    assert found.steps[0].proposals == whole.steps[0].proposals
+
+
+def test_a_disturbed_visit_does_not_end_the_walk_too_late(finished, source, device, tmp_path) -> None:
+    device.disturbed_every = 3
+    found = _refined(finished, source, tmp_path, Plan(share=0.9, step_share=0.04, short_steps=1, finish=False))
+    assert law(found.architecture) / law(_seed(finished)) == pytest.approx(0.9, abs=0.04)
+
+
+def test_a_device_on_which_channels_save_nothing_is_named(finished, source, device, tmp_path) -> None:
+    device.law = lambda network: 1.0
+    with pytest.raises(BudgetError, match="saves time on this device"):
+        _refined(finished, source, tmp_path, Plan(share=0.9, short_steps=1))
+
+
+def _seed(finished):
+    from edgenas.nn import load_checkpoint
+
+    return load_checkpoint(finished / "model.safetensors").architecture
+
+
+@pytest.mark.usefixtures("device")
 def test_impossible_refinements_are_refused(finished, source, tmp_path) -> None:
     context = RunContext(source.settings, RunDirectory(path=tmp_path), progress=quiet, say=lambda text: None)
     with pytest.raises(InputError, match="one goal"):
@@ -199,6 +261,7 @@ def test_a_uniform_narrowing_carries_weights_that_fit(finished) -> None:
     from edgenas.arch import lower
     from edgenas.arch.weights import check_weights
     from edgenas.nn import load_checkpoint
+    from edgenas.scale import uniform
 
     seed = load_checkpoint(finished / "model.safetensors")
     network, weights = uniform(seed.architecture, seed.weights, 0.5)
