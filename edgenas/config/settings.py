@@ -11,8 +11,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 RuntimeName = Literal["ort", "litert"]
 PrecisionName = Literal["fp32", "int8"]
 StrategyName = Literal[
-    "random", "nsga2", "ageing", "pareto_local_search", "surrogate", "reinforce", "reinforce_lstm", "ppo"
-]
+    "random", "nsga2", "ageing", "pareto_local_search", "surrogate", "reinforce", "reinforce_lstm", "ppo",
+    "tunas", "gumbel", "darts", "darts_second_order",
+]  # fmt: skip
 RewardedName = Literal["reinforce", "reinforce_lstm", "ppo"]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
 Metric = Literal["accuracy", "latency_ms", "macs", "params"]
@@ -121,6 +122,21 @@ class SupernetSection(Section):
     recalibration_images: Positive = Field(512, description="Training images for a member's normalisation statistics.")
 
 
+class OneShotSection(Section):
+    """Of tunas, gumbel and darts: a distribution over networks, learned together with shared weights."""
+
+    cost: Literal["latency_ms", "macs"] = Field("latency_ms", description="By the table, or counted.")
+    goal: Literal["target", "penalty"] = Field("target", description="A cost to hit, or the lower the better.")
+    target: float | None = Field(
+        None, gt=0, description="Cost to hit (unit of a penalty), ms or MACs; the budget of target if left out."
+    )
+    weight: float = Field(0.1, ge=0, description="Of the cost, relative to its target, against accuracy or loss.")
+    epochs: Positive | None = Field(None, description="Of the training; those of supernet if left out.")
+    learning_rate: float = Field(0.05, gt=0, description="Of the distribution.")
+    from_supernet: bool = Field(True, description="Go on from the weights of the supernet; no warm-up then.")
+    warm_up_share: float = Field(0.25, ge=0, lt=1, description="Share of the epochs in which only weights learn.")
+
+
 class SearchSection(Section):
     """How networks are chosen."""
 
@@ -133,6 +149,7 @@ class SearchSection(Section):
     latency: Literal["table", "measured"] = Field(
         "table", description="Latency of candidates: predicted by the table, or each measured on the device."
     )
+    one_shot: OneShotSection = OneShotSection()
     baseline: bool = Field(True, description="Run random search at equal cost beside it, for the report.")
     store: str | None = Field(
         None, description="SQLAlchemy URL or file shared between runs; the run's own if left out."
@@ -181,6 +198,30 @@ class ExportSection(Section):
     recipe: str = Field("mobile", description="A recipe of `export/` or the path of a YAML file.")
 
 
+class ScaleSection(Section):
+    """A family of the winner; none where neither phi nor targets_ms is given."""
+
+    phi: list[float] | None = Field(None, min_length=1, description="How far; negative makes it smaller.")
+    targets_ms: list[Annotated[float, Field(gt=0)]] | None = Field(
+        None, min_length=1, description="Instead: a measured latency of each member on the target, ms."
+    )
+    alpha: float = Field(1.2, ge=1, le=4, description="Growth of depth for each unit of phi.")
+    beta: float = Field(1.1, ge=1, le=4, description="Growth of width.")
+    gamma: float = Field(1.15, ge=1, le=4, description="Growth of resolution.")
+    memory_mib: Positive = Field(4096, description="Members that need more, to run or to train, are refused.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ScaleSection:
+        if self.phi is not None and self.targets_ms is not None:
+            raise ValueError("one of phi and targets_ms")
+        return self
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there shall be a family."""
+        return self.phi is not None or self.targets_ms is not None
+
+
 class RunSettings(Section):
     """A whole run."""
 
@@ -198,3 +239,4 @@ class RunSettings(Section):
     front: FrontSection = FrontSection()
     train: TrainSection = TrainSection()
     export: ExportSection = ExportSection()
+    scale: ScaleSection = ScaleSection()

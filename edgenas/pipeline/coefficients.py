@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from edgenas.pipeline.alone import fit_to_data
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.images import load_images
 from edgenas.pipeline.latencies import measured_latency
-from edgenas.pipeline.training import train_settings
+from edgenas.pipeline.scratch import train_from_scratch
 from edgenas.scale import Candidate, Fitted, fit, grid_by_latency, grid_by_macs
 
 RESULT_FILE = "coefficients.json"
@@ -73,24 +73,8 @@ def fit_points(context: RunContext, candidates: tuple[Candidate, ...]) -> tuple[
 
 def trained_accuracy(context: RunContext, architecture: Architecture) -> float:
     """Train a network from scratch on the context's images at its own resolution; accuracy on validation images."""
-    import torch
-
-    from edgenas.data import fit_preprocessing
-    from edgenas.nn import build
-    from edgenas.train import fit as train
-
-    seed, section = context.seed("coefficients"), context.settings.train
-    data = load_images(context, resolution=architecture.resolution)
-    depends_on = {"train": section.model_dump(), "seed": seed, "data": data.digest}
-    folder = context.state_folder(f"trained/{architecture.digest[:16]}", depends_on)
-    module = build(architecture, generator=torch.Generator().manual_seed(seed), dropout=section.dropout,
-                   stochastic_depth=section.stochastic_depth)  # fmt: skip
-    found = train(
-        module, data, replace(train_settings(section, seed=seed, workers=context.threads), evaluate_every=10**6),
-        preprocessing=fit_preprocessing(data.train, resize=context.settings.data.resize),
-        checkpoint_dir=folder, device=context.compute_device,
-    )  # fmt: skip
-    return found.validation_accuracy
+    seed = context.seed("coefficients")
+    return train_from_scratch(context, architecture, folder="trained", seed=seed).fit.validation_accuracy
 
 
 def _rows(found: tuple[Fitted, ...]) -> list[dict[str, Any]]:

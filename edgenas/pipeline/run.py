@@ -13,7 +13,7 @@ from typing import Any
 
 from edgenas import __version__
 from edgenas.config.settings import RunSettings
-from edgenas.pipeline import front, images, reporting, searching, sharing, tables, winning
+from edgenas.pipeline import front, images, reporting, scaling, searching, sharing, tables, winning
 from edgenas.pipeline.context import ProgressFactory, RunContext
 from edgenas.pipeline.directory import RunDirectory, open_run_directory
 from edgenas.pipeline.stage import Stage, StageOutcome, run_stages
@@ -25,6 +25,7 @@ STAGES: tuple[Stage[RunContext], ...] = (
     searching.STAGE,
     front.STAGE,
     winning.STAGE,
+    scaling.STAGE,
     reporting.STAGE,
 )
 SUMMARY_FILE = "summary.json"
@@ -101,7 +102,7 @@ def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Calla
     context = RunContext(settings, directory, progress=progress, say=say)
     directory.write_json("settings.json", {**settings.model_dump(), "version": __version__})
     outcomes = run_stages(
-        STAGES,
+        [stage for stage in STAGES if stage is not scaling.STAGE or settings.scale.wanted],
         context,
         directory,
         on_start=lambda stage: say(f"{stage.name}: {stage.title}"),
@@ -152,5 +153,14 @@ def _summary(directory: RunDirectory, outcomes: list[StageOutcome]) -> dict[str,
         },
         "front_size": len(search["front"]),
         "evaluations": search["judged"],
+        "family": _family(directory, outcomes),
         "warnings": winner["warnings"],
     }
+
+
+def _family(directory: RunDirectory, outcomes: list[StageOutcome]) -> list[dict[str, Any]]:
+    """Members that this run made of the winner."""
+    if scaling.STAGE.name not in {outcome.name for outcome in outcomes}:
+        return []
+    kept = ("name", "notation", "macs", "params", "test_accuracy", "latency_ms", "target_share")
+    return [{key: row[key] for key in kept} for row in directory.read_json(scaling.FAMILY_FILE)["members"]]

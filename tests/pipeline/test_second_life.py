@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def source(finished):
 
 def _own_table(source):
     return read_table(source.directory.path / "latency" / "table.json")
+
+
+def test_a_run_with_a_scale_section_makes_a_family_of_its_winner(finished, tmp_path) -> None:
+    shutil.copytree(finished, tmp_path / "quickstart")
+    settings = load(CONFIGURATION, [*SMALL, f"output={tmp_path}", "scale.phi=[1]"])
+    said: list[str] = []
+    found = run_pipeline(settings, progress=quiet, say=said.append)
+    assert [line for line in said if line.endswith("unchanged")] and any("family: done" in line for line in said)
+    assert not any("winner: done" in line for line in said)
+    (member,) = found.summary["family"]
+    assert member["name"] == "phi1"
+    assert member["macs"] > found.summary["macs"]
 
 
 def test_specialise_exports_a_network_of_the_space_within_the_budget(source, tmp_path) -> None:
