@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ from edgenas.pipeline.costs import CostModel
 from edgenas.pipeline.directory import file_digest
 from edgenas.pipeline.hypervolumes import shared_curves
 from edgenas.pipeline.judge import Judge, MeasureLatency, identify, objectives_of
+from edgenas.pipeline.one_shot import STATE
 from edgenas.pipeline.rewarding import reward_of
 from edgenas.pipeline.stage import Stage
 from edgenas.study import Budget, Context, Evaluation, Failure, History, Limit, Outcome, Study
+from edgenas.supernet import METHODS
 
 if TYPE_CHECKING:
     from edgenas.search import Searcher
@@ -78,7 +81,8 @@ class Searching:
             ConfigError: A reward is named that lacks its budget or an objective.
         """
         self._context = context
-        costs = CostModel(context.space, context.table)
+        self._costs = costs = CostModel(context.space, context.table)
+        self.learned: dict[str, Any] | None = None
         self.budget_ms = budget_in_ms(context.settings.target, context.space, costs)
         if self.budget_ms is not None:
             require_possible(self.budget_ms, context.space, costs, seed=context.seed("budget"))
@@ -99,11 +103,33 @@ class Searching:
 
         space, objectives, limits = self._context.space, len(self.study.objectives), len(self.study.all_limits)
         budget = self._context.settings.search.evaluations
+        if strategy in METHODS:
+            return self._learned_searcher(strategy, seed)
         if strategy in REWARDED:
             return REWARDED[strategy](
                 space, objectives=objectives, limits=limits, seed=seed, budget=budget, reward=self._reward
             )
         return STRATEGIES[strategy](space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+
+    def _learned_searcher(self, method: str, seed: int) -> Searcher:
+        """Learn a distribution over networks, and return what proposes its draws."""
+        from edgenas.pipeline.one_shot import learn_distribution
+        from edgenas.supernet import DistributionSearcher
+
+        learned = learn_distribution(
+            self._context, method, costs=self._costs, budget_ms=self.budget_ms, seed=seed
+        )
+        self.learned = learned.document
+        return DistributionSearcher(
+            learned.result.distribution,
+            objectives=len(self.study.objectives),
+            limits=len(self.study.all_limits),
+            seed=seed,
+            budget=self._context.settings.search.evaluations,
+            first=learned.result.best,
+            cost=learned.cost,
+            target=learned.goal,
+        )
 
     def walk(self, strategy: str, *, seed: int) -> History:
         """Run one strategy to the end of its budget; what the store knows is not judged again.
@@ -119,9 +145,10 @@ class Searching:
         from edgenas.study import open_store
 
         context, settings = self._context, self._context.settings.search
-        if strategy not in STRATEGIES:
-            hint = nearest(strategy, STRATEGIES)
-            raise SearchError(explain(f"unknown strategy{hint}", got=repr(strategy), allowed=", ".join(STRATEGIES)))
+        known_names = (*STRATEGIES, *METHODS)
+        if strategy not in known_names:
+            hint = nearest(strategy, known_names)
+            raise SearchError(explain(f"unknown strategy{hint}", got=repr(strategy), allowed=", ".join(known_names)))
         searcher = self._searcher(strategy, seed)
         store = open_store(settings.store or context.directory.file("store.sqlite"))
         budget = Budget(evaluations=settings.evaluations)
@@ -184,7 +211,11 @@ def _run(context: RunContext) -> None:
     histories: dict[str, History] = {settings.strategy: history}
     if settings.baseline and settings.strategy != BASELINE:
         histories[BASELINE] = searching.walk(BASELINE, seed=context.seed(f"search {BASELINE}"))
-    context.directory.write_json(SEARCH_FILE, _summary(context, history, histories, searching.budget_ms))
+    about = {} if searching.learned is None else {"one_shot": searching.learned}
+    summary = _summary(context, history, histories, searching.budget_ms)
+    context.directory.write_json(SEARCH_FILE, {**summary, **about})
+    if searching.learned is not None:
+        shutil.rmtree(context.directory.path / STATE)
 
 
 def _summary(

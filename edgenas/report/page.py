@@ -55,6 +55,7 @@ def render(run: RunFiles) -> str:
         run=run,
         stage_rows=_stage_rows(run.stages),
         front_svg=plots.front_plot(run.search, run.front, run.winner),
+        one_shot_svg=plots.one_shot_plot(run.search["one_shot"]) if run.search.get("one_shot") else "",
         progress_svg=plots.progress_plot(run.search),
         prediction_svg=plots.prediction_plot(validation["networks"]) if validation else "",
         layers_svg=plots.layers_plot(run.winner["layers"]),

@@ -145,6 +145,41 @@ def curve_plot(history: Sequence[Mapping[str, Any]]) -> str:
     return _svg(figure)
 
 
+def one_shot_plot(learned: Mapping[str, Any]) -> str:
+    """Entropy and expected cost of a learned distribution over time, and what it came to for each choice.
+
+    Args:
+        learned: `one_shot` of `search.json`.
+    """
+    from matplotlib.figure import Figure
+
+    history, genes = learned["history"], learned["genes"]
+    figure = Figure(figsize=(7.2, max(3.6, 0.2 * len(genes) + 0.8)), layout="constrained")
+    over_time, choices = figure.subplots(1, 2, width_ratios=(1.1, 1))
+    steps = [record["step"] for record in history]
+    over_time.plot(steps, [record["entropy"] for record in history], color=BLUE, label="entropy (1: undecided)")
+    costs = [record["expected_cost"] / learned["target"] for record in history]
+    over_time.plot(steps, costs, color=ORANGE, label="expected cost over target")
+    over_time.axhline(1, color=GREY, linewidth=0.8)
+    over_time.set_xlabel("step")
+    over_time.set_ylim(bottom=0)
+    over_time.spines[["top", "right"]].set_visible(False)
+    over_time.legend(frameon=False, fontsize=8.5)
+    final = history[-1]["probabilities"]
+    table = np.full((len(genes), max(len(row) for row in final)), np.nan)
+    for row, probabilities in zip(table, final, strict=True):
+        row[: len(probabilities)] = probabilities
+    choices.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (gene, choice), value in np.ndenumerate(table):
+        if np.isfinite(value):
+            ink = "white" if value > 0.6 else "black"
+            choices.text(choice, gene, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=ink)
+    choices.set_yticks(np.arange(len(genes)), genes, fontsize=7)
+    choices.set_xticks(np.arange(table.shape[1]))
+    choices.set_xlabel("choice (probability in %)")
+    return _svg(figure)
+
+
 def write_comparison_plot(document: Mapping[str, Any], path: Path) -> None:
     """Write hypervolume against evaluations, median and quartiles of each strategy, as a PNG.
 

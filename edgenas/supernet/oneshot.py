@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from edgenas.data import ImageData, Preprocessing, fit_preprocessing
 from edgenas.data.batches import Batch, Batches
-from edgenas.errors import TrainingError, explain
-from edgenas.supernet.distribution import CostFunction, Floats, GeneDistribution, Genes
+from edgenas.errors import TrainingError, WeightsError, explain
+from edgenas.supernet.distribution import CostFunction, GeneDistribution, Genes
 from edgenas.supernet.oneshot_settings import OneShotSettings
+from edgenas.supernet.policy import PolicyLearner
 from edgenas.supernet.supernet import Supernet
-from edgenas.supernet.training import largest_resolution, require_fitting_data
+from edgenas.supernet.training import CHECKPOINT_SECONDS, largest_resolution, require_fitting_data
+from edgenas.train.checkpoint import TrainCheckpoint, read_checkpoint, write_checkpoint
 from edgenas.train.losses import batch_loss
-from edgenas.train.optimizer import make_optimizer, set_learning_rate
+from edgenas.train.optimizer import load_state_tensors, make_optimizer, set_learning_rate, state_tensors
 from edgenas.train.schedule import learning_rate, spent_share, total_steps
+from edgenas.train.step import autocast_dtype
 
-LOG_EVERY = 10
+RECORDS = 200
+"""Records of a whole search: enough to draw, and small however long the search is."""
+
 _STREAM = 2**31 + 2
-_FINITE_DIFFERENCE = 0.01
-"""Of the Hessian-vector product, over the gradient's norm (Liu 2019, section 2.3)."""
+_LAST = 2**31 + 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +38,14 @@ class OneShotRecord:
 
     Attributes:
         step: Optimiser steps so far.
-        accuracy: Of the batch that the distribution learned from; NaN in the warm-up.
+        accuracy: Of the batch that the distribution learned from; None in the warm-up.
         expected_cost: Mean cost of draws.
         entropy: Mean of the genes, 1 for uniform, 0 for decided.
         probabilities: Of every choice of every gene.
     """
 
     step: int
-    accuracy: float
+    accuracy: float | None
     expected_cost: float
     entropy: float
     probabilities: tuple[tuple[float, ...], ...]
@@ -78,9 +82,13 @@ def search_one_shot(
     *,
     preprocessing: Preprocessing | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    checkpoint_dir: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> OneShotResult:
     """Train a supernet and learn which of its networks are worth most at a cost.
+
+    All draws depend on (seed, step) alone and checkpoints are written between epochs, so that a search that was killed
+    and started again with the same arguments ends, on a CPU and with a budget of epochs or steps, with the same result.
 
     Args:
         supernet: Changed in place and moved to `device`.
@@ -89,21 +97,34 @@ def search_one_shot(
         cost: Of networks (N, D), in the unit of `settings.target`.
         preprocessing: Normalisation of the images; None takes the statistics of the training images.
         progress: Called after every step with (done, all, what); thousandths where a clock limits.
+        checkpoint_dir: Where to keep the state; taken up from where there is one.
         device: Where to train.
 
     Raises:
         DataError: Classes or channels of the images are not those of the space.
         TrainingError: A loss is not finite.
+        WeightsError: The checkpoint belongs to another search.
+        StoreError: A checkpoint cannot be written.
     """
     require_fitting_data(supernet, data)
     target = torch.device(device)
     supernet.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     prepared = replace(preprocessing or fit_preprocessing(data.train), resolution=largest_resolution(supernet))
-    return _OneShot(supernet, data, settings, cost, prepared, target).run(progress)
+    search = _OneShot(supernet, data, settings, cost, prepared, target)
+    if checkpoint_dir is not None:
+        search.resume(checkpoint_dir)
+    saved = time.perf_counter()
+    while not search.finished:
+        search.run_epoch(progress)
+        due = search.finished or time.perf_counter() - saved > CHECKPOINT_SECONDS
+        if checkpoint_dir is not None and due:
+            search.save(checkpoint_dir)
+            saved = time.perf_counter()
+    return search.conclude()
 
 
 class _OneShot:
-    """The state of a search."""
+    """The state of a search and the epochs that change it."""
 
     def __init__(
         self,
@@ -115,190 +136,219 @@ class _OneShot:
         device: torch.device,
     ) -> None:
         self._supernet, self._data, self._settings, self._cost = supernet, data, settings, cost
-        self._preprocessing = preprocessing
+        self._preprocessing, self._device = preprocessing, device
         train = settings.train
         self._optimizer = make_optimizer(supernet, train)
-        self._distribution = GeneDistribution(supernet.space).to(device)
-        betas = (0.0, 0.999) if settings.method == "tunas" else (0.5, 0.999)
-        self._adam = torch.optim.Adam(self._distribution.parameters(), lr=settings.learning_rate, betas=betas)
-        self._training, self._validation = (
-            Batches(split, preprocessing, batch_size=train.batch_size, device=device)
-            for split in (data.train, data.validation)
+        dtype = autocast_dtype(train, device)
+        # Scaled losses of fp16 would need a scaler for either of two optimisers; bf16 needs none.
+        self._dtype = dtype if dtype is torch.bfloat16 else None
+        self._policy = PolicyLearner(supernet, settings, cost, device)
+        self._training = Batches(
+            data.train, preprocessing, batch_size=train.batch_size, device=device, workers=train.workers
+        )
+        self._validation = _Endless(
+            Batches(data.validation, preprocessing, batch_size=train.batch_size, device=device, workers=train.workers),
+            seed=train.seed + 1,
+            classes=len(data.classes),
         )
         self._total = total_steps(train, self._training.steps)
-        self._rng = np.random.default_rng((train.seed, _STREAM))
-        self._noise = torch.Generator().manual_seed(train.seed)
-        self._baseline: float | None = None
-        self._accuracy = float("nan")
+        self._epoch = self._step = 0
+        self._seconds = 0.0
         self._history: list[OneShotRecord] = []
 
-    def run(self, progress: Callable[[int, int, str], None] | None) -> OneShotResult:
-        """Search until the budget is spent."""
-        started, step, train = time.perf_counter(), 0, self._settings.train
-        training = self._endless(self._training, augmented=True)
-        validation = self._endless(self._validation, augmented=False)
-        while (share := spent_share(train, step, self._total, time.perf_counter() - started)) < 1:
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent."""
+        return self._share() >= 1
+
+    def run_epoch(self, progress: Callable[[int, int, str], None] | None) -> None:
+        """Search for one pass over the training images, or the rest of the budget."""
+        started, before, train = time.perf_counter(), self._seconds, self._settings.train
+        for batch in self._training.shuffled(
+            seed=train.seed, epoch=self._epoch, classes=len(self._data.classes), augment=train.augment
+        ):
+            share = self._share()
+            if share >= 1:
+                break
             set_learning_rate(self._optimizer, learning_rate(train, share))
-            self._step(next(training), validation, share)
-            step += 1
-            if step % LOG_EVERY == 0:
-                self._record(step)
+            self._take_step(batch, share)
+            self._step += 1
+            self._seconds = before + time.perf_counter() - started
+            if self._share() * RECORDS >= len(self._history) + 1:
+                self._record()
             if progress is not None:
-                progress(min(1000, round(share * 1000)), 1000, f"searching with {self._settings.method}")
-        rng = np.random.default_rng((train.seed, _STREAM, 1))
-        goal = self._settings.target if self._settings.cost_goal == "target" else None
-        best = self._supernet.space.canonical(self._distribution.best(rng, cost=self._cost, target=goal)[None])[0]
+                progress(min(1000, round(self._share() * 1000)), 1000, f"searching with {self._settings.method}")
+        self._epoch += 1
+
+    def conclude(self) -> OneShotResult:
+        """Choose the network that the distribution says is best."""
+        settings, distribution = self._settings, self._policy.distribution
+        goal = settings.target if settings.cost_goal == "target" else None
+        rng = np.random.default_rng((settings.train.seed, _LAST))
+        best = self._supernet.space.canonical(distribution.best(rng, cost=self._cost, target=goal)[None])[0]
         return OneShotResult(
-            distribution=self._distribution,
+            distribution=distribution,
             best=best,
             best_cost=float(self._cost(best[None])[0]),
             history=tuple(self._history),
-            steps=step,
-            seconds=time.perf_counter() - started,
+            steps=self._step,
+            seconds=self._seconds,
             preprocessing=self._preprocessing,
         )
 
-    def _step(self, batch: Batch, validation: Iterator[Batch], share: float) -> None:
-        settings = self._settings
+    def _take_step(self, batch: Batch, share: float) -> None:
+        settings, policy = self._settings, self._policy
+        rng = np.random.default_rng((settings.train.seed, self._step, _STREAM))
         if share < settings.warm_up_share:
-            self._train_weights(batch, self._warm_up_member(share / settings.warm_up_share))
+            self._train_weights(batch, self._warm_up_member(share / settings.warm_up_share, rng))
             return
-        learned = (share - settings.warm_up_share) / (1 - settings.warm_up_share)
         if settings.method == "tunas":
-            self._learn_by_reward(next(validation))
-            self._train_weights(batch, self._distribution.sample(1, self._rng)[0])
+            policy.learn_by_reward(self._validation.next(), rng)
+            self._train_weights(batch, policy.distribution.sample(1, rng)[0])
             return
         first, last = settings.temperature
+        learned = (share - settings.warm_up_share) / (1 - settings.warm_up_share)
         temperature = first * (last / first) ** learned
-        if settings.method == "gumbel":
-            self._learn_by_gradient(batch, None, temperature, self._draw_noise())
-        else:
-            unrolled = batch if settings.method == "darts_second_order" else None
-            self._learn_by_gradient(next(validation), unrolled, temperature, self._draw_noise())
-        self._train_weights(batch, self._distribution.gumbel_path(self._draw_noise(), temperature)[0])
+        images = batch if settings.method == "gumbel" else self._validation.next()
+        unrolled = (batch, self._optimizer.param_groups[0]["lr"]) if settings.method == "darts_second_order" else None
+        policy.learn_by_gradient(images, temperature=temperature, rng=rng, unrolled=unrolled)
+        self._train_weights(batch, policy.distribution.gumbel_path(policy.draw_noise(rng), temperature)[0])
 
-    def _warm_up_member(self, done: float) -> Genes:
-        if self._settings.filter_warm_up and self._rng.random() > done:
+    def _warm_up_member(self, done: float, rng: np.random.Generator) -> Genes:
+        if self._settings.filter_warm_up and rng.random() > done:
             return self._supernet.space.largest()
-        return self._supernet.space.sample(1, self._rng)[0]
+        return self._supernet.space.sample(1, rng)[0]
 
     def _train_weights(self, batch: Batch, genes: Genes) -> None:
         self._optimizer.zero_grad(set_to_none=True)
-        loss = batch_loss(self._supernet(batch.images, genes), batch, self._settings.train, None)
+        with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
+            logits = self._supernet(batch.images, genes)
+        loss = batch_loss(logits, batch, self._settings.train, None)
         if not torch.isfinite(loss):
-            remedy = "Lower the learning rate or set clip_norm."
-            raise TrainingError(explain("the loss of the supernet is not finite", got=genes.tolist(), remedy=remedy))
+            raise TrainingError(
+                explain(
+                    f"the loss of the supernet is not finite at step {self._step} of the search",
+                    got=f"member {genes.tolist()}",
+                    remedy="Lower the learning rate or set clip_norm; a checkpoint holds an earlier epoch.",
+                )
+            )
         loss.backward()
         if self._settings.train.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._supernet.parameters(), self._settings.train.clip_norm)
         self._optimizer.step()
 
-    def _learn_by_reward(self, batch: Batch) -> None:
-        """REINFORCE (Bender 2020, section 3): accuracy of one network, and the expected cost term in closed form."""
-        genes = self._distribution.sample(1, self._rng)
-        with torch.no_grad():
-            logits = self._supernet(batch.images, genes[0])
-        self._accuracy = float((logits.argmax(1) == batch.labels).float().mean())
-        if self._baseline is None:
-            self._baseline = self._accuracy
-        advantage = self._accuracy - self._baseline
-        decay = self._settings.baseline_decay
-        self._baseline = decay * self._baseline + (1 - decay) * self._accuracy
-        self._adam.zero_grad()
-        (self._cost_term() - advantage * self._distribution.log_prob(genes)[0]).backward()
-        self._adam.step()
-
-    def _learn_by_gradient(self, batch: Batch, unrolled: Batch | None, temperature: float, noise: Tensor) -> None:
-        """One step of the distribution down the gradient of the loss through one path (and one step of weights)."""
-        logits = self._distribution.logits
-        parameters = list(self._supernet.parameters())
-
-        def loss_of(images: Batch) -> tuple[Tensor, Tensor]:
-            genes, gates = self._distribution.gumbel_path(noise, temperature)
-            output = self._supernet(images.images, genes, gates=gates)
-            return functional.cross_entropy(output, images.labels), output
-
-        if unrolled is None:
-            loss, output = loss_of(batch)
-            (gradient,) = torch.autograd.grad(loss, [logits])
-        else:
-            gradient, output = self._unrolled_gradient(loss_of, batch, unrolled, parameters)
-        self._accuracy = float((output.argmax(1) == batch.labels).float().mean())
-        self._adam.zero_grad()
-        self._cost_term().backward()
-        assert logits.grad is not None
-        logits.grad += gradient
-        self._adam.step()
-
-    def _unrolled_gradient(
-        self,
-        loss_of: Callable[[Batch], tuple[Tensor, Tensor]],
-        batch: Batch,
-        training: Batch,
-        parameters: list[torch.nn.Parameter],
-    ) -> tuple[Tensor, Tensor]:
-        """Gradient after one unrolled step of the weights, second term by finite differences (Liu 2019, eq. 7, 8)."""
-        logits, rate = self._distribution.logits, self._optimizer.param_groups[0]["lr"]
-        saved = [parameter.detach().clone() for parameter in parameters]
-        inner = torch.autograd.grad(loss_of(training)[0], parameters, allow_unused=True)
-        _shift(parameters, saved, inner, -rate)
-        loss, output = loss_of(batch)
-        first, *outer = torch.autograd.grad(loss, [logits, *parameters], allow_unused=True)
-        norm = torch.sqrt(sum((g.square().sum() for g in outer if g is not None), torch.zeros(())))
-        epsilon = _FINITE_DIFFERENCE / max(float(norm), 1e-12)
-        sides = []
-        for sign in (1.0, -1.0):
-            _shift(parameters, saved, outer, sign * epsilon)
-            sides.append(torch.autograd.grad(loss_of(training)[0], [logits])[0])
-        _shift(parameters, saved, outer, 0.0)
-        return first - rate * (sides[0] - sides[1]) / (2 * epsilon), output
-
-    def _cost_term(self) -> Tensor:
-        """What the expected cost adds to the loss of the distribution."""
-        settings = self._settings
-
-        def relative(genes: Genes) -> Floats:
-            found = self._cost(genes) / settings.target
-            return np.abs(found - 1) if settings.cost_goal == "target" else found
-
-        return settings.cost_weight * self._distribution.expectation(relative, settings.cost_draws, self._rng)
-
-    def _draw_noise(self) -> Tensor:
-        logits = self._distribution.logits
-        uniform = torch.rand(logits.shape, generator=self._noise).clamp(1e-9, 1 - 1e-7)
-        return (-torch.log(-torch.log(uniform))).to(logits.device)
-
-    def _endless(self, batches: Batches, *, augmented: bool) -> Iterator[Batch]:
-        train, epoch = self._settings.train, 0
-        while True:
-            classes = len(self._data.classes)
-            if augmented:
-                yield from batches.shuffled(seed=train.seed, epoch=epoch, classes=classes, augment=train.augment)
-            else:
-                yield from batches.shuffled(seed=train.seed + 1, epoch=epoch, classes=classes)
-            epoch += 1
-
-    def _record(self, step: int) -> None:
-        probabilities = self._distribution.probabilities()
+    def _record(self) -> None:
+        distribution = self._policy.distribution
+        draws = distribution.sample(self._settings.cost_draws, np.random.default_rng((self._step, _LAST)))
         counts = self._supernet.space.cardinalities
-        draws = self._distribution.sample(self._settings.cost_draws, np.random.default_rng(step))
+        accuracy = self._policy.accuracy
         self._history.append(
             OneShotRecord(
-                step=step,
-                accuracy=self._accuracy,
+                step=self._step,
+                accuracy=None if np.isnan(accuracy) else accuracy,
                 expected_cost=float(self._cost(draws).mean()),
-                entropy=self._distribution.entropy(),
+                entropy=distribution.entropy(),
                 probabilities=tuple(
-                    tuple(float(value) for value in row[:count])
-                    for row, count in zip(probabilities, counts, strict=True)
+                    tuple(round(float(value), 4) for value in row[:count])
+                    for row, count in zip(distribution.probabilities(), counts, strict=True)
                 ),
             )
         )
 
+    def save(self, folder: Path) -> None:
+        """Write the state."""
+        tensors = {f"supernet.{name}": value.detach() for name, value in self._supernet.shared_weights().items()}
+        tensors |= {f"optimizer.{name}": value for name, value in state_tensors(self._optimizer).items()}
+        tensors |= {f"policy.{name}": value for name, value in self._policy.tensors().items()}
+        facts = {
+            "epoch": self._epoch,
+            "step": self._step,
+            "seconds": self._seconds,
+            "validation": self._validation.position,
+            "policy": self._policy.facts,
+            "history": [asdict(record) for record in self._history],
+            "search": self._identity(),
+        }
+        write_checkpoint(folder, TrainCheckpoint(tensors=tensors, facts=facts), tag=f"{self._epoch:05d}")
 
-@torch.no_grad()
-def _shift(parameters: list[torch.nn.Parameter], start: list[Tensor], direction: object, scale: float) -> None:
-    """Set parameters to start + scale * direction; where there is no direction, to the start."""
-    assert isinstance(direction, (list, tuple))
-    for parameter, value, step in zip(parameters, start, direction, strict=True):
-        parameter.copy_(value if step is None else value + scale * step)
+    @torch.no_grad()
+    def resume(self, folder: Path) -> None:
+        """Take the state up from a folder, where there is one."""
+        checkpoint = read_checkpoint(folder)
+        if checkpoint is None:
+            return
+        facts = checkpoint.facts
+        self._require_same_search(facts["search"], folder)
+        groups: dict[str, dict[str, torch.Tensor]] = {"supernet": {}, "optimizer": {}, "policy": {}}
+        for key, value in checkpoint.tensors.items():
+            group, name = key.split(".", 1)
+            groups[group][name] = value
+        for name, parameter in self._supernet.shared_weights().items():
+            parameter.copy_(groups["supernet"][name])
+        load_state_tensors(self._optimizer, groups["optimizer"])
+        self._policy.load_tensors(groups["policy"])
+        self._policy.load_facts(facts["policy"])
+        self._validation.skip_to(facts["validation"])
+        self._epoch, self._step, self._seconds = facts["epoch"], facts["step"], facts["seconds"]
+        self._history = [_record_of(record) for record in facts["history"]]
+
+    def _identity(self) -> dict[str, Any]:
+        """Say which search this is: what may not differ when it is taken up again."""
+        settings = self._settings.to_dict()
+        recipe = {name: value for name, value in settings.pop("train").items() if name != "workers"}
+        space = self._supernet.space
+        ends = self._cost(np.stack([space.smallest(), space.largest()]))
+        found = {
+            "space": space.digest,
+            "data": self._data.digest,
+            "input": self._preprocessing.to_dict(),
+            "costs": [float(value) for value in ends],
+            **settings,
+            **recipe,
+        }
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+
+    def _require_same_search(self, theirs: Mapping[str, Any], folder: Path) -> None:
+        ours = self._identity()
+        different = sorted(name for name in ours if theirs.get(name) != ours[name])
+        if different:
+            raise WeightsError(
+                explain(
+                    f"the checkpoint in {folder} belongs to another search",
+                    got=", ".join(f"{name} {theirs.get(name)} (now {ours[name]})" for name in different[:3]),
+                    remedy="Name another folder, or delete this one to start anew.",
+                )
+            )
+
+    def _share(self) -> float:
+        return spent_share(self._settings.train, self._step, self._total, self._seconds)
+
+
+class _Endless:
+    """Batches of one epoch after the other, from any position."""
+
+    def __init__(self, batches: Batches, *, seed: int, classes: int) -> None:
+        self._batches, self._seed, self._classes = batches, seed, classes
+        self.position = 0
+        self._stream: Iterator[Batch] | None = None
+
+    def next(self) -> Batch:
+        """Return the next batch."""
+        if self._stream is None:
+            self._stream = self._walk()
+        self.position += 1
+        return next(self._stream)
+
+    def skip_to(self, position: int) -> None:
+        """Go on at a position."""
+        self.position, self._stream = position, None
+
+    def _walk(self) -> Iterator[Batch]:
+        epoch, first = divmod(self.position, self._batches.steps)
+        while True:
+            yield from self._batches.shuffled(seed=self._seed, epoch=epoch, classes=self._classes, first_step=first)
+            epoch, first = epoch + 1, 0
+
+
+def _record_of(content: Mapping[str, Any]) -> OneShotRecord:
+    return OneShotRecord(**{**content, "probabilities": tuple(tuple(row) for row in content["probabilities"])})

@@ -69,3 +69,20 @@ def test_the_same_run_gives_the_same_report(tmp_path) -> None:
 def test_a_folder_that_is_no_run_is_named(tmp_path) -> None:
     with pytest.raises(StoreError, match="is not the directory of a finished run"):
         write_report(tmp_path)
+
+
+def test_a_learned_distribution_is_drawn_with_its_target_and_choices(tmp_path) -> None:
+    documents = copy.deepcopy(DOCUMENTS)
+    record = {"accuracy": None, "expected_cost": 0.03, "entropy": 1.0, "probabilities": [[0.5, 0.5], [0.2, 0.3, 0.5]]}
+    documents["search.json"]["one_shot"] = {
+        "method": "tunas", "cost": "latency_ms", "goal": "target", "target": 0.025, "steps": 20, "seconds": 1.5,
+        "best": {"digest": "0", "genes": [0, 1], "cost": 0.0251}, "genes": ["width", "stages.0.depth"],
+        "history": [{"step": 10, **record}, {"step": 20, **record, "entropy": 0.4}],
+    }  # fmt: skip
+    _write(tmp_path, documents)
+    text = write_report(tmp_path).read_text()
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == [] and parser.counts["svg"] == 6
+    for figure in ("tunas learned it", "target of 0.025 ms", "costs 0.0251 ms", "stages.0.depth"):
+        assert figure in text

@@ -1,10 +1,13 @@
 """Learned distributions: their gradients, and that searches move towards their goals."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from edgenas.errors import ConfigError, SearchError
+from edgenas.errors import ConfigError, SearchError, TrainingError, WeightsError
 from edgenas.space import population_costs
 from edgenas.supernet import DistributionSearcher, GeneDistribution, OneShotSettings, Supernet, search_one_shot
 from edgenas.train import TrainSettings
@@ -72,6 +75,42 @@ def test_a_search_lands_on_its_target_and_is_repeatable(method: str) -> None:
     assert [r.expected_cost for r in first.history] == [r.expected_cost for r in second.history]
 
 
+@pytest.mark.parametrize("method", ["tunas", "darts"])
+def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgenas.supernet.oneshot.CHECKPOINT_SECONDS", 0.0)
+    train = TrainSettings(epochs=5, batch_size=32, learning_rate=1e-2, workers=1)
+    settings = OneShotSettings(method=method, target=3000.0, train=train)  # type: ignore[arg-type]
+    whole = search_one_shot(Supernet(SPACE), DATA, settings, cost)
+
+    class Killed(Exception):
+        pass
+
+    def kill(done: int, total: int, what: str) -> None:
+        if done > 650:
+            raise Killed
+
+    with pytest.raises(Killed):
+        search_one_shot(Supernet(SPACE), DATA, settings, cost, progress=kill, checkpoint_dir=tmp_path)
+    seen: list[int] = []
+    result = search_one_shot(
+        Supernet(SPACE), DATA, settings, cost, checkpoint_dir=tmp_path, progress=lambda done, *_: seen.append(done)
+    )
+    assert seen[0] > 600
+    assert torch.equal(result.distribution.logits, whole.distribution.logits)
+    assert result.history == whole.history and np.array_equal(result.best, whole.best)
+    other = replace(settings, target=2000.0)
+    with pytest.raises(WeightsError, match=r"another search.*target 3000.0 \(now 2000.0\)"):
+        search_one_shot(Supernet(SPACE), DATA, other, cost, checkpoint_dir=tmp_path)
+
+
+def test_a_loss_that_is_not_finite_ends_the_search_and_names_the_step() -> None:
+    train = TrainSettings(epochs=2, batch_size=32, learning_rate=1e30)
+    with pytest.raises(TrainingError, match="not finite at step"):
+        search_one_shot(Supernet(SPACE), DATA, OneShotSettings(target=3000.0, train=train), cost)
+
+
 def test_a_strong_penalty_leads_to_the_cheapest_network() -> None:
     train = TrainSettings(epochs=None, steps=80, batch_size=32, learning_rate=1e-2)
     settings = OneShotSettings(
@@ -91,6 +130,18 @@ def test_the_searcher_proposes_likely_networks_once_each_in_ask_and_tell() -> No
     assert np.array_equal(genes[0], mixed_space().canonical(distribution.best(np.random.default_rng(0))[None])[0])
     with pytest.raises(SearchError):
         searcher.ask(1)
+
+
+def test_networks_near_the_target_are_proposed_first() -> None:
+    target = float(np.median(cost(SPACE.sample(500, np.random.default_rng(0)))))
+    searcher = DistributionSearcher(
+        GeneDistribution(SPACE), objectives=1, limits=0, seed=0, budget=10, cost=cost, target=target
+    )
+    members = SPACE.canonical(SPACE.sample(2000, np.random.default_rng(0)))
+    near = np.abs(cost(np.unique(members, axis=0)) / target - 1) <= 0.05
+    assert 0 < near.sum() < len(near) / 2
+    proposed = np.abs(cost(searcher.ask(int(near.sum()))) / target - 1)
+    assert (proposed <= 0.05).all()
 
 
 def test_impossible_settings_are_refused() -> None:

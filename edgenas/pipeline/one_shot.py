@@ -1,0 +1,159 @@
+"""One-shot strategies of a run: a distribution over networks is learned with shared weights, then proposes networks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgenas.config.settings import OneShotSection
+from edgenas.errors import SearchError, explain
+from edgenas.pipeline.context import TABLE_FILE, RunContext
+from edgenas.pipeline.costs import CostModel
+from edgenas.pipeline.directory import file_digest
+from edgenas.pipeline.sharing import SUPERNET_FILE, supernet_settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgenas.supernet import OneShotResult, OneShotSettings, Supernet
+    from edgenas.supernet.distribution import CostFunction
+
+STATE = "one_shot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learned:
+    """What a one-shot strategy found.
+
+    Attributes:
+        result: The distribution and its history.
+        settings: How it was learned.
+        cost: What was held against the target.
+        document: For `search.json` and the report.
+    """
+
+    result: OneShotResult
+    settings: OneShotSettings
+    cost: CostFunction
+    document: dict[str, Any]
+
+    @property
+    def goal(self) -> float | None:
+        """The cost to hit; None under a penalty."""
+        return self.settings.target if self.settings.cost_goal == "target" else None
+
+
+def learn_distribution(
+    context: RunContext, method: str, *, costs: CostModel, budget_ms: float | None, seed: int
+) -> Learned:
+    """Learn which networks of a run's space are worth most at a cost; a killed one is taken up where it was.
+
+    Args:
+        context: Of the run; its supernet is trained.
+        method: "tunas", "gumbel", "darts" or "darts_second_order".
+        costs: Of the networks.
+        budget_ms: The latency budget.
+        seed: Of the learning.
+
+    Raises:
+        SearchError: A target is needed, and neither the section nor the budget names one.
+    """
+    from edgenas.supernet import search_one_shot
+
+    section = context.settings.search.one_shot
+    target = _target(section, context, costs, budget_ms)
+    settings = _settings(section, context, method, target=target, seed=seed)
+    cost = _cost_function(section, costs)
+    supernet = _start(section, context, seed)
+    state = {
+        **settings.to_dict(),
+        "supernet": file_digest(context.directory.path / SUPERNET_FILE),
+        "table": file_digest(context.directory.path / TABLE_FILE),
+        "from_supernet": section.from_supernet,
+    }
+    with context.progress(f"learn a distribution ({method})") as report:
+        result = search_one_shot(
+            supernet,
+            context.data,
+            settings,
+            cost,
+            preprocessing=context.preprocessing,
+            progress=lambda done, total, what: report(done, total, ""),
+            checkpoint_dir=context.state_folder(f"{STATE}/{method}", state),
+            device=context.compute_device,
+        )
+    document = _document(context, section, settings, result)
+    return Learned(result=result, settings=settings, cost=cost, document=document)
+
+
+def _target(section: OneShotSection, context: RunContext, costs: CostModel, budget_ms: float | None) -> float:
+    target = context.settings.target
+    budget = budget_ms if section.cost == "latency_ms" else None if target.max_macs is None else float(target.max_macs)
+    if section.target is not None or budget is not None:
+        return section.target or budget or 0.0
+    if section.goal == "penalty":
+        return float(_cost_function(section, costs)(context.space.largest()[None])[0])
+    raise SearchError(
+        explain(
+            f"{context.settings.search.strategy} needs a cost to hit",
+            got=f"search.one_shot.goal target of {section.cost} without a target",
+            remedy="Set search.one_shot.target or a budget in the target section, or the goal penalty.",
+        )
+    )
+
+
+def _cost_function(section: OneShotSection, costs: CostModel) -> CostFunction:
+    def cost(genes: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(getattr(costs(genes), section.cost), dtype=np.float64)
+
+    return cost
+
+
+def _settings(
+    section: OneShotSection, context: RunContext, method: str, *, target: float, seed: int
+) -> OneShotSettings:
+    from edgenas.supernet import OneShotSettings
+
+    shared = context.settings.supernet
+    if section.epochs is not None:
+        shared = shared.model_copy(update={"epochs": section.epochs})
+    train = supernet_settings(shared, seed=seed, workers=context.threads).train
+    return OneShotSettings(
+        method=method,  # type: ignore[arg-type]
+        cost_goal=section.goal,
+        target=target,
+        cost_weight=section.weight,
+        learning_rate=section.learning_rate,
+        warm_up_share=0.0 if section.from_supernet else section.warm_up_share,
+        train=train,
+    )
+
+
+def _start(section: OneShotSection, context: RunContext, seed: int) -> Supernet:
+    """Return shared weights to learn with: a copy of the run's, or new ones."""
+    import torch
+
+    from edgenas.supernet import Supernet, load_supernet
+
+    if section.from_supernet:
+        return load_supernet(context.directory.path / SUPERNET_FILE, space=context.space)[0]
+    return Supernet(context.space, generator=torch.Generator().manual_seed(seed))
+
+
+def _document(
+    context: RunContext, section: OneShotSection, settings: OneShotSettings, result: OneShotResult
+) -> dict[str, Any]:
+    best = context.space.decode(result.best)
+    return {
+        "method": settings.method,
+        "cost": section.cost,
+        "goal": settings.cost_goal,
+        "target": settings.target,
+        "best": {"digest": best.digest, "genes": [int(gene) for gene in result.best], "cost": result.best_cost},
+        "genes": list(context.space.gene_names),
+        "steps": result.steps,
+        "seconds": round(result.seconds, 3),
+        "history": [asdict(record) for record in result.history],
+    }
