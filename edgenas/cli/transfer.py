@@ -44,8 +44,16 @@ def transfer(
     print_table(("in the run", "here", "network of the front"), rows)
     print(
         f"{len(found.networks)} networks: rho {found.spearman:.2f} ({found.spearman_low:.2f} to "
-        f"{found.spearman_high:.2f}), tau {found.kendall:.2f} between the data sets"
+        f"{found.spearman_high:.2f}), tau {found.kendall:.2f} between the data sets; "
+        f"MACs alone: rho {found.macs_spearman:.2f} here"
     )
+    for few in found.learned:
+        print(f"predictor {few.networks} networks judged here: rho {few.warm:.2f} on the others started from the "
+              f"run, {few.cold:.2f} from nothing")  # fmt: skip
+    if found.proposed:
+        best, judged = (max(entry.accuracy for entry in group) for group in (found.proposed, found.networks))
+        print(f"proposed  {len(found.proposed)} more by the predictor: best {100 * best:.1f} %, of the others "
+              f"{100 * judged:.1f} %")  # fmt: skip
     print(
         f"mean accuracy {100 * found.mean_accuracy:.1f} % after {found.epochs} epochs ({found.seconds:.0f} s); "
         f"{100 * found.unadapted_mean:.1f} % before"

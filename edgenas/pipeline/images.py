@@ -11,7 +11,7 @@ from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.stage import Stage
 
 if TYPE_CHECKING:
-    from edgenas.data import ImageData
+    from edgenas.data import ImageData, Preprocessing
 
 
 def _signature(path: str | None) -> str:
@@ -66,22 +66,24 @@ def _run(context: RunContext) -> None:
     preprocessing = fit_preprocessing(data.train, resize=context.settings.data.resize)
     for note in data.notes:
         context.say(f"  {note}")
-    context.directory.write_json(
-        "data.json",
-        {
-            "source": context.settings.data.source,
-            "path": context.settings.data.path,
-            "digest": data.digest,
-            "classes": list(data.classes),
-            "channels": data.channels,
-            "resolution": data.resolution,
-            "native_size": list(data.native_size) if data.native_size else None,
-            "counts": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
-            "skipped": [{"name": entry.name, "reason": entry.reason} for entry in data.skipped],
-            "notes": list(data.notes),
-            "preprocessing": preprocessing.to_dict(),
-        },
-    )
+    context.directory.write_json("data.json", data_document(context, data, preprocessing))
+
+
+def data_document(context: RunContext, data: ImageData, preprocessing: Preprocessing) -> dict[str, Any]:
+    """Return what `data.json` says of images."""
+    return {
+        "source": context.settings.data.source,
+        "path": context.settings.data.path,
+        "digest": data.digest,
+        "classes": list(data.classes),
+        "channels": data.channels,
+        "resolution": data.resolution,
+        "native_size": list(data.native_size) if data.native_size else None,
+        "counts": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+        "skipped": [{"name": entry.name, "reason": entry.reason} for entry in data.skipped],
+        "notes": list(data.notes),
+        "preprocessing": preprocessing.to_dict(),
+    }
 
 
 STAGE: Stage[RunContext] = Stage(

@@ -15,6 +15,7 @@ from edgenas.config.settings import TargetSection
 from edgenas.errors import BudgetError, DataError, DeviceError, ExportError, InputError, TableError, WeightsError
 from edgenas.latency import read_table, write_table
 from edgenas.measure import ModelFile
+from edgenas.pipeline.adapting import carry_over
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.directory import RunDirectory
 from edgenas.pipeline.refined import Plan
@@ -23,7 +24,7 @@ from edgenas.pipeline.refining import refine
 from edgenas.pipeline.reopen import open_run
 from edgenas.pipeline.run import run_pipeline
 from edgenas.pipeline.specialising import device_table, specialise
-from edgenas.pipeline.transferring import carry_over, transfer
+from edgenas.pipeline.transferring import transfer
 from tests.measure.fakes import law
 from tests.pipeline.conftest import steady_files
 
@@ -143,6 +144,8 @@ def test_transfer_replaces_head_and_stem_says_so_and_can_be_specialised(finished
     assert sum("made anew for 3 classes and 3 channel(s)" in line for line in said) == 3
     assert len(found.networks) == 8
     assert found.mean_accuracy > 0.5
+    assert len(found.proposed) == 2
+    assert {entry.genes for entry in found.proposed}.isdisjoint(entry.genes for entry in found.networks)
     assert [entry.epochs for entry in found.scratch] == [40]
     assert (found.saved is None) == (max(entry.mean_accuracy for entry in found.scratch) < found.mean_accuracy)
     adapted = open_run(tmp_path / "out", progress=quiet, say=said.append)
