@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from photographs import decode
 
 from edgenas.arch import Architecture
 from edgenas.arch.notation import format_notation
@@ -30,8 +31,6 @@ from edgenas.arch.zoo import published
 from edgenas.cli.console import print_table, progress_bar
 from edgenas.config.load import load
 from edgenas.config.settings import RunSettings
-from edgenas.data import DataSettings
-from edgenas.data import load as load_data
 from edgenas.latency import LatencyTable, predict, read_table, write_table
 from edgenas.measure import build_table
 from edgenas.nn import Checkpoint, load_checkpoint
@@ -61,23 +60,6 @@ def settings_of(arguments: argparse.Namespace, *, seed: int, epochs: int) -> Run
             f"seed={seed}", "threads=1", f"train.epochs={epochs}", "train.augment.crop_padding=6",
         ],
     )  # fmt: skip
-
-
-def decode(arguments: argparse.Namespace) -> None:
-    """Write the images as arrays, once."""
-    folder = arguments.folder / "images"
-    if (folder / "test.npz").is_file():
-        return
-    data = load_data(DataSettings(source="folder", path=str(arguments.data), resolution=arguments.resolution))
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = {"train": (data.train, data.validation), "test": (data.test,)}
-    for name, splits in parts.items():
-        np.savez(
-            folder / f"{name}.npz",
-            images=np.concatenate([np.asarray(split.images) for split in splits]),
-            labels=np.concatenate([split.labels for split in splits]),
-            classes=np.array(data.classes),
-        )
 
 
 def seed_network(arguments: argparse.Namespace) -> Architecture:
@@ -240,7 +222,7 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Compare on every seed, print and write."""
     arguments = parsed()
-    decode(arguments)
+    decode(arguments.data, arguments.folder / "images", resolution=arguments.resolution)
     rows = [compare(arguments, seed) for seed in range(arguments.seeds)]
     cells = [
         (row["seed"], name, entry["steps"], f"{100 * entry['latency_share']:.1f} %",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from edgenas.arch.notation import format_notation
 from edgenas.pipeline.alone import fit_to_data
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.images import load_images
-from edgenas.pipeline.latencies import measured_latency
+from edgenas.pipeline.latencies import measured_networks, shares
 from edgenas.pipeline.scratch import train_from_scratch
 from edgenas.scale import Candidate, Fitted, fit, grid_by_latency, grid_by_macs
 
@@ -52,17 +53,23 @@ def _grid(
 ) -> tuple[Candidate, ...]:
     if by == "macs":
         return grid_by_macs(base, step=step, tolerance=step)
-    target = context.settings.target
     with context.progress("measure the grid") as report:
-        return grid_by_latency(
-            base,
-            lambda network: measured_latency(
-                network, runtime=target.runtime, precision=target.precision, threads=target.threads
-            ),
-            step=step,
-            tolerance=step,
-            progress=report,
+        return grid_by_latency(base, _latency_over(context, base), step=step, tolerance=step, progress=report)
+
+
+def _latency_over(context: RunContext, base: Architecture) -> Callable[[Architecture], float]:
+    """Latency of a network on this device as a multiple of the base's, measured alternately with it."""
+    target = context.settings.target
+
+    def latency(network: Architecture) -> float:
+        if network.digest == base.digest:
+            return 1.0
+        visit = measured_networks(
+            [base, network], runtime=target.runtime, precision=target.precision, threads=target.threads
         )
+        return shares(visit)[0].value
+
+    return latency
 
 
 def fit_points(context: RunContext, candidates: tuple[Candidate, ...]) -> tuple[Fitted, ...]:

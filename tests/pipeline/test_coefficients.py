@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,9 +8,11 @@ import pytest
 from edgenas.arch.notation import parse_notation
 from edgenas.config import load
 from edgenas.errors import InputError
+from edgenas.measure import ModelFile
 from edgenas.pipeline import coefficients
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.directory import RunDirectory
+from tests.pipeline.conftest import steady_files
 
 CONFIGURATION = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
 NETWORK = parse_notation("r32 | stem_k3_s1_c8_hs | mb_k3_e4_c8_hs | head_c16_hs | n7")
@@ -39,10 +42,12 @@ def test_points_of_the_grid_double_the_macs_and_come_best_first(context) -> None
 
 
 def test_by_latency_the_grid_is_that_of_a_measured_ratio(context, monkeypatch) -> None:
-    def pixels_and_blocks(network, **target) -> float:
-        return network.resolution**2 * sum(1 for _ in network.blocks())
+    def pixels_and_blocks(networks, **target):
+        files = steady_files([ModelFile(name="x", data=b"", file_format="onnx")] * len(networks))
+        work = [network.resolution**2 * sum(1 for _ in network.blocks()) for network in networks]
+        return [dataclasses.replace(file, latency_ms=float(each)) for file, each in zip(files, work, strict=True)]
 
-    monkeypatch.setattr(coefficients, "measured_latency", pixels_and_blocks)
+    monkeypatch.setattr(coefficients, "measured_networks", pixels_and_blocks)
     monkeypatch.setattr(coefficients, "trained_accuracy", lambda context, network: network.resolution / 100)
     found = coefficients.fit_coefficients(context, NETWORK, by="latency", step=0.4)
     assert all(abs(entry.candidate.ratio - 2) <= 0.4 for entry in found)
