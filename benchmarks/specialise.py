@@ -19,10 +19,10 @@ import numpy as np
 
 from edgenas.cli.console import print_table, progress_bar
 from edgenas.config.settings import TargetSection
-from edgenas.measure import ModelFile, measure_files
-from edgenas.pipeline.latencies import encoded_network
+from edgenas.pipeline.device_tables import device_table
+from edgenas.pipeline.latencies import measured_networks
 from edgenas.pipeline.reopen import open_run
-from edgenas.pipeline.specialising import device_table, specialise
+from edgenas.pipeline.specialising import specialise
 
 DEVICES = (("ort", "fp32"), ("ort", "int8"), ("litert", "int8"))
 
@@ -76,13 +76,9 @@ def measure_everywhere(networks: dict) -> dict[str, dict[str, float]]:
     """Measure networks on every device, alternately within each; milliseconds by network and device."""
     found: dict[str, dict[str, float]] = {name: {} for name in networks}
     for runtime, precision in DEVICES:
-        files = [
-            ModelFile(name=name, data=encoded_network(network, runtime=runtime, precision=precision),
-                      file_format="onnx" if runtime == "ort" else "tflite")
-            for name, network in networks.items()
-        ]  # fmt: skip
-        for latency in measure_files(files):
-            found[latency.name][f"{runtime} {precision}"] = latency.latency_ms
+        measured = measured_networks(list(networks.values()), runtime=runtime, precision=precision)
+        for name, latency in zip(networks, measured, strict=True):
+            found[name][f"{runtime} {precision}"] = latency.latency_ms
     return found
 
 

@@ -29,15 +29,16 @@ def specialise(
     """Take a run's trained supernet to another device: search on its table, export and measure; nothing is trained."""
     from edgenas.cli.quantities import budget as read_budget
     from edgenas.config.settings import TargetSection
-    from edgenas.pipeline import specialising
+    from edgenas.pipeline.device_tables import device_table
     from edgenas.pipeline.reopen import open_run
+    from edgenas.pipeline.specialising import specialise as specialise_run
 
     budget_ms, share = read_budget(budget)
     source = open_run(run, progress=progress_bar, say=print)
     name = Path(table).stem if table else f"{runtime}-{precision}"
     folder = out or run.resolve().with_name(f"{run.resolve().name}-{name}")
-    device = specialising.device_table(source, folder, table=table, runtime=runtime, precision=precision, force=force)
-    found = specialising.specialise(
+    device = device_table(source, folder, table=table, runtime=runtime, precision=precision, force=force)
+    found = specialise_run(
         source, device, TargetSection(budget_ms=budget_ms, budget_share=share), folder,
         evaluations=evaluations, measure=measure, force=force,
     )  # fmt: skip

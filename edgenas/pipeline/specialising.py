@@ -8,30 +8,24 @@ other device likes better.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgenas.arch import Architecture
-from edgenas.arch.document import to_document
-from edgenas.arch.notation import format_notation
 from edgenas.config.settings import TargetSection
 from edgenas.errors import BudgetError, ExportError, TableError, explain
-from edgenas.pareto import nondominated
 from edgenas.pipeline.budget import budget_in_ms, require_possible
+from edgenas.pipeline.candidates import candidates, known_networks, measured_within, searched_networks
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.costs import CostModel
+from edgenas.pipeline.device_tables import is_here
 from edgenas.pipeline.directory import RunDirectory
 from edgenas.pipeline.images import load_images
-from edgenas.pipeline.judge import Judge, identify, objectives_of
-from edgenas.pipeline.latencies import encoded_network
-from edgenas.pipeline.searching import SEARCH_FILE
+from edgenas.pipeline.latencies import file_format
 from edgenas.pipeline.sharing import load_evaluator
-from edgenas.study import Budget, Context, Evaluation, Limit, Study
+from edgenas.pipeline.specialised import Found, Specialised
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData
@@ -39,116 +33,7 @@ if TYPE_CHECKING:
     from edgenas.latency import LatencyTable
     from edgenas.supernet import SupernetEvaluator
 
-Genes = NDArray[np.int64]
-
-SEARCH_SECONDS = 20.0
-"""The search stops here even where its evaluations are not spent: the whole shall take less than a minute."""
-
 RESULT_FILE = "specialised.json"
-_NORMAL_90 = 1.645
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A network that may be the answer.
-
-    Attributes:
-        genes: Its code, (D,).
-        accuracy: Inherited, on validation images, in [0, 1].
-        predicted_ms: By the table.
-        measured_ms: On the device, before anything was exported; None where the device is not here.
-    """
-
-    genes: tuple[int, ...]
-    accuracy: float
-    predicted_ms: float
-    measured_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Specialised:
-    """The answer.
-
-    Attributes:
-        found: The network.
-        architecture: The same.
-        budget_ms: What it had to meet.
-        file: Name of the file that the budget is about.
-        file_latency_ms: Measured latency of that file; None where the device is not here.
-        file_accuracy: Of that file on the test images, in [0, 1].
-        torch_accuracy: Of the float network on the test images.
-        card: Of the bundle.
-        from_run, judged: Networks whose accuracy the run knew, and that were judged now.
-        seconds: Wall-clock time of everything but measuring a table.
-        notes: What a user may not expect.
-    """
-
-    found: Found
-    architecture: Architecture
-    budget_ms: float
-    file: str
-    file_latency_ms: float | None
-    file_accuracy: float
-    torch_accuracy: float
-    card: Card
-    from_run: int
-    judged: int
-    seconds: float
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("card", "found")}
-        return {
-            **plain,
-            **asdict(self.found),
-            "architecture": to_document(self.architecture),
-            "notation": format_notation(self.architecture),
-            "digest": self.architecture.digest,
-        }
-
-
-def device_table(
-    source: RunContext, out: Path, *, table: str | None, runtime: str, precision: str, force: bool = False
-) -> LatencyTable:
-    """Open a table, or measure one of the run's space on this machine; it is kept in the folder and not measured twice.
-
-    Args:
-        source: The run.
-        out: Folder for the table and its samples.
-        table: A file or a shipped table; None measures one.
-        runtime, precision: Of the table that is measured: ort or litert, fp32 or int8.
-        force: Measure on a busy machine too.
-
-    Raises:
-        TableError: The table is broken.
-        InputError: There is no such table.
-        DeviceError: The runtime is missing or the machine is busy.
-    """
-    from edgenas.latency import open_table, read_table, write_table
-    from edgenas.measure import build_table
-
-    if table is not None:
-        return open_table(table)
-    directory, name = RunDirectory(path=out), f"latency/{runtime}-{precision}"
-    kept = directory.file(f"{name}.json")
-    if kept.is_file():
-        found = read_table(kept)
-        if found.build.space_digest == source.space.digest and _is_here(found):
-            return found
-    with source.progress(f"measure a table of {runtime} {precision}") as report:
-        found = build_table(
-            source.space,
-            runtime="ort" if runtime == "ort" else "litert",
-            precision="fp32" if precision == "fp32" else "int8",
-            threads=source.settings.target.threads,
-            networks=source.settings.latency.networks,
-            samples=directory.file(f"{name}.samples.jsonl"),
-            force=force,
-            progress=report,
-        )
-    write_table(found, kept)
-    return found
 
 
 def specialise(
@@ -189,16 +74,16 @@ def specialise(
     require_possible(budget_ms, source.space, costs, seed=source.seed("specialise"))
     data = run_images(source)
     evaluator = load_evaluator(source, data=data)
-    known = _known(source, costs)
-    judged = _search(source, table, costs, evaluator, budget_ms, data.digest, evaluations)
-    candidates = _candidates([*known, *judged], budget_ms, table)
+    known = known_networks(source, costs)
+    judged = searched_networks(source, table, costs, evaluator, budget_ms, data.digest, evaluations)
+    found = candidates([*known, *judged], budget_ms, table)
     notes: list[str] = []
-    here = _is_here(table)
+    here = is_here(table)
     if here:
-        candidates = _measured(source, table, candidates[:measure], budget_ms)
+        found = measured_within(source, table, found[:measure], budget_ms)
     else:
         notes.append("The table is of a device that is not here: the latency is predicted, nothing was measured.")
-    for candidate in candidates:
+    for candidate in found:
         card = _export(source, evaluator, data, candidate, table, out, force=force)
         entry = card.files[-1]
         latency = entry.latency.latency_ms if entry.latency else None
@@ -261,133 +146,16 @@ def _costs(source: RunContext, table: LatencyTable) -> CostModel:
         ) from error  # fmt: skip
 
 
-def _known(source: RunContext, costs: CostModel) -> list[Found]:
-    """Networks that the run judged, at what they cost on the other device."""
-    if not source.directory.has(SEARCH_FILE):
-        return []
-    entries = [entry for entry in source.directory.read_json(SEARCH_FILE)["evaluations"] if "genes" in entry]
-    if not entries:
-        return []
-    latency = costs(np.asarray([entry["genes"] for entry in entries], np.int64)).latency_ms
-    return [
-        Found(genes=tuple(entry["genes"]), accuracy=entry["metrics"]["accuracy"]["value"], predicted_ms=float(ms))
-        for entry, ms in zip(entries, latency, strict=True)
-    ]
-
-
-def _search(
-    source: RunContext,
-    table: LatencyTable,
-    costs: CostModel,
-    evaluator: SupernetEvaluator,
-    budget_ms: float,
-    data_digest: str,
-    evaluations: int,
-) -> list[Found]:
-    from edgenas.search import STRATEGIES
-
-    study = Study(
-        objectives=objectives_of(["accuracy", "latency_ms"]),
-        limits=(Limit(metric="latency_ms", at_most=budget_ms * (1 + table.interval.relative)),),
-        context=Context(evaluator="inherited", settings="", data=data_digest, device=""),
-        identify=identify(source.space),
-    )
-    searcher = STRATEGIES["nsga2"](
-        source.space,
-        objectives=len(study.objectives),
-        limits=len(study.all_limits),
-        seed=source.seed("specialise"),
-        budget=evaluations,
-    )
-    with source.progress("search for the other device") as report:
-        history = study.run(
-            searcher,
-            Judge(source.space, costs, evaluator),
-            Budget(evaluations=evaluations, seconds=SEARCH_SECONDS),
-            progress=lambda state: report(state.evaluated, state.planned, "networks"),
-        )
-    found = []
-    for outcome in history.outcomes:
-        if isinstance(outcome, Evaluation):
-            metrics = dict(outcome.metrics)
-            found.append(
-                Found(
-                    genes=outcome.genes,
-                    accuracy=metrics["accuracy"].value,
-                    predicted_ms=metrics["latency_ms"].value,
-                )
-            )
-    return found
-
-
-def _candidates(found: Sequence[Found], budget_ms: float, table: LatencyTable) -> list[Found]:
-    """Networks that may meet the budget and that no other beats, most accurate first.
-
-    Where the device is here, a network may be over the budget by half the interval: it is measured. Where it is not,
-    the whole interval must lie within it.
-    """
-    relative = table.interval.relative
-    limit = budget_ms * (1 + relative / 2) if _is_here(table) else budget_ms / (1 + relative)
-    fitting = [entry for entry in dict.fromkeys(found) if entry.predicted_ms <= limit]
-    if not fitting:
-        fastest = min(entry.predicted_ms for entry in found)
-        raise BudgetError(
-            explain("no network that was judged meets the budget", got=f"{budget_ms:.4g} ms",
-                    allowed=f"{fastest:.4g} ms or more, the fastest of {len(found)}",
-                    remedy="Raise --budget, or judge more networks with --evaluations.")
-        )  # fmt: skip
-    points = np.array([[1 - entry.accuracy, entry.predicted_ms] for entry in fitting])
-    useful = [entry for entry, keep in zip(fitting, nondominated(points), strict=True) if keep]
-    return sorted(useful, key=lambda entry: (-entry.accuracy, entry.predicted_ms))
-
-
-def _is_here(table: LatencyTable) -> bool:
-    from edgenas.latency import local_device
-
-    return table.device.slug == local_device().slug
-
-
-def _measured(source: RunContext, table: LatencyTable, candidates: Sequence[Found], budget_ms: float) -> list[Found]:
-    from dataclasses import replace
-
-    from edgenas.measure import ModelFile, measure_files
-
-    info = table.runtime
-    files = [
-        ModelFile(
-            name=str(number),
-            data=encoded_network(
-                source.space.decode(np.asarray(entry.genes)), runtime=info.runtime, precision=info.precision
-            ),
-            file_format="onnx" if info.runtime == "ort" else "tflite",
-        )
-        for number, entry in enumerate(candidates)
-    ]
-    with source.progress("measure") as report:
-        measured = measure_files(files, threads=info.threads, seed=source.seed("specialise"), progress=report)
-    found = [
-        replace(entry, measured_ms=latency.latency_ms) for entry, latency in zip(candidates, measured, strict=True)
-    ]
-    within = [entry for entry in found if entry.measured_ms is not None and entry.measured_ms <= budget_ms]
-    if not within:
-        fastest = min(latency.latency_ms for latency in measured)
-        raise BudgetError(
-            explain(f"none of the {len(found)} networks measured meets the budget", got=f"{budget_ms:.4g} ms",
-                    allowed=f"{fastest:.4g} ms or more", remedy="Raise --budget, or measure more with --measure.")
-        )  # fmt: skip
-    return within
-
-
 def target_recipe(runtime: str, precision: str) -> Recipe:
     """Return the recipe of the one file that a runtime wants; its remedies train nothing."""
     from edgenas.deploy import FileSpec, GuardSpec, Recipe
 
-    file_format = "onnx" if runtime == "ort" else "tflite"
-    name = f"model.{'int8.' if precision == 'int8' else ''}{file_format}"
+    kind = file_format(runtime)
+    name = f"model.{'int8.' if precision == 'int8' else ''}{kind}"
     return Recipe(
         name=f"{runtime}-{precision}",
         description=f"One file for {runtime} in {precision}",
-        files=(FileSpec(name=name, format=file_format, precision=precision),),
+        files=(FileSpec(name=name, format=kind, precision=precision),),
         guard=GuardSpec(remedies=("calibration", "bias_correction", "exclude_layers")),
     )
 
@@ -422,7 +190,7 @@ def _export(
             preprocessing=fit_preprocessing(images.train, resize=source.settings.data.resize),
             labels=about["classes"],
             out=out / "export",
-            measure=(lambda files: measure_files(files, threads=info.threads)) if _is_here(table) else None,
+            measure=(lambda files: measure_files(files, threads=info.threads)) if is_here(table) else None,
             force=force,
             data_facts={name: about[name] for name in ("source", "digest", "counts", "notes")},
             training_facts={"origin": "weights of a supernet, normalisation recalibrated, not fine-tuned",

@@ -17,13 +17,14 @@ from edgenas.latency import read_table, write_table
 from edgenas.measure import ModelFile
 from edgenas.pipeline.adapting import carry_over
 from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.device_tables import device_table
 from edgenas.pipeline.directory import RunDirectory
 from edgenas.pipeline.refined import Plan
 from edgenas.pipeline.refiner import Refiner
 from edgenas.pipeline.refining import refine
 from edgenas.pipeline.reopen import open_run
 from edgenas.pipeline.run import run_pipeline
-from edgenas.pipeline.specialising import device_table, specialise
+from edgenas.pipeline.specialising import specialise
 from edgenas.pipeline.transferring import transfer
 from tests.measure.fakes import law
 from tests.pipeline.conftest import steady_files

@@ -1,0 +1,139 @@
+"""Networks that a trained supernet may be taken to another device with: known, searched, filtered, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgenas.errors import BudgetError, explain
+from edgenas.pareto import nondominated
+from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.costs import CostModel
+from edgenas.pipeline.device_tables import is_here
+from edgenas.pipeline.judge import Judge, identify, objectives_of
+from edgenas.pipeline.latencies import measured_networks
+from edgenas.pipeline.searching import SEARCH_FILE
+from edgenas.pipeline.specialised import Found
+from edgenas.study import Budget, Context, Evaluation, Limit, Study
+
+if TYPE_CHECKING:
+    from edgenas.latency import LatencyTable
+    from edgenas.supernet import SupernetEvaluator
+
+SEARCH_SECONDS = 20.0
+"""The search stops here even where its evaluations are not spent: the whole shall take less than a minute."""
+
+
+def known_networks(source: RunContext, costs: CostModel) -> list[Found]:
+    """Networks that the run judged, at what they cost on the other device."""
+    if not source.directory.has(SEARCH_FILE):
+        return []
+    entries = [entry for entry in source.directory.read_json(SEARCH_FILE)["evaluations"] if "genes" in entry]
+    if not entries:
+        return []
+    latency = costs(np.asarray([entry["genes"] for entry in entries], np.int64)).latency_ms
+    return [
+        Found(genes=tuple(entry["genes"]), accuracy=entry["metrics"]["accuracy"]["value"], predicted_ms=float(ms))
+        for entry, ms in zip(entries, latency, strict=True)
+    ]
+
+
+def searched_networks(
+    source: RunContext,
+    table: LatencyTable,
+    costs: CostModel,
+    evaluator: SupernetEvaluator,
+    budget_ms: float,
+    data_digest: str,
+    evaluations: int,
+) -> list[Found]:
+    """Search on the other device's table for at most `SEARCH_SECONDS`."""
+    from edgenas.search import STRATEGIES
+
+    study = Study(
+        objectives=objectives_of(["accuracy", "latency_ms"]),
+        limits=(Limit(metric="latency_ms", at_most=budget_ms * (1 + table.interval.relative)),),
+        context=Context(evaluator="inherited", settings="", data=data_digest, device=""),
+        identify=identify(source.space),
+    )
+    searcher = STRATEGIES["nsga2"](
+        source.space,
+        objectives=len(study.objectives),
+        limits=len(study.all_limits),
+        seed=source.seed("specialise"),
+        budget=evaluations,
+    )
+    with source.progress("search for the other device") as report:
+        history = study.run(
+            searcher,
+            Judge(source.space, costs, evaluator),
+            Budget(evaluations=evaluations, seconds=SEARCH_SECONDS),
+            progress=lambda state: report(state.evaluated, state.planned, "networks"),
+        )
+    found = []
+    for outcome in history.outcomes:
+        if isinstance(outcome, Evaluation):
+            metrics = dict(outcome.metrics)
+            found.append(
+                Found(
+                    genes=outcome.genes,
+                    accuracy=metrics["accuracy"].value,
+                    predicted_ms=metrics["latency_ms"].value,
+                )
+            )
+    return found
+
+
+def candidates(found: Sequence[Found], budget_ms: float, table: LatencyTable) -> list[Found]:
+    """Networks that may meet the budget and that no other beats, most accurate first.
+
+    Where the device is here, a network may be over the budget by half the interval: it is measured. Where it is not,
+    the whole interval must lie within it.
+
+    Raises:
+        BudgetError: There is none; says how fast the fastest is.
+    """
+    relative = table.interval.relative
+    limit = budget_ms * (1 + relative / 2) if is_here(table) else budget_ms / (1 + relative)
+    fitting = [entry for entry in dict.fromkeys(found) if entry.predicted_ms <= limit]
+    if not fitting:
+        fastest = min(entry.predicted_ms for entry in found)
+        raise BudgetError(
+            explain("no network that was judged meets the budget", got=f"{budget_ms:.4g} ms",
+                    allowed=f"{fastest:.4g} ms or more, the fastest of {len(found)}",
+                    remedy="Raise --budget, or judge more networks with --evaluations.")
+        )  # fmt: skip
+    points = np.array([[1 - entry.accuracy, entry.predicted_ms] for entry in fitting])
+    useful = [entry for entry, keep in zip(fitting, nondominated(points), strict=True) if keep]
+    return sorted(useful, key=lambda entry: (-entry.accuracy, entry.predicted_ms))
+
+
+def measured_within(
+    source: RunContext, table: LatencyTable, candidates: Sequence[Found], budget_ms: float
+) -> list[Found]:
+    """Measure candidates on this device, and keep those within the budget.
+
+    Raises:
+        BudgetError: None is; says how fast the fastest is.
+    """
+    info = table.runtime
+    with source.progress("measure") as report:
+        measured = measured_networks(
+            [source.space.decode(np.asarray(entry.genes)) for entry in candidates],
+            runtime=info.runtime, precision=info.precision, threads=info.threads,
+            seed=source.seed("specialise"), progress=report,
+        )  # fmt: skip
+    found = [
+        replace(entry, measured_ms=latency.latency_ms) for entry, latency in zip(candidates, measured, strict=True)
+    ]
+    within = [entry for entry in found if entry.measured_ms is not None and entry.measured_ms <= budget_ms]
+    if not within:
+        fastest = min(latency.latency_ms for latency in measured)
+        raise BudgetError(
+            explain(f"none of the {len(found)} networks measured meets the budget", got=f"{budget_ms:.4g} ms",
+                    allowed=f"{fastest:.4g} ms or more", remedy="Raise --budget, or measure more with --measure.")
+        )  # fmt: skip
+    return within
