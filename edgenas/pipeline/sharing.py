@@ -91,6 +91,8 @@ def _run(context: RunContext) -> None:
             checkpoint_dir=folder,
             device=device,
         )
+    for note in result.notes:
+        context.say(f"  {note}")
     save_supernet(context.directory.file(SUPERNET_FILE), supernet, result.preprocessing)
     context.directory.write_json(
         TRAINING_FILE,
@@ -99,6 +101,8 @@ def _run(context: RunContext) -> None:
             "epochs": len(result.history),
             "seconds": result.seconds,
             "images_per_second": result.images_per_second,
+            "waiting_share": result.waiting_share,
+            "notes": list(result.notes),
             "device": device,
             "history": [{"epoch": record.epoch + 1, "loss": record.train_loss} for record in result.history],
         },

@@ -19,6 +19,7 @@ from edgenas.supernet.settings import SupernetSettings
 from edgenas.supernet.supernet import Supernet
 from edgenas.train.checkpoint import TrainCheckpoint, read_checkpoint, write_checkpoint
 from edgenas.train.losses import batch_loss, distillation_loss
+from edgenas.train.memory import is_out_of_memory, release
 from edgenas.train.optimizer import load_state_tensors, make_optimizer, set_learning_rate, state_tensors
 from edgenas.train.schedule import learning_rate, spent_share, total_steps
 from edgenas.train.step import autocast_dtype
@@ -211,14 +212,11 @@ class _Run:
     def _train_step(self, batch: Batch, share: float) -> Tensor:
         train = self._settings.train
         set_learning_rate(self._optimizer, learning_rate(train, share))
-        try:
-            loss = self._gradients(batch, share)
-        except torch.OutOfMemoryError:
-            loss = None
-        # Outside the except clause: only here are the tensors of the failed attempt gone.
-        if loss is None:
+        loss = self._gradients_if_they_fit(batch, share)
+        # Outside the except clause: only here are the tensors of the failed attempt gone. The second time is an error.
+        while loss is None:
             self._halve()
-            loss = self._gradients(batch, share)
+            loss = self._gradients_if_they_fit(batch, share)
         if train.clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self._supernet.parameters(), train.clip_norm)
@@ -227,6 +225,15 @@ class _Run:
         if self._average:
             self._update_average()
         return loss
+
+    def _gradients_if_they_fit(self, batch: Batch, share: float) -> Tensor | None:
+        """Fill the gradients; None where memory ran out."""
+        try:
+            return self._gradients(batch, share)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
 
     def _gradients(self, batch: Batch, share: float) -> Tensor:
         """Fill the gradients of all members of the step; return the mean loss, still on the device."""
@@ -267,8 +274,7 @@ class _Run:
             )
         self._accumulation *= 2
         self._notes.append(f"Memory ran out: batches are processed in {self._accumulation} parts from here on.")
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        release(self._device)
 
     @torch.no_grad()
     def _update_average(self) -> None:

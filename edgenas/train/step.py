@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from edgenas.data.batches import Batch
 from edgenas.errors import ConfigError, TrainingError, WeightsError, explain
 from edgenas.train.losses import batch_loss
+from edgenas.train.memory import is_out_of_memory, release
 from edgenas.train.optimizer import make_optimizer, set_learning_rate
 from edgenas.train.settings import TrainSettings
 
@@ -92,9 +92,7 @@ class Stepper:
         self.accumulation *= 2
         self.notes.append(f"Memory ran out: batches are processed in {self.accumulation} parts from here on.")
         # The failed attempt's tensors are gone only now, outside its except clause.
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        release(self._device)
         return self._gradients(batch) or self._gradients_in_halves(batch)
 
     def _gradients(self, batch: Batch) -> StepOutcome | None:
@@ -102,7 +100,9 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         try:
             return self._accumulate(batch)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             self.optimizer.zero_grad(set_to_none=True)
             return None
 

@@ -104,6 +104,27 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_checkpoint(
     assert all(torch.isfinite(parameter).all() for parameter in good.parameters())
 
 
+@pytest.mark.parametrize(("fits", "ends"), [(16, False), (4, True)])
+def test_when_memory_runs_out_the_batch_is_halved_once_and_that_is_said(
+    fits: int, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = Supernet.forward
+
+    def limited(net: Supernet, x: torch.Tensor, genes: np.ndarray) -> torch.Tensor:
+        if len(x) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(net, x, genes)
+
+    monkeypatch.setattr(Supernet, "forward", limited)
+    settings = SupernetSettings(train=TrainSettings(epochs=1, batch_size=32, workers=1))
+    if ends:
+        with pytest.raises(TrainingError, match="out of memory; got batch_size 32 in 2 parts"):
+            train_supernet(Supernet(tiny_space()), DATA, settings)
+    else:
+        result = train_supernet(Supernet(tiny_space()), DATA, settings)
+        assert result.notes == ("Memory ran out: batches are processed in 2 parts from here on.",)
+
+
 def test_images_that_do_not_fit_the_space_are_refused() -> None:
     with pytest.raises(DataError, match="3 classes, 1 channels.*4 classes"):
         train_supernet(Supernet(tiny_space()), blobs(classes=3), SupernetSettings(train=TRAIN))

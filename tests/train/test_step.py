@@ -62,6 +62,22 @@ def test_when_memory_runs_out_the_batch_is_halved_once_and_that_is_said() -> Non
     assert model.seen[3:] == [8, 8]
 
 
+def test_the_message_of_the_allocator_of_the_cpu_counts_and_other_errors_do_not() -> None:
+    class Broken(Limited):
+        def forward(self, images: Tensor) -> Tensor:
+            if len(images) > 8:
+                raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 B")
+            if len(images) < 8:
+                raise RuntimeError("shapes do not fit")
+            return super().forward(images)
+
+    halved = stepper(Broken(16))
+    halved.step(BATCH, 0.1)
+    assert halved.accumulation == 2
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        stepper(Broken(16), accumulation=4).step(BATCH, 0.1)
+
+
 def test_when_memory_runs_out_twice_the_training_ends() -> None:
     with pytest.raises(TrainingError, match="out of memory.*train.batch_size"):
         stepper(Limited(4)).step(BATCH, 0.1)
