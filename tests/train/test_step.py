@@ -66,7 +66,7 @@ def test_the_message_of_the_allocator_of_the_cpu_counts_and_other_errors_do_not(
     class Broken(Limited):
         def forward(self, images: Tensor) -> Tensor:
             if len(images) > 8:
-                raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 B")
+                raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 8 B")
             if len(images) < 8:
                 raise RuntimeError("shapes do not fit")
             return super().forward(images)
