@@ -24,6 +24,9 @@ def specialise(
     out: Annotated[Path | None, typer.Option(help="Folder; RUN-RUNTIME-PRECISION beside the run if left out.")] = None,
     evaluations: Annotated[int, typer.Option(min=1, help="Networks to judge.")] = 200,
     measure: Annotated[int, typer.Option(min=1, help="Networks to measure before one is exported.")] = 8,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a specialisation for another device, to know its networks too.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an export; measure on a busy machine.")] = False,
 ) -> None:
     """Take a run's trained supernet to another device: search on its table, export and measure; nothing is trained."""
@@ -40,7 +43,7 @@ def specialise(
     device = device_table(source, folder, table=table, runtime=runtime, precision=precision, force=force)
     found = specialise_run(
         source, device, TargetSection(budget_ms=budget_ms, budget_share=share), folder,
-        evaluations=evaluations, measure=measure, force=force,
+        evaluations=evaluations, measure=measure, also=also or [], force=force,
     )  # fmt: skip
     print_table(
         ("file", "test accuracy", "latency, ms", "predicted, ms", "budget, ms", "network"),
@@ -57,6 +60,7 @@ def specialise(
     )
     for note in found.notes:
         print(f"note      {note}")
-    print(f"{found.from_run} networks known from the run, {found.judged} judged now")
+    others = f", {found.from_others} from other devices" if found.from_others else ""
+    print(f"{found.from_run} networks known from the run{others}, {len(found.judged)} judged now")
     print(f"{found.seconds:.1f} s, nothing was trained")
     print(f"bundle    {folder / 'export'}")

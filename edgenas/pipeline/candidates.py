@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgenas.errors import BudgetError, explain
+from edgenas.errors import BudgetError, InputError, explain
 from edgenas.pareto import nondominated
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.costs import CostModel
 from edgenas.pipeline.device_tables import is_here
+from edgenas.pipeline.directory import RunDirectory, file_digest
 from edgenas.pipeline.judge import Judge, identify, objectives_of
 from edgenas.pipeline.latencies import measured_networks
 from edgenas.pipeline.searching import SEARCH_FILE
-from edgenas.pipeline.specialised import Found
+from edgenas.pipeline.sharing import SUPERNET_FILE
+from edgenas.pipeline.specialised import RESULT_FILE, Found
 from edgenas.study import Budget, Context, Evaluation, Limit, Study
 
 if TYPE_CHECKING:
@@ -32,12 +35,40 @@ def known_networks(source: RunContext, costs: CostModel) -> list[Found]:
     if not source.directory.has(SEARCH_FILE):
         return []
     entries = [entry for entry in source.directory.read_json(SEARCH_FILE)["evaluations"] if "genes" in entry]
-    if not entries:
+    return _costed([(tuple(entry["genes"]), entry["metrics"]["accuracy"]["value"]) for entry in entries], costs)
+
+
+def networks_of(folders: Sequence[Path], source: RunContext, costs: CostModel) -> list[Found]:
+    """Networks that were judged for other devices: their accuracy is the same on this one.
+
+    Args:
+        folders: Of earlier specialisations of the same run.
+        source: The run.
+        costs: By the table of this device.
+
+    Raises:
+        InputError: A folder is of another supernet.
+        StoreError: There is no specialisation in it.
+    """
+    supernet, found = file_digest(source.directory.path / SUPERNET_FILE), []
+    for folder in folders:
+        document = RunDirectory(path=folder).read_json(RESULT_FILE)
+        if document.get("supernet") != supernet:
+            raise InputError(
+                explain(f"{folder} is a specialisation of another run", got=document.get("source"),
+                        allowed=str(source.directory.path))
+            )  # fmt: skip
+        found += [(tuple(entry["genes"]), entry["accuracy"]) for entry in document["networks"]]
+    return _costed(found, costs)
+
+
+def _costed(networks: Sequence[tuple[tuple[int, ...], float]], costs: CostModel) -> list[Found]:
+    if not networks:
         return []
-    latency = costs(np.asarray([entry["genes"] for entry in entries], np.int64)).latency_ms
+    latency = costs(np.asarray([genes for genes, _ in networks], np.int64)).latency_ms
     return [
-        Found(genes=tuple(entry["genes"]), accuracy=entry["metrics"]["accuracy"]["value"], predicted_ms=float(ms))
-        for entry, ms in zip(entries, latency, strict=True)
+        Found(genes=genes, accuracy=accuracy, predicted_ms=float(ms))
+        for (genes, accuracy), ms in zip(networks, latency, strict=True)
     ]
 
 

@@ -12,6 +12,8 @@ from edgenas.arch.notation import format_notation
 if TYPE_CHECKING:
     from edgenas.deploy import Card
 
+RESULT_FILE = "specialised.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -43,7 +45,8 @@ class Specialised:
         file_accuracy: Of that file on the test images, in [0, 1].
         torch_accuracy: Of the float network on the test images.
         card: Of the bundle.
-        from_run, judged: Networks whose accuracy the run knew, and that were judged now.
+        from_run, from_others: Networks whose accuracy the run knew, or specialisations for other devices.
+        judged: Networks that were judged now.
         seconds: Wall-clock time of everything but measuring a table.
         notes: What a user may not expect.
     """
@@ -57,17 +60,21 @@ class Specialised:
     torch_accuracy: float
     card: Card
     from_run: int
-    judged: int
+    from_others: int
+    judged: tuple[Found, ...]
     seconds: float
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("card", "found")}
+        apart = ("card", "found", "judged")
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in apart}
         return {
             **plain,
             **asdict(self.found),
             "architecture": to_document(self.architecture),
             "notation": format_notation(self.architecture),
             "digest": self.architecture.digest,
+            "judged": len(self.judged),
+            "networks": [{"genes": list(entry.genes), "accuracy": entry.accuracy} for entry in self.judged],
         }

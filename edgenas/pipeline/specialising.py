@@ -8,7 +8,7 @@ other device likes better.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +17,21 @@ import numpy as np
 from edgenas.config.settings import TargetSection
 from edgenas.errors import BudgetError, ExportError, TableError, explain
 from edgenas.pipeline.budget import budget_in_ms, require_possible
-from edgenas.pipeline.candidates import candidates, known_networks, measured_within, searched_networks
+from edgenas.pipeline.candidates import candidates, known_networks, measured_within, networks_of, searched_networks
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.costs import CostModel
 from edgenas.pipeline.device_tables import is_here
-from edgenas.pipeline.directory import RunDirectory
+from edgenas.pipeline.directory import RunDirectory, file_digest
 from edgenas.pipeline.images import load_images
 from edgenas.pipeline.latencies import file_format
-from edgenas.pipeline.sharing import load_evaluator
-from edgenas.pipeline.specialised import Found, Specialised
+from edgenas.pipeline.sharing import SUPERNET_FILE, load_evaluator
+from edgenas.pipeline.specialised import RESULT_FILE, Found, Specialised
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData
     from edgenas.deploy import Card, Recipe
     from edgenas.latency import LatencyTable
     from edgenas.supernet import SupernetEvaluator
-
-RESULT_FILE = "specialised.json"
-
 
 def specialise(
     source: RunContext,
@@ -44,6 +41,7 @@ def specialise(
     *,
     evaluations: int = 200,
     measure: int = 8,
+    also: Sequence[Path] = (),
     force: bool = False,
 ) -> Specialised:
     """Find, export and measure the most accurate member of a trained supernet within a budget on a device.
@@ -55,6 +53,7 @@ def specialise(
         out: Folder for the bundle (`export/`) and `specialised.json`.
         evaluations: Networks that the search may judge.
         measure: Networks that are measured before one is exported.
+        also: Folders of specialisations of the same run for other devices; what was judged there is known here too.
         force: Replace the bundle where there is one.
 
     Raises:
@@ -62,6 +61,7 @@ def specialise(
         BudgetError: Nothing meets the budget; says how fast the fastest is.
         ExportError: There is a bundle, or the file does not compute what torch computes.
         DataError: The run's images are not what they were.
+        InputError: A folder of `also` is of another run.
     """
     started = time.monotonic()
     if (out / "export").exists() and not force:
@@ -74,9 +74,9 @@ def specialise(
     require_possible(budget_ms, source.space, costs, seed=source.seed("specialise"))
     data = run_images(source)
     evaluator = load_evaluator(source, data=data)
-    known = known_networks(source, costs)
+    known, others = known_networks(source, costs), networks_of(also, source, costs)
     judged = searched_networks(source, table, costs, evaluator, budget_ms, data.digest, evaluations)
-    found = candidates([*known, *judged], budget_ms, table)
+    found = candidates([*known, *others, *judged], budget_ms, table)
     notes: list[str] = []
     here = is_here(table)
     if here:
@@ -103,11 +103,16 @@ def specialise(
             torch_accuracy=card.torch_test.value,
             card=card,
             from_run=len(known),
-            judged=len(judged),
+            from_others=len(others),
+            judged=tuple(judged),
             seconds=time.monotonic() - started,
             notes=(*notes, *card.warnings),
         )
-        RunDirectory(path=out).write_json(RESULT_FILE, {"source": str(source.directory.path), **answer.to_dict()})
+        origin = {
+            "source": str(source.directory.path),
+            "supernet": file_digest(source.directory.path / SUPERNET_FILE),
+        }
+        RunDirectory(path=out).write_json(RESULT_FILE, {**origin, **answer.to_dict()})
         return answer
     raise BudgetError(
         explain("no network was within the budget once it was exported", got=f"{budget_ms:.4g} ms",

@@ -87,6 +87,13 @@ def test_specialise_exports_a_network_of_the_space_within_the_budget(source, tmp
     document = json.loads((tmp_path / "specialised.json").read_text())
     assert document["digest"] == found.architecture.digest
     assert found.from_run == 16
+    again = specialise(source, _own_table(source), HALF, tmp_path / "b", evaluations=4, measure=3, also=[tmp_path])
+    assert again.from_others == len(found.judged) > 0
+    assert again.found.accuracy >= found.found.accuracy
+    document["supernet"] = "of another run"
+    (tmp_path / "b" / "specialised.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match="of another run"):
+        specialise(source, _own_table(source), HALF, tmp_path / "c", also=[tmp_path / "b"])
     with pytest.raises(ExportError, match="exists"):
         specialise(source, _own_table(source), HALF, tmp_path)
 
