@@ -63,19 +63,13 @@ def run_ours(name: str, recorder: Recorder, seed: int) -> None:
     table, limit = recorder.table, recorder.limit
     objectives = len(table.objective_names) if limit is None else 1
     limits = 0 if limit is None else 1
-    strategy = name.removesuffix("_known_cost")
+    strategy, known = name.removesuffix("_known_cost"), {}
     if strategy != name:
-        from edgenas.search.surrogate import Surrogate
-
         assert limit is not None
-        searcher: Any = Surrogate(
-            table.space, objectives=1, limits=1, seed=seed, budget=recorder.most,
-            known_margins={0: lambda genes: (table.look_up(genes)[:, 1] - limit) / limit},
-        )  # fmt: skip
-    else:
-        searcher = STRATEGIES[strategy](
-            table.space, objectives=objectives, limits=limits, seed=seed, budget=recorder.most
-        )
+        known = {0: lambda genes: (table.look_up(genes)[:, 1] - limit) / limit}
+    searcher = STRATEGIES[strategy](
+        table.space, objectives=objectives, limits=limits, seed=seed, budget=recorder.most, known_margins=known
+    )
     while not recorder.done:
         genes = searcher.ask(BATCH)
         if len(genes) == 0:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgenas.search import NSGA2, STRATEGIES, Results
+from edgenas.search import NSGA2, STRATEGIES, Results, Task
 from edgenas.search.predictor import AccuracyPredictor, encode
 from edgenas.space import SearchSpace, load, population_costs
 
@@ -40,9 +40,8 @@ def rate(run: Callable[[], int]) -> float:
 
 def drive(space: SearchSpace, weights: np.ndarray, *, candidates: int, population: int, limit: bool) -> int:
     """Run NSGA-II by ask and tell; with `limit`, one objective under a limit on the other."""
-    searcher = NSGA2(
-        space, objectives=1 if limit else 2, limits=1 if limit else 0, seed=0, budget=candidates, population=population
-    )
+    task = Task(space=space, objectives=1 if limit else 2, limits=1 if limit else 0, seed=0, budget=candidates)
+    searcher = NSGA2(task, population=population)
     done = 0
     while done < candidates:
         genes = searcher.ask(population)

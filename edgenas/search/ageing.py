@@ -6,7 +6,8 @@ import numpy as np
 
 from edgenas.pareto import constrained_ranks, crowding_distance
 from edgenas.search.base import AskTell
-from edgenas.search.protocol import Floats, Genes, Results, SpaceView
+from edgenas.search.protocol import Floats, Genes, Results
+from edgenas.search.task import Task
 from edgenas.search.variation import Variation
 
 _ROUNDS = 6
@@ -18,34 +19,20 @@ class Ageing(AskTell):
     With several objectives a tournament is decided by constrained Pareto rank within the population, then by crowding.
     """
 
-    def __init__(
-        self,
-        space: SpaceView,
-        *,
-        objectives: int,
-        limits: int,
-        seed: int,
-        budget: int,
-        population: int | None = None,
-        entrants: int | None = None,
-    ) -> None:
+    def __init__(self, task: Task, *, population: int | None = None, entrants: int | None = None) -> None:
         """Make a searcher.
 
         Args:
-            space: Where to search.
-            objectives: M.
-            limits: K.
-            seed: Seed of all its randomness.
-            budget: Planned evaluations.
+            task: What is searched.
             population: P of the paper; from the budget when left out.
             entrants: S of the paper, entrants of a tournament; half of the population when left out.
         """
-        super().__init__(space, objectives=objectives, limits=limits, seed=seed, budget=budget)
-        self._size = population or int(np.clip(budget // 10, 16, 1000))
+        super().__init__(task)
+        self._size = population or int(np.clip(task.budget // 10, 16, 1000))
         self._entrants = entrants or max(2, self._size // 2)
-        self._variation = Variation(space.cardinalities)
-        self.population: Genes = np.zeros((0, len(space.cardinalities)), dtype=np.int64)
-        self._objectives: Floats = np.zeros((0, objectives))
+        self._variation = Variation(task.space.cardinalities)
+        self.population: Genes = np.zeros((0, len(task.space.cardinalities)), dtype=np.int64)
+        self._objectives: Floats = np.zeros((0, task.objectives))
         self._violation: Floats = np.zeros(0)
         self._order: Genes = np.zeros(0, dtype=np.int64)
 

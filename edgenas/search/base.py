@@ -8,7 +8,8 @@ import numpy as np
 
 from edgenas.errors import SearchError, explain
 from edgenas.search.members import Newcomers
-from edgenas.search.protocol import Genes, Result, Results, SpaceView, as_results
+from edgenas.search.protocol import Genes, Result, Results, as_results
+from edgenas.search.task import Task
 
 
 class AskTell:
@@ -18,29 +19,12 @@ class AskTell:
     so no strategy can stop before the space is exhausted, and none evaluates a network twice.
     """
 
-    def __init__(self, space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> None:
-        """Make a searcher.
-
-        Args:
-            space: Where to search.
-            objectives: M >= 1.
-            limits: K >= 0.
-            seed: Seed of all its randomness.
-            budget: How many evaluations are planned, >= 1.
-
-        Raises:
-            SearchError: A number is out of range.
-        """
-        if objectives < 1 or limits < 0 or budget < 1:
-            raise SearchError(
-                explain(
-                    "a searcher needs at least one objective, no negative number of limits and a budget",
-                    got=f"objectives={objectives}, limits={limits}, budget={budget}",
-                )
-            )
-        self.space, self.objectives, self.limits, self.budget = space, objectives, limits, budget
-        self.rng = np.random.default_rng(seed)
-        self.newcomers = Newcomers(space, self.rng)
+    def __init__(self, task: Task) -> None:
+        """Make a searcher for a task."""
+        self.task, self.space = task, task.space
+        self.objectives, self.limits, self.budget = task.objectives, task.limits, task.budget
+        self.rng = np.random.default_rng(task.seed)
+        self.newcomers = Newcomers(task, self.rng)
         self._pending: Genes | None = None
         self._evaluated = 0
 
@@ -97,8 +81,7 @@ class AskTell:
         columns = as_results(results, objectives=self.objectives, limits=self.limits)
         canonical = self.space.canonical(columns.genes)
         keys = self.newcomers.keys(canonical)
-        first = self.newcomers.seen.fresh(keys)
-        self.newcomers.seen.add(keys[first])
+        first = np.flatnonzero(self.newcomers.seen.claim(keys))
         known = columns.pick(first)
         if len(first):
             self._learn(

@@ -6,7 +6,8 @@ import numpy as np
 
 from edgenas.pareto import constrained_ranks, crowding_distance
 from edgenas.search.base import AskTell
-from edgenas.search.protocol import Floats, Genes, Results, SpaceView
+from edgenas.search.protocol import Floats, Genes, Results
+from edgenas.search.task import Task
 from edgenas.search.variation import Variation
 
 
@@ -18,24 +19,18 @@ class ParetoLocalSearch(AskTell):
     follow when the front has none left, so it never stops at a local optimum.
     """
 
-    def __init__(
-        self, space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int, initial: int = 10
-    ) -> None:
+    def __init__(self, task: Task, *, initial: int = 10) -> None:
         """Make a searcher.
 
         Args:
-            space: Where to search.
-            objectives: M.
-            limits: K.
-            seed: Seed of all its randomness.
-            budget: Planned evaluations.
+            task: What is searched.
             initial: Random members to start from.
         """
-        super().__init__(space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+        super().__init__(task)
         self._initial = initial
-        self._variation = Variation(space.cardinalities)
-        self._genes: Genes = np.zeros((0, len(space.cardinalities)), dtype=np.int64)
-        self._objectives: Floats = np.zeros((0, objectives))
+        self._variation = Variation(task.space.cardinalities)
+        self._genes: Genes = np.zeros((0, len(task.space.cardinalities)), dtype=np.int64)
+        self._objectives: Floats = np.zeros((0, task.objectives))
         self._violation: Floats = np.zeros(0)
         self._used = np.zeros(0, dtype=np.int64)
         self._done = np.zeros(0, dtype=bool)

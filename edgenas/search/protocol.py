@@ -14,7 +14,6 @@ from edgenas.study.results import Floats, Genes, Mask, Result, Results, as_resul
 
 __all__ = [
     "CostFunction",
-    "Factory",
     "Floats",
     "Genes",
     "Mask",
@@ -80,22 +79,6 @@ class Searcher(Protocol):
 
         Raises:
             SearchError: Nothing was asked, or the results are not those of the last proposal.
-        """
-        ...
-
-
-class Factory(Protocol):
-    """Makes a searcher; the entries of `STRATEGIES`."""
-
-    def __call__(self, space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> Searcher:
-        """Make a searcher.
-
-        Args:
-            space: Where to search.
-            objectives: M, at least 1.
-            limits: K, 0 where there is none.
-            seed: All randomness comes from it.
-            budget: How many evaluations are planned; sizes populations. More or fewer may be asked for.
         """
         ...
 

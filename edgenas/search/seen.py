@@ -41,12 +41,15 @@ class CodeKeys:
 
 
 class SeenCodes:
-    """Open addressing over one array, so that adding a thousand codes is a handful of array operations."""
+    """Open addressing over one array, so that adding a thousand codes is a handful of array operations.
+
+    At most a quarter of the slots is used: a batch takes as many rounds as its longest walk.
+    """
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
         self.keys = CodeKeys(cardinalities)
         self._slots = np.zeros(1024, dtype=np.uint64)
-        self._used = 0  # An upper bound: a key that is added twice counts twice.
+        self._used = 0
 
     def contains(self, keys: Keys) -> Mask:
         """Mark the keys (N,) that are in the set."""
@@ -60,11 +63,11 @@ class SeenCodes:
             index, slot = index[go], self._next(slot[go])
         return found
 
-    def add(self, keys: Keys) -> None:
-        """Add keys (N,); those already there, or twice among them, are taken once."""
-        if 2 * (self._used + len(keys)) > len(self._slots):
+    def claim(self, keys: Keys) -> Mask:
+        """Add keys (N,), and mark those that were not in the set: the first of each among them."""
+        if 4 * (self._used + len(keys)) > len(self._slots):
             self._grow(self._used + len(keys))
-        self._insert(keys)
+        return self._insert(keys)
 
     def fresh(self, keys: Keys) -> NDArray[np.int64]:
         """Indices of keys that are not in the set, each key once, in the order given."""
@@ -79,20 +82,28 @@ class SeenCodes:
     def _next(self, slot: NDArray[np.int64]) -> NDArray[np.int64]:
         return (slot + 1) & (len(self._slots) - 1)
 
-    def _insert(self, keys: Keys) -> None:
-        self._used += len(keys)
-        slot = self._home(keys)
-        while len(keys):
-            free = self._slots[slot] == _EMPTY
-            # Several keys may claim one free slot; the last write wins and the others walk on.
-            self._slots[slot[free]] = keys[free]
-            missed = self._slots[slot] != keys
-            keys, slot = keys[missed], self._next(slot[missed])
+    def _insert(self, keys: Keys) -> Mask:
+        claimed = np.zeros(len(keys), dtype=bool)
+        slot, index = self._home(keys), np.arange(len(keys))
+        while len(index):
+            wanted = keys[index]
+            # Several keys may want one free slot: the first of them writes last, and so reads its own number back.
+            free = np.flatnonzero(self._slots[slot] == _EMPTY)
+            at, number = slot[free], index[free].astype(np.uint64)
+            self._slots[at[::-1]] = number[::-1]
+            won = free[self._slots[at] == number]
+            self._slots[slot[won]] = wanted[won]
+            claimed[index[won]] = True
+            # Whoever finds its own key has won, or is there already; the others walk on.
+            go = np.flatnonzero(self._slots[slot] != wanted)
+            index, slot = index[go], self._next(slot[go])
+        self._used += int(np.count_nonzero(claimed))
+        return claimed
 
     def _grow(self, needed: int) -> None:
         held = self._slots[self._slots != _EMPTY]
         size = len(self._slots)
-        while 2 * needed > size:
-            size *= 4
+        while 4 * needed > size:
+            size *= 2
         self._slots, self._used = np.zeros(size, dtype=np.uint64), 0
         self._insert(held)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgenas.search.protocol import Genes
+
+Codes = TypeVar("Codes", bound=NDArray[Any])
+
+
+def compact_type(cardinalities: Sequence[int]) -> type[np.unsignedinteger[Any]]:
+    """The smallest unsigned integers that hold every gene."""
+    most = max(cardinalities, default=1)
+    return np.uint8 if most <= 256 else np.uint16 if most <= 65_536 else np.uint32
 
 
 class Variation:
@@ -19,7 +29,7 @@ class Variation:
         self._cards = np.asarray(cardinalities, dtype=np.int64)
         self._free = np.flatnonzero(self._cards > 1)
 
-    def cross(self, left: Genes, right: Genes, rng: np.random.Generator, *, chance: float) -> Genes:
+    def cross(self, left: Codes, right: Codes, rng: np.random.Generator, *, chance: float) -> Codes:
         """Mix parents (N, D) gene by gene: with `chance` a child takes each gene from either parent, else from left."""
         n, genes = left.shape
         bits = np.unpackbits(
@@ -27,9 +37,9 @@ class Variation:
         ).view(bool)
         if chance < 1.0:
             bits &= np.less(rng.random((n, 1)), chance)
-        return np.where(bits, right, left)
+        return cast(Codes, np.where(bits, right, left))
 
-    def mutate(self, genes: Genes, rng: np.random.Generator, *, mean: float = 1.0) -> Genes:
+    def mutate(self, genes: Codes, rng: np.random.Generator, *, mean: float = 1.0) -> Codes:
         """Change `mean` genes a candidate on average, each to another of its choices; works in place.
 
         Args:
@@ -64,7 +74,7 @@ class Variation:
         around[rows, columns] = (around[rows, columns] + shift) % self._cards[columns]
         return around
 
-    def _change(self, genes: Genes, row: Genes, column: Genes, rng: np.random.Generator) -> Genes:
+    def _change(self, genes: Codes, row: Genes, column: Genes, rng: np.random.Generator) -> Codes:
         cards = self._cards[column]
         shift = 1 + (rng.random(len(row)) * (cards - 1)).astype(np.int64)
         genes[row, column] = (genes[row, column] + shift) % cards

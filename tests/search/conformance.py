@@ -16,7 +16,9 @@ from .spaces import WideSpace, all_codes, judge, layered_space
 class SearcherConformance:
     """Laws of `Searcher`."""
 
-    def make(self, space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int) -> Searcher:
+    def make(
+        self, space: SpaceView, *, objectives: int, limits: int, seed: int, budget: int, known_margins=None
+    ) -> Searcher:
         raise NotImplementedError
 
     def walk(self, searcher, steps, batch=4, *, objectives=1, limits=0, **kind) -> list[Results]:
@@ -29,8 +31,15 @@ class SearcherConformance:
             searcher.tell(told[-1])
         return told
 
-    def fresh(self, space=None, *, objectives=1, limits=0, seed=0, budget=60) -> Searcher:
-        return self.make(space or layered_space(), objectives=objectives, limits=limits, seed=seed, budget=budget)
+    def fresh(self, space=None, *, objectives=1, limits=0, seed=0, budget=60, known_margins=None) -> Searcher:
+        return self.make(
+            space or layered_space(),
+            objectives=objectives,
+            limits=limits,
+            seed=seed,
+            budget=budget,
+            known_margins=known_margins,
+        )
 
     def test_the_same_seed_gives_the_same_walk(self):
         first, second = (self.walk(self.fresh(seed=3), 10) for _ in range(2))
@@ -129,6 +138,28 @@ class SearcherConformance:
             margins = 1.0 + genes.sum(axis=1, keepdims=True) / 10
             searcher.tell(replace(judge(genes, objectives=1, limits=1), violations=margins, margins=margins))
         assert searcher.evaluated == 36
+
+    @pytest.mark.parametrize(("wide", "most"), [(False, 4), (True, 38), (True, 12)])
+    def test_no_network_is_proposed_that_breaks_a_known_limit(self, wide, most):
+        space = WideSpace() if wide else layered_space()
+        searcher = self.fresh(space, limits=2, known_margins={1: lambda genes: genes.sum(axis=1) / most - 1.0})
+        told = self.walk(searcher, 12, 5, limits=2, failing=True)
+        genes = np.concatenate([t.genes for t in told])
+        assert len(np.unique(genes, axis=0)) == len(genes) > 20
+        assert (genes.sum(axis=1) <= most).all()
+
+    @pytest.mark.parametrize("wide", [False, True])
+    def test_known_limits_that_nothing_meets_are_refused(self, wide):
+        never = {0: lambda genes: 1.5 + genes.sum(axis=1)}
+        with pytest.raises(SearchError, match="limit 0 by 150 %"):
+            self.fresh(WideSpace() if wide else layered_space(), limits=1, known_margins=never).ask(3)
+
+    def test_a_known_limit_leaves_a_small_space_that_is_exhausted_exactly(self):
+        space = layered_space(((0, 1), (2,)))
+        networks = np.unique(space.canonical(all_codes(space)), axis=0)
+        searcher = self.fresh(space, limits=1, known_margins={0: lambda genes: genes.sum(axis=1) - 3.0})
+        genes = np.concatenate([t.genes for t in self.walk(searcher, 100, limits=1)])
+        assert sorted(map(tuple, genes)) == sorted(tuple(g) for g in networks if g.sum() <= 3)
 
     def test_violations_are_enough_where_margins_are_not_known(self):
         searcher = self.fresh(limits=1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edgenas.search import STRATEGIES
+from edgenas.errors import SearchError
+from edgenas.search import REWARDED, STRATEGIES
 
 from .conformance import WarmStartConformance
+from .spaces import layered_space
 
 
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES), scope="class")
@@ -15,5 +17,27 @@ class TestEveryStrategy(WarmStartConformance):
     def _choose(self, strategy):
         self.strategy = strategy
 
-    def make(self, space, *, objectives, limits, seed, budget):
-        return STRATEGIES[self.strategy](space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+    def make(self, space, *, objectives, limits, seed, budget, known_margins=None):
+        return STRATEGIES[self.strategy](
+            space, objectives=objectives, limits=limits, seed=seed, budget=budget, known_margins=known_margins
+        )
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_a_reward_is_taken_by_those_that_follow_one_and_refused_by_the_others(strategy):
+    def make():
+        return STRATEGIES[strategy](
+            layered_space(), objectives=1, limits=0, seed=0, budget=9, reward=lambda objectives, _: -objectives[:, 0]
+        )
+
+    if strategy in REWARDED:
+        assert make().evaluated == 0
+    else:
+        with pytest.raises(SearchError, match="reward"):
+            make()
+
+
+@pytest.mark.parametrize("known", [{"known_margins": {1: len}}, {"known_objectives": {2: len}}])
+def test_what_is_known_must_be_one_of_the_objectives_or_limits(known):
+    with pytest.raises(SearchError, match="indices below"):
+        STRATEGIES["random"](layered_space(), objectives=2, limits=1, seed=0, budget=9, **known)

@@ -8,8 +8,9 @@ import numpy as np
 
 from edgenas.pareto import constrained_ranks
 from edgenas.search.base import AskTell
-from edgenas.search.protocol import Floats, Genes, Results, SpaceView
+from edgenas.search.protocol import Floats, Genes, Results
 from edgenas.search.reinforce.policy import Policy
+from edgenas.search.task import Task
 from edgenas.search.variation import Variation
 
 Reward = Callable[[Floats, Floats], Floats]
@@ -32,13 +33,9 @@ class Reinforce(AskTell):
 
     def __init__(
         self,
-        space: SpaceView,
+        task: Task,
         policy: Policy,
         *,
-        objectives: int,
-        limits: int,
-        seed: int,
-        budget: int,
         initial: int = 16,
         rate: float = 0.1,
         penalty: float = 2.5,
@@ -51,12 +48,8 @@ class Reinforce(AskTell):
         """Make a searcher.
 
         Args:
-            space: Where to search.
+            task: What is searched.
             policy: What proposes.
-            objectives: M.
-            limits: K.
-            seed: Seed of all its randomness.
-            budget: Planned evaluations.
             initial: Random members before the policy is asked.
             rate: Step of Adam.
             penalty: Weight of |margin| against objectives in units of their spread.
@@ -67,15 +60,15 @@ class Reinforce(AskTell):
             clip: Ratio at which PPO clips (Schulman 2017, eq. 7); None for REINFORCE.
             reward: Takes the place of the reward above.
         """
-        super().__init__(space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+        super().__init__(task)
         self.policy = policy
         self._initial, self._rate, self._penalty = initial, rate, penalty
         self._entropy_weight, self._steps, self._clip, self._reward = entropy_weight, steps, clip, reward
         self._every, self._waiting = every, 0
-        self._variation = Variation(space.cardinalities)
-        self._genes: Genes = np.zeros((0, len(space.cardinalities)), dtype=np.int64)
-        self._objectives: Floats = np.zeros((0, objectives))
-        self._margins: Floats = np.zeros((0, limits))
+        self._variation = Variation(task.space.cardinalities)
+        self._genes: Genes = np.zeros((0, len(task.space.cardinalities)), dtype=np.int64)
+        self._objectives: Floats = np.zeros((0, task.objectives))
+        self._margins: Floats = np.zeros((0, task.limits))
 
     def _propose(self, n: int) -> Genes:
         missing = self._initial - self._evaluated

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgenas.pareto import constrained_ranks, crowding_distance
-from edgenas.search.members import Newcomers, admitted
+from edgenas.search.members import Newcomers
 from edgenas.search.protocol import Floats, Genes
 from edgenas.search.variation import Variation
 
@@ -30,12 +30,13 @@ def evolved_pool(newcomers: Newcomers, variation: Variation, parents: Genes, jud
         Distinct canonical codes (P, D) that were not proposed; may be empty.
     """
     rng, space = newcomers.rng, newcomers.space
-    found = [space.canonical(space.sample(_RANDOM, rng))]
+    drawn = space.canonical(space.sample(_RANDOM, rng))
+    found = [drawn[newcomers.allowed(drawn)]]
     for generation in range(_GENERATIONS):
         left, right = parents[rng.integers(0, len(parents), size=(2, _CHILDREN))]
         children = variation.cross(left, right, rng, chance=0.5)
         children = space.canonical(variation.mutate(children, rng, mean=1.5))
-        children = children[admitted(space, children)]
+        children = children[newcomers.allowed(children)]
         found.append(children)
         if generation + 1 < _GENERATIONS and len(children):
             parents = _best(np.unique(np.concatenate([parents, children]), axis=0), judge)

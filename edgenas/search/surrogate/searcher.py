@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from edgenas.pareto import constrained_ranks, nondominated
 from edgenas.search.base import AskTell
 from edgenas.search.members import listable, listed_members
-from edgenas.search.protocol import CostFunction, Floats, Genes, Mask, Results, SpaceView
+from edgenas.search.protocol import Floats, Genes, Mask, Results
 from edgenas.search.surrogate.encoding import Encoded, Encoder
 from edgenas.search.surrogate.improvement import (
     Predicted,
@@ -21,6 +21,7 @@ from edgenas.search.surrogate.kernel import KernelLayout
 from edgenas.search.surrogate.model import Known, Model, Posterior, data_weights, predict_mean
 from edgenas.search.surrogate.pool import evolved_pool
 from edgenas.search.surrogate.warp import IDENTITY, LOG
+from edgenas.search.task import Task
 from edgenas.search.variation import Variation
 
 _POOL_SIZE = 12_000
@@ -44,40 +45,28 @@ class Surrogate(AskTell):
 
     def __init__(
         self,
-        space: SpaceView,
+        task: Task,
         *,
-        objectives: int,
-        limits: int,
-        seed: int,
-        budget: int,
         initial: int = 8,
         refit_growth: float = 1.25,
         reference: Sequence[float] | None = None,
-        known_objectives: Mapping[int, CostFunction] | None = None,
-        known_margins: Mapping[int, CostFunction] | None = None,
     ) -> None:
         """Make a searcher.
 
         Args:
-            space: Where to search.
-            objectives: M.
-            limits: K.
-            seed: Seed of all its randomness.
-            budget: Planned evaluations.
+            task: What is searched.
             initial: Evaluations that worked before the first model.
             refit_growth: Parameters are fitted again when the data has grown by this factor.
             reference: (M,), where hypervolume is measured from; `region_of_interest` of the data when left out.
-            known_objectives: Objectives, by index, that cost nothing to know exactly.
-            known_margins: Margins to limits, by index, that cost nothing to know exactly.
         """
-        super().__init__(space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+        super().__init__(task)
         self._initial, self._growth = initial, refit_growth
         self._given_reference = None if reference is None else np.asarray(reference, dtype=np.float64)
-        self._known = dict(known_objectives or {})
-        self._known |= {objectives + k: cost for k, cost in (known_margins or {}).items()}
-        self._variation = Variation(space.cardinalities)
-        self._genes: Genes = np.zeros((0, len(space.cardinalities)), dtype=np.int64)
-        self._outputs: Floats = np.zeros((0, objectives + limits))
+        self._known = dict(task.known_objectives)
+        self._known |= {task.objectives + k: cost for k, cost in task.known_margins.items()}
+        self._variation = Variation(task.space.cardinalities)
+        self._genes: Genes = np.zeros((0, len(task.space.cardinalities)), dtype=np.int64)
+        self._outputs: Floats = np.zeros((0, task.objectives + task.limits))
         self._encoder: Encoder | None = None
         self._models: list[Model] = []
         self._fit_at = 0
@@ -140,10 +129,11 @@ class Surrogate(AskTell):
             self._condition(data, outputs)
 
     def _start(self) -> None:
-        members = listed_members(self.space) if self._listed else None
+        every = listed_members(self.space) if self._listed else None
+        members = None if every is None else every[self.newcomers.allowed(every)]
         self._evolves = members is None or len(members) > _POOL_SIZE
         sample = self.space.canonical(self.space.sample(_SCALE_SAMPLE, np.random.default_rng(0)))
-        self._encoder = Encoder(self.space, sample if self._evolves or members is None else members)
+        self._encoder = Encoder(self.space, sample if every is None or len(every) > _POOL_SIZE else every)
         self._sample = self.space.canonical(self.space.sample(_QUARTILE_SAMPLE, np.random.default_rng(1)))
         self._sample_encoded = self._encoder(self._sample)
         layout = KernelLayout(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgenas.search import Results, TabularSpace
+from edgenas.search import Results, TabularSpace, Task
 from edgenas.search.surrogate import Surrogate
 
 CODES = np.indices((3,) * 6).reshape(6, -1).T
@@ -37,7 +37,7 @@ def test_an_objective_that_falls_below_zero_after_the_first_fit_is_still_modelle
         value = (2 - genes).sum(axis=1, keepdims=True) * 1.0 - 0.5
         return value, np.zeros((1, 0))
 
-    searcher = Surrogate(TabularSpace((3,) * 6, CODES), objectives=1, limits=0, seed=0, budget=40)
+    searcher = Surrogate(Task(space=TabularSpace((3,) * 6, CODES), objectives=1, limits=0, seed=0, budget=40))
     drive(searcher, 40, judge)
     assert searcher._objectives.min() == -0.5
 
@@ -48,7 +48,8 @@ def test_a_limit_that_all_first_ones_broke_is_found_and_the_best_within_it():
         error, cost = error_and_cost(genes)
         return error, cost / 2.0 - 1.0
 
-    searcher = drive(Surrogate(TabularSpace((3,) * 6, CODES), objectives=1, limits=1, seed=1, budget=40), 40, judge)
+    task = Task(space=TabularSpace((3,) * 6, CODES), objectives=1, limits=1, seed=1, budget=40)
+    searcher = drive(Surrogate(task), 40, judge)
     outputs = searcher._outputs
     assert (outputs[:8, 1] > 0).all()
     assert outputs[outputs[:, 1] <= 0, 0].min() == 1.0 + 10**1.5
@@ -61,7 +62,7 @@ def test_a_margin_that_is_known_is_never_broken_once_the_model_chooses():
 
     known = {0: lambda genes: judge(genes)[1][:, 0]}
     space = TabularSpace((3,) * 6, CODES)
-    searcher = Surrogate(space, objectives=1, limits=1, seed=0, budget=30, known_margins=known)
+    searcher = Surrogate(Task(space=space, objectives=1, limits=1, seed=0, budget=30, known_margins=known))
     assert (drive(searcher, 30, judge)._outputs[8:, 1] <= 0).all()
 
 
@@ -69,6 +70,6 @@ def test_it_finds_the_front_among_the_better_three_quarters_in_few_evaluations()
     def judge(genes):
         return np.concatenate(error_and_cost(genes), axis=1), np.zeros((1, 0))
 
-    searcher = Surrogate(TabularSpace((3,) * 6, CODES), objectives=2, limits=0, seed=0, budget=30)
+    searcher = Surrogate(Task(space=TabularSpace((3,) * 6, CODES), objectives=2, limits=0, seed=0, budget=30))
     costs = drive(searcher, 30, judge)._objectives[:, 1]
     assert set(range(5, 13)) <= set(costs.astype(int))
