@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgenas import __version__
-from edgenas.formats.fold import FUSED_LIMITS, FoldedGraph, FoldedOp
+from edgenas.formats.fold import FUSED_LIMITS, FoldedGraph, FoldedOp, pools_in_two_steps
 
 OPSET = 17
 IR_VERSION = 8
@@ -104,6 +104,7 @@ class _FloatWriter:
         self.dtype = np.float16 if half else np.float32
         self.half = half
         self.flat = flat_values(folded)
+        self.by_name = folded.by_name()
         self.values: dict[str, str] = {}
 
     def run(self, batch: int | None, metadata: Mapping[str, str]) -> bytes:
@@ -121,8 +122,16 @@ class _FloatWriter:
             return self._weighted(op, inputs)
         if kind == "act":
             return float_activation(self.graph, op.activation, inputs[0], op.source, self.dtype)
-        onnx_kind = {"pool": "GlobalAveragePool", "mul": "Mul", "add": "Add"}[kind]
-        return self.graph.node(onnx_kind, inputs, op.name)
+        if kind == "pool":
+            return self._pool(op, inputs[0])
+        return self.graph.node({"mul": "Mul", "add": "Add"}[kind], inputs, op.name)
+
+    def _pool(self, op: FoldedOp, source: str) -> str:
+        shape = self.by_name[op.inputs[0]].op.shape
+        if pools_in_two_steps(shape):
+            row = [1, shape.width]
+            source = self.graph.node("AveragePool", [source], f"{op.name}.rows", kernel_shape=row, strides=row)
+        return self.graph.node("GlobalAveragePool", [source], op.name)
 
     def _weighted(self, op: FoldedOp, inputs: list[str]) -> str:
         last = op is self.folded.ops[-1] and not self.half

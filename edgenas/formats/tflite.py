@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgenas.arch import Padding, TensorShape
 from edgenas.formats import tflite_schema as schema
-from edgenas.formats.fold import FoldedGraph, FoldedOp
+from edgenas.formats.fold import FoldedGraph, FoldedOp, pools_in_two_steps
 from edgenas.formats.quantise import Affine, Ranges, affine, quantise_layer, range_of
 from edgenas.formats.tflite_schema import Code, Fused, TensorQuantisation, TfliteFile
 
@@ -156,9 +156,7 @@ class _Writer:
         elif op.op.kind == "act":
             self._activation(op)
         elif op.op.kind == "pool":
-            axes = self.file.constant(f"{op.name}.axes", np.array([1, 2], np.int32))
-            inputs = [*self._inputs(op), axes]
-            self._emit(Code.MEAN, inputs, self._new(op), schema.KEEP_DIMS_OPTIONS, integer_version=2)
+            self._pool(op)
         else:
             code, options = {"mul": (Code.MUL, schema.MUL_OPTIONS), "add": (Code.ADD, schema.add_options())}[op.op.kind]
             self._emit(code, self._inputs(op), self._new(op), options, integer_version=2)
@@ -174,6 +172,17 @@ class _Writer:
             self.codes[op.name] = self._code_tensor(INPUT_NAME, self._shape(op), self._affine(op.name))
         else:
             self.floats[op.name] = self.file.tensor(INPUT_NAME, self._shape(op), "float32")
+
+    def _pool(self, op: FoldedOp) -> None:
+        source, shape = self._inputs(op)[0], self.by_name[op.inputs[0]].op.shape
+        if self.ranges is None and pools_in_two_steps(shape):
+            rows = self.file.tensor(f"{op.name}.rows", [self.batch, shape.height, 1, shape.channels], "float32")
+            source = self._mean(source, f"{op.name}.rows.axes", [2], rows)
+        self._mean(source, f"{op.name}.axes", [1, 2], self._new(op))
+
+    def _mean(self, source: int, name: str, axes: list[int], output: int) -> int:
+        inputs = [source, self.file.constant(name, np.array(axes, np.int32))]
+        return self._emit(Code.MEAN, inputs, output, schema.KEEP_DIMS_OPTIONS, integer_version=2)
 
     def _layer(self, op: FoldedOp) -> None:
         source = self._inputs(op)[0]
