@@ -28,7 +28,7 @@ def refine(
     overrides: Overrides = None,
 ) -> None:
     """Narrow a trained network step by step to a latency budget (NetAdapt), its weights carried over."""
-    from edgenas.config.load import load
+    from edgenas.config.load import apply_overrides, load, validate
     from edgenas.errors import InputError, explain
     from edgenas.latency import open_table
     from edgenas.pipeline.context import RunContext
@@ -43,11 +43,12 @@ def refine(
     if data is not None:
         settings = load(find_configuration(data), overrides or [])
     elif (run / "settings.json").is_file():
-        settings = open_run(run, progress=progress_bar, say=print).settings
+        own = open_run(run, progress=progress_bar, say=print).settings
+        settings = validate(apply_overrides(own.model_dump(), overrides or []), source=str(run / "settings.json"))
     else:
         raise InputError(explain(f"no images to train {source} with", remedy="Name a configuration: --data CONFIG."))
-    own = run / "latency" / "table.json"
-    found_table = open_table(table) if table is not None else open_table(own) if own.is_file() else None
+    kept = run / "latency" / "table.json"
+    found_table = open_table(table) if table is not None else open_table(kept) if kept.is_file() else None
     if found_table is None:
         print("  no latency table: every proposal is measured")
     folder = out or source.resolve().with_name(f"{source.resolve().stem}-refined")

@@ -1,9 +1,12 @@
+import json
 import sys
 
 import pytest
 
+from edgenas.cli.configuration import find_configuration
 from edgenas.cli.main import main
 from edgenas.cli.quantities import budget, milliseconds
+from edgenas.config.load import load
 from edgenas.errors import InputError
 
 
@@ -25,6 +28,7 @@ def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str]:
         (("refine", "none"), "refine needs one goal"),
         (("refine", "none", "--to-share", "1.5"), "between 0 and 1"),
         (("scale", "mobilenet_v2", "--fit", "quickstart", "--phi", "1"), "--fit finds the growths"),
+        (("scale", "efficientnet_b0", "--phi", "16"), "an estimate of"),
         (("scale", "mobilenet_v2", "--targets", "1ms,soon"), "not a latency; got 'soon'"),
     ],
 )
@@ -34,6 +38,15 @@ def test_bad_input_is_one_clear_message(monkeypatch, capsys, tmp_path, arguments
     assert status == 2
     assert errors.startswith("error: ")
     assert message in errors
+
+
+def test_settings_of_a_refined_run_can_be_overridden_and_a_wrong_one_is_named(monkeypatch, capsys, tmp_path) -> None:
+    settings = load(find_configuration("quickstart"))
+    (tmp_path / "settings.json").write_text(json.dumps(settings.model_dump()))
+    arguments = ("refine", str(tmp_path), "--to-share", "0.9", "--set", "train.epoks=3")
+    status, errors = run(monkeypatch, capsys, *arguments)
+    assert status == 2
+    assert "train.epoks: unknown key" in errors
 
 
 def test_a_budget_is_milliseconds_or_a_share() -> None:
