@@ -7,7 +7,8 @@ Networks spread over the range of costs are trained stand-alone with two seeds; 
 the mean accuracy of those trainings, on validation images that no estimator sees; test images are not looked at.
 Prints the judge's table and writes everything as JSON: `estimators[name] = {spearman, spearman_low, spearman_high,
 spearman_within_bands, kendall, gap_points, seconds_per_network}`, with `macs`, `params` and `seed_against_seed` (the
-ceiling) among the names. The first of `--supernets` is called `supernet`.
+ceiling) among the names. The first of `--supernets` is called `supernet`; `predictor` is fitted on what it says of
+other networks.
 
 A budget in minutes (of one core) is parted: 45 % for the stand-alone trainings, 50 % for the supernets, the rest for
 judging. How many steps that makes follows from a trial of each, so that supernets of any scheme cost the same; the
@@ -42,6 +43,7 @@ from edgenas.evaluate import (
     SCORES,
     Evaluator,
     InheritedEvaluator,
+    PredictorEvaluator,
     TrainedEvaluator,
     Validation,
     ZeroCostEvaluator,
@@ -82,6 +84,7 @@ DIGITS_STEPS = 300
 DIGITS_SUPERNET_SECONDS = 25.0
 TRAINING_SHARE, SUPERNET_SHARE = 0.45, 0.5
 JUDGED_IMAGES = 2000
+PREDICTOR_NETWORKS = 100
 TRIAL_STEPS = 24
 
 
@@ -371,6 +374,9 @@ def main() -> None:
             for genes in networks:
                 trained.train(genes, seed=number)
     estimators = supernet_estimators(plan, preprocessing, options)
+    if estimators:
+        rng = np.random.default_rng((options.seed, 1))
+        estimators.append(PredictorEvaluator.fit(estimators[0], plan.space, networks=PREDICTOR_NETWORKS, rng=rng))
     estimators += [ZeroCostEvaluator(name, plan.space, plan.seen, preprocessing) for name in SCORES]
     validation = validate_estimators(
         plan.space,

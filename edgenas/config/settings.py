@@ -14,6 +14,7 @@ StrategyName = Literal[
     "random", "nsga2", "ageing", "pareto_local_search", "surrogate", "reinforce", "reinforce_lstm", "ppo",
     "tunas", "gumbel", "darts", "darts_second_order",
 ]  # fmt: skip
+PredictableName = Literal["nsga2", "ageing", "pareto_local_search", "reinforce", "reinforce_lstm", "ppo"]
 RewardedName = Literal["reinforce", "reinforce_lstm", "ppo"]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
 Metric = Literal["accuracy", "latency_ms", "macs", "params"]
@@ -149,6 +150,14 @@ class SearchSection(Section):
     latency: Literal["table", "measured"] = Field(
         "table", description="Latency of candidates: predicted by the table, or each measured on the device."
     )
+    estimator: Literal["supernet", "predictor"] = Field(
+        "supernet",
+        description="Judges candidates; predictor: a strategy walks over predicted ones, the supernet judges its best.",
+    )
+    predictor_networks: Annotated[int, Field(ge=8)] = Field(
+        100, description="Random networks, of the evaluations, that the predictor is fitted on first."
+    )
+    predictor_candidates: Positive = Field(50_000, description="Candidates that are predicted, in all.")
     one_shot: OneShotSection = OneShotSection()
     baseline: bool = Field(True, description="Run random search at equal cost beside it, for the report.")
     store: str | None = Field(
@@ -159,9 +168,21 @@ class SearchSection(Section):
     def _distinct(self) -> SearchSection:
         if len(set(self.objectives)) != len(self.objectives):
             raise ValueError("objectives that are all different")
+        if self.estimator == "predictor":
+            self._require_predictable()
         if self.reward is not None and self.strategy not in get_args(RewardedName):
             raise ValueError(f"a strategy that follows a reward ({', '.join(get_args(RewardedName))}), or no reward")
         return self
+
+
+    def _require_predictable(self) -> None:
+        if self.strategy not in get_args(PredictableName):
+            names = ", ".join(get_args(PredictableName))
+            raise ValueError(f"for the estimator predictor, a strategy that asks for many candidates: {names}")
+        if "accuracy" not in self.objectives:
+            raise ValueError("accuracy among the objectives, since that is what is predicted")
+        if self.evaluations <= self.predictor_networks:
+            raise ValueError("more evaluations than predictor_networks, so that what is found can be judged")
 
 
 class FrontSection(Section):

@@ -9,11 +9,13 @@ from edgenas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgenas.evaluate.counts import CountEvaluator
+    from edgenas.evaluate.guided import GuidedRound, GuidedSearcher
     from edgenas.evaluate.halving import HalvingEvaluator
     from edgenas.evaluate.inherited import InheritedEvaluator
     from edgenas.evaluate.judge import Judged, Validation, stratified_networks, validate_estimators
     from edgenas.evaluate.latency import MeasuredLatencyEvaluator, TableLatencyEvaluator
     from edgenas.evaluate.parts import part_validation
+    from edgenas.evaluate.predicted import PredictorEvaluator
     from edgenas.evaluate.ranking import Agreement, Margin, agreement, cost_bands, kendall, margin, spearman
     from edgenas.evaluate.scores import SCORES
     from edgenas.evaluate.trained import TrainedEvaluator, Training
@@ -23,11 +25,14 @@ _LAZY = {
     "SCORES": "scores",
     "Agreement": "ranking",
     "CountEvaluator": "counts",
+    "GuidedRound": "guided",
+    "GuidedSearcher": "guided",
     "HalvingEvaluator": "halving",
     "InheritedEvaluator": "inherited",
     "Judged": "judge",
     "Margin": "ranking",
     "MeasuredLatencyEvaluator": "latency",
+    "PredictorEvaluator": "predicted",
     "TableLatencyEvaluator": "latency",
     "TrainedEvaluator": "trained",
     "Training": "trained",
@@ -49,11 +54,14 @@ __all__ = [
     "CountEvaluator",
     "Estimates",
     "Evaluator",
+    "GuidedRound",
+    "GuidedSearcher",
     "HalvingEvaluator",
     "InheritedEvaluator",
     "Judged",
     "Margin",
     "MeasuredLatencyEvaluator",
+    "PredictorEvaluator",
     "TableLatencyEvaluator",
     "TrainedEvaluator",
     "Training",

@@ -34,6 +34,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         SCORES,
         Evaluator,
         InheritedEvaluator,
+        PredictorEvaluator,
         TrainedEvaluator,
         ZeroCostEvaluator,
         part_validation,
@@ -52,8 +53,15 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         device=device,
     )
     spent = context.directory.read_json(TRAINING_FILE)["seconds"]
+    inherited = InheritedEvaluator(load_evaluator(context, data=seen), preparation_seconds=spent)
     estimators: list[Evaluator] = [
-        InheritedEvaluator(load_evaluator(context, data=seen), preparation_seconds=spent),
+        inherited,
+        PredictorEvaluator.fit(
+            inherited,
+            space,
+            networks=context.settings.search.predictor_networks,
+            rng=np.random.default_rng(context.seed("estimators predictor")),
+        ),
         *(ZeroCostEvaluator(name, space, seen, context.preprocessing, device=device) for name in SCORES),
     ]
     with context.progress("validate estimators") as report:

@@ -8,6 +8,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgenas.arch import Architecture
 from edgenas.errors import SearchError, explain, nearest
 from edgenas.pipeline.budget import budget_in_ms, require_possible
@@ -17,13 +20,15 @@ from edgenas.pipeline.directory import file_digest
 from edgenas.pipeline.hypervolumes import shared_curves
 from edgenas.pipeline.judge import Judge, MeasureLatency, identify, objectives_of
 from edgenas.pipeline.one_shot import STATE
+from edgenas.pipeline.predicting import predictor_document, translator
 from edgenas.pipeline.rewarding import reward_of
 from edgenas.pipeline.stage import Stage
 from edgenas.study import Budget, Context, Evaluation, Failure, History, Limit, Outcome, Study
 from edgenas.supernet import METHODS
 
 if TYPE_CHECKING:
-    from edgenas.search import Searcher
+    from edgenas.evaluate import GuidedSearcher
+    from edgenas.search import CostFunction, Searcher
     from edgenas.study.study import Progress as StudyProgress
 
 SEARCH_FILE = "search.json"
@@ -83,6 +88,7 @@ class Searching:
         self._context = context
         self._costs = costs = CostModel(context.space, context.table)
         self.learned: dict[str, Any] | None = None
+        self.guided: GuidedSearcher | None = None
         self.budget_ms = budget_in_ms(context.settings.target, context.space, costs)
         if self.budget_ms is not None:
             require_possible(self.budget_ms, context.space, costs, seed=context.seed("budget"))
@@ -99,17 +105,60 @@ class Searching:
         self._judge = Judge(context.space, costs, context.evaluator, measure=measure)
 
     def _searcher(self, strategy: str, seed: int) -> Searcher:
-        from edgenas.search import REWARDED, STRATEGIES
-
-        space, objectives, limits = self._context.space, len(self.study.objectives), len(self.study.all_limits)
-        budget = self._context.settings.search.evaluations
+        settings = self._context.settings.search
         if strategy in METHODS:
             return self._learned_searcher(strategy, seed)
-        if strategy in REWARDED:
-            return REWARDED[strategy](
-                space, objectives=objectives, limits=limits, seed=seed, budget=budget, reward=self._reward
-            )
-        return STRATEGIES[strategy](space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+        if strategy != BASELINE and settings.estimator == "predictor":
+            return self._guided_searcher(strategy, seed)
+        return self._plain_searcher(strategy, seed, settings.evaluations)
+
+    def _plain_searcher(self, strategy: str, seed: int, budget: int) -> Searcher:
+        from edgenas.search import STRATEGIES
+
+        values = {k: self._known(objective.metric) for k, objective in enumerate(self.study.objectives)}
+        margins = {k: self._known(limit.metric, limit.at_most) for k, limit in enumerate(self.study.all_limits)}
+        factory = STRATEGIES[strategy]
+        return factory(
+            self._context.space,
+            objectives=len(values),
+            limits=len(margins),
+            seed=seed,
+            budget=budget,
+            known_objectives={k: cost for k, cost in values.items() if cost},
+            known_margins={k: cost for k, cost in margins.items() if cost},
+            reward=self._reward if factory.follows_reward else None,
+        )
+
+    def _known(self, metric: str, at_most: float | None = None) -> CostFunction | None:
+        """Return a cost that needs no evaluation, or its margin to a limit; None where it has to be found out."""
+        if metric == "accuracy" or (metric == "latency_ms" and self._context.settings.search.latency == "measured"):
+            return None
+
+        def cost(genes: NDArray[np.int64]) -> NDArray[np.float64]:
+            values = np.asarray(getattr(self._costs(genes), metric), dtype=np.float64)
+            return values if at_most is None else values / at_most - 1
+
+        return cost
+
+    def _guided_searcher(self, strategy: str, seed: int) -> Searcher:
+        """Let a strategy walk over predicted candidates, and judge its best."""
+        from edgenas.evaluate import GuidedSearcher
+
+        settings = self._context.settings.search
+        column, translate = translator(self.study, self._costs)
+        self.guided = GuidedSearcher(
+            self._context.space,
+            inner=lambda own, count: self._plain_searcher(strategy, own, count),
+            translate=translate,
+            column=column,
+            networks=settings.predictor_networks,
+            candidates=settings.predictor_candidates,
+            objectives=len(self.study.objectives),
+            limits=len(self.study.all_limits),
+            seed=seed,
+            budget=settings.evaluations,
+        )
+        return self.guided
 
     def _learned_searcher(self, method: str, seed: int) -> Searcher:
         """Learn a distribution over networks, and return what proposes its draws."""
@@ -212,6 +261,8 @@ def _run(context: RunContext) -> None:
     if settings.baseline and settings.strategy != BASELINE:
         histories[BASELINE] = searching.walk(BASELINE, seed=context.seed(f"search {BASELINE}"))
     about = {} if searching.learned is None else {"one_shot": searching.learned}
+    if searching.guided is not None:
+        about["predictor"] = predictor_document(searching.guided)
     summary = _summary(context, history, histories, searching.budget_ms)
     context.directory.write_json(SEARCH_FILE, {**summary, **about})
     if searching.learned is not None:

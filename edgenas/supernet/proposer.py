@@ -6,6 +6,7 @@ import numpy as np
 
 from edgenas.search.base import AskTell
 from edgenas.search.protocol import Results
+from edgenas.search.task import Task
 from edgenas.supernet.distribution import CostFunction, GeneDistribution, Genes
 
 NEAR = 0.05
@@ -39,7 +40,8 @@ class DistributionSearcher(AskTell):
             first: Network (D,) to propose first, such as `OneShotResult.best`; None for the likeliest.
             cost, target: Where both are given, draws near the target are proposed before all others.
         """
-        super().__init__(distribution.space, objectives=objectives, limits=limits, seed=seed, budget=budget)
+        space = distribution.space
+        super().__init__(Task(space=space, objectives=objectives, limits=limits, seed=seed, budget=budget))
         self._distribution = distribution
         self._first = distribution.best(self.rng) if first is None else first
         self._cost, self._target = cost, target
