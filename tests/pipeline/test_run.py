@@ -62,6 +62,13 @@ def test_the_summary_has_the_documented_keys_and_the_file_meets_the_budget(finis
     assert (finished / "quickstart" / "report.html").stat().st_size > 20_000
 
 
+def test_no_network_is_judged_that_the_table_puts_over_the_budget(finished) -> None:
+    found = _document(finished, "search.json")
+    slack = _document(finished, "latency/summary.json")["interval_percent"] / 100
+    latencies = [entry["metrics"]["latency_ms"]["value"] for entry in found["evaluations"]]
+    assert max(latencies) <= found["budget_ms"] * (1 + slack) * (1 + 1e-9)
+
+
 def test_the_checkpoint_the_architecture_and_the_bundle_are_one_network(finished) -> None:
     from edgenas.arch.document import read_document
     from edgenas.nn import load_checkpoint
