@@ -32,7 +32,7 @@ from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import evenly, logits_of_split, open_file
 from edgenas.deploy.targets import TARGETS, write_target
 from edgenas.errors import DataError, ExportError, StoreError, explain
-from edgenas.formats import SCHEMES, encode
+from edgenas.formats import SCHEMES, as_file_format, encode
 from edgenas.latency.device import local_device
 from edgenas.measure import FileLatency, ModelFile
 
@@ -202,7 +202,7 @@ class _Job:
         return encode(
             self.graph,
             quantisation.weights if quantisation else self.weights,
-            file_format="onnx" if file.format == "onnx" else "tflite",
+            file_format=as_file_format(file.format),
             precision=file.precision,  # type: ignore[arg-type]
             ranges=quantisation.ranges if quantisation else None,
             scheme=file.scheme,

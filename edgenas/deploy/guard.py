@@ -18,7 +18,7 @@ from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import evenly, logits_of_split, open_file, split_batches
 from edgenas.deploy.simulate import Simulator
 from edgenas.errors import ExportError, explain
-from edgenas.formats import Range, encode
+from edgenas.formats import Range, as_file_format, encode
 
 Progress = Callable[[int, int, str], None]
 _DIAGNOSIS_IMAGES = 32
@@ -128,7 +128,7 @@ class Guard:
         data = encode(
             self.graph,
             quantisation.weights,
-            file_format="onnx" if file.format == "onnx" else "tflite",
+            file_format=as_file_format(file.format),
             precision="int8",
             ranges=quantisation.ranges,
             scheme=file.scheme,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 from edgenas.arch import Graph
 from edgenas.errors import ExportError, explain, nearest
 from edgenas.formats.fold import fold
+from edgenas.formats.names import FileFormat, Precision
 from edgenas.formats.quantise import Ranges, synthetic_ranges
 
-FileFormat = Literal["onnx", "tflite"]
-Precision = Literal["fp32", "fp16", "int8"]
 # The first scheme of a format is its default, the one that latency tables measure.
 SCHEMES: dict[str, tuple[str, ...]] = {"onnx": ("qdq_u8s8", "qdq_s8s8"), "tflite": ("int8", "int8_io")}
 

@@ -101,7 +101,7 @@ def export_untrained(architecture: Architecture, recipe: str, out: Path, *, forc
         ExportError: The folder exists.
     """
     from edgenas.deploy import load_recipe
-    from edgenas.formats import encode, random_weights
+    from edgenas.formats import FILE_FORMATS, as_file_format, encode, random_weights
 
     if out.exists() and not force:
         raise ExportError(explain(f"{out} exists", remedy="Choose another folder, or replace it with --force."))
@@ -110,12 +110,12 @@ def export_untrained(architecture: Architecture, recipe: str, out: Path, *, forc
     directory = RunDirectory(path=out)
     written = []
     for file in load_recipe(recipe).files:
-        if file.format not in ("onnx", "tflite"):
+        if file.format not in FILE_FORMATS.values():
             continue
         data = encode(
             graph,
             weights,
-            file_format="onnx" if file.format == "onnx" else "tflite",
+            file_format=as_file_format(file.format),
             precision=file.precision,  # type: ignore[arg-type]
             scheme=file.scheme,
             batch=file.batch or None,

@@ -10,13 +10,13 @@ import numpy as np
 from edgenas.arch import lower
 from edgenas.arch.notation import format_notation
 from edgenas.errors import BudgetError, explain
+from edgenas.formats import file_format_of
 from edgenas.pareto import nondominated
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.searching import SEARCH_FILE
 from edgenas.pipeline.stage import Stage
 
 FRONT_FILE = "front.json"
-FILE_FORMATS = {"ort": "onnx", "litert": "tflite"}
 
 
 def choose(evaluations: Sequence[Mapping[str, Any]], front: Sequence[int], count: int) -> list[int]:
@@ -53,7 +53,7 @@ def _encode(context: RunContext, genes: Sequence[int]) -> bytes:
     return encode(
         graph,
         weights,
-        file_format="onnx" if target.runtime == "ort" else "tflite",
+        file_format=file_format_of(target.runtime),
         precision=target.precision,
     )
 
@@ -72,11 +72,11 @@ def _run(context: RunContext) -> None:
     search = context.directory.read_json(SEARCH_FILE)
     evaluations = search["evaluations"]
     chosen = choose(evaluations, search["front"], context.settings.front.measure)
-    file_format = FILE_FORMATS[context.settings.target.runtime]
+    file_format = file_format_of(context.settings.target.runtime)
     files = [
         ModelFile(
             name=evaluations[index]["digest"], data=_encode(context, evaluations[index]["genes"]),
-            file_format="onnx" if file_format == "onnx" else "tflite",
+            file_format=file_format,
         )
         for index in chosen
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from edgenas.arch import Architecture, lower
+from edgenas.formats import file_format_of
 
 if TYPE_CHECKING:
     from edgenas.measure import FileLatency, ModelFile
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 RuntimeName = Literal["ort", "litert"]
 PrecisionName = Literal["fp32", "int8", "fp16"]
 Progress = Callable[[int, int, str], None]
-
-
-def file_format(runtime: str) -> Literal["onnx", "tflite"]:
-    """Return the format that a runtime reads."""
-    return "onnx" if runtime == "ort" else "tflite"
 
 
 def encoded_network(architecture: Architecture, *, runtime: RuntimeName, precision: PrecisionName) -> bytes:
@@ -32,7 +28,7 @@ def encoded_network(architecture: Architecture, *, runtime: RuntimeName, precisi
     return encode(
         graph,
         random_weights(graph, np.random.default_rng(0)),
-        file_format=file_format(runtime),
+        file_format=file_format_of(runtime),
         precision=precision,
     )
 
@@ -47,7 +43,7 @@ def model_files(
         ModelFile(
             name=str(place),
             data=encoded_network(network, runtime=runtime, precision=precision),
-            file_format=file_format(runtime),
+            file_format=file_format_of(runtime),
         )
         for place, network in enumerate(networks)
     )

@@ -12,9 +12,10 @@ from edgenas.arch.notation import format_notation
 from edgenas.config.settings import ScaleSection
 from edgenas.cost import macs, params
 from edgenas.errors import BudgetError, explain
+from edgenas.formats import file_format_of
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.exporting import export_network, file_document
-from edgenas.pipeline.latencies import file_format, measured_latency
+from edgenas.pipeline.latencies import measured_latency
 from edgenas.pipeline.scratch import train_from_scratch
 from edgenas.pipeline.stage import Stage
 from edgenas.pipeline.winning import ARCHITECTURE_FILE
@@ -123,7 +124,7 @@ def _row(context: RunContext, name: str, network: Architecture, facts: dict[str,
         )
     card = export_network(context, trained, context.directory.path / FAMILY_FOLDER / name)
     target, files = context.settings.target, [file_document(file) for file in card.files]
-    wanted = (file_format(target.runtime), target.precision)
+    wanted = (file_format_of(target.runtime), target.precision)
     own = next((file for file in files if (file["format"], file["precision"]) == wanted), None)
     latency_ms = own["latency_ms"] if own else None
     goal = facts.get("target_ms")

@@ -16,6 +16,7 @@ import numpy as np
 
 from edgenas.config.settings import TargetSection
 from edgenas.errors import BudgetError, ExportError, TableError, explain
+from edgenas.formats import file_format_of
 from edgenas.pipeline.budget import budget_in_ms, require_possible
 from edgenas.pipeline.candidates import candidates, known_networks, measured_within, networks_of, searched_networks
 from edgenas.pipeline.context import RunContext
@@ -23,7 +24,6 @@ from edgenas.pipeline.costs import CostModel
 from edgenas.pipeline.device_tables import is_here
 from edgenas.pipeline.directory import RunDirectory, file_digest
 from edgenas.pipeline.images import load_images
-from edgenas.pipeline.latencies import file_format
 from edgenas.pipeline.sharing import SUPERNET_FILE, load_evaluator
 from edgenas.pipeline.specialised import RESULT_FILE, Found, Specialised
 
@@ -155,7 +155,7 @@ def target_recipe(runtime: str, precision: str) -> Recipe:
     """Return the recipe of the one file that a runtime wants; its remedies train nothing."""
     from edgenas.deploy import FileSpec, GuardSpec, Recipe
 
-    kind = file_format(runtime)
+    kind = file_format_of(runtime)
     name = f"model.{'int8.' if precision == 'int8' else ''}{kind}"
     return Recipe(
         name=f"{runtime}-{precision}",

@@ -17,6 +17,7 @@ from edgenas.arch import Architecture
 from edgenas.arch.document import to_document
 from edgenas.arch.notation import format_notation
 from edgenas.errors import BudgetError, explain
+from edgenas.formats import file_format_of
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.costs import CostModel, layer_rows
 from edgenas.pipeline.exporting import export_network, file_document
@@ -98,7 +99,7 @@ def _try(context: RunContext, entry: Mapping[str, Any]) -> _Candidate:
     trained = train_network(context, np.asarray(entry["genes"]), entry["digest"])
     # The only place where a run looks at the test images: when nothing is left to decide by accuracy.
     card = export_network(context, trained, context.directory.path / EXPORT_FOLDER)
-    wanted = ("onnx" if target.runtime == "ort" else "tflite", target.precision)
+    wanted = (file_format_of(target.runtime), target.precision)
     chosen = [file for file in card.files if (file.format, file.precision) == wanted and file.latency is not None]
     if not chosen:
         raise BudgetError(

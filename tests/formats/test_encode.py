@@ -16,7 +16,16 @@ from edgenas import nn
 from edgenas.arch import Architecture, Graph, Op, TensorShape, lower
 from edgenas.arch.zoo import published
 from edgenas.errors import ExportError, WeightsError
-from edgenas.formats import SCHEMES, encode, fold, random_weights, synthetic_ranges
+from edgenas.formats import (
+    FILE_FORMATS,
+    SCHEMES,
+    as_file_format,
+    encode,
+    file_format_of,
+    fold,
+    random_weights,
+    synthetic_ranges,
+)
 
 sys.path.insert(0, str(Path(__file__).parent))
 from networks import run_onnx, run_tflite, small  # noqa: E402
@@ -343,3 +352,12 @@ def test_dead_channels_and_huge_biases_survive_int8() -> None:
             batch=4 if file_format == "onnx" else 1,
         )  # fmt: skip
         assert np.corrcoef(run(data, images).ravel(), expected.ravel())[0, 1] > 0.99
+
+
+def test_every_runtime_reads_a_format_that_is_written_and_others_are_refused() -> None:
+    assert {name: file_format_of(name) for name in FILE_FORMATS} == {"ort": "onnx", "litert": "tflite"}
+    assert [as_file_format(name) for name in SCHEMES] == list(SCHEMES)
+    with pytest.raises(ExportError, match="did you mean 'litert'"):
+        file_format_of("litetr")
+    with pytest.raises(ExportError, match="unknown file format"):
+        as_file_format("coreml")
