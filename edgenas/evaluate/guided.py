@@ -6,13 +6,13 @@ Letters: N candidates, D genes, M objectives, K limits.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgenas.pareto import constrained_ranks, crowding_distance
-from edgenas.search import AskTell, Results, Searcher, SpaceView
+from edgenas.search import AskTell, CostFunction, Results, Searcher, SpaceView
 from edgenas.search.predictor import AccuracyPredictor, Predictions, encode
 from edgenas.search.task import Task
 from edgenas.study.results import Floats, Genes
@@ -64,6 +64,7 @@ class GuidedSearcher(AskTell):
         limits: int,
         seed: int,
         budget: int,
+        known_margins: Mapping[int, CostFunction] | None = None,
     ) -> None:
         """Make a searcher.
 
@@ -74,9 +75,12 @@ class GuidedSearcher(AskTell):
             column: Of the objective that is predicted.
             networks: Random networks that the first predictor is fitted on; at least 4.
             candidates: Of the strategy, in all rounds together.
-            objectives, limits, seed, budget: As for every searcher.
+            objectives, limits, seed, budget, known_margins: As for every searcher.
         """
-        super().__init__(Task(space=space, objectives=objectives, limits=limits, seed=seed, budget=budget))
+        known = known_margins or {}
+        super().__init__(
+            Task(space=space, objectives=objectives, limits=limits, seed=seed, budget=budget, known_margins=known)
+        )
         self._inner, self._translate, self._column = inner, translate, column
         self._networks = min(max(networks, 4), budget)
         self._candidates = candidates

@@ -116,18 +116,21 @@ class Searching:
         from edgenas.search import STRATEGIES
 
         values = {k: self._known(objective.metric) for k, objective in enumerate(self.study.objectives)}
-        margins = {k: self._known(limit.metric, limit.at_most) for k, limit in enumerate(self.study.all_limits)}
         factory = STRATEGIES[strategy]
         return factory(
             self._context.space,
             objectives=len(values),
-            limits=len(margins),
+            limits=len(self.study.all_limits),
             seed=seed,
             budget=budget,
             known_objectives={k: cost for k, cost in values.items() if cost},
-            known_margins={k: cost for k, cost in margins.items() if cost},
+            known_margins=self._known_margins(),
             reward=self._reward if factory.follows_reward else None,
         )
+
+    def _known_margins(self) -> dict[int, CostFunction]:
+        found = {k: self._known(limit.metric, limit.at_most) for k, limit in enumerate(self.study.all_limits)}
+        return {k: cost for k, cost in found.items() if cost}
 
     def _known(self, metric: str, at_most: float | None = None) -> CostFunction | None:
         """Return a cost that needs no evaluation, or its margin to a limit; None where it has to be found out."""
@@ -155,6 +158,7 @@ class Searching:
             candidates=settings.predictor_candidates,
             objectives=len(self.study.objectives),
             limits=len(self.study.all_limits),
+            known_margins=self._known_margins(),
             seed=seed,
             budget=settings.evaluations,
         )
@@ -173,6 +177,7 @@ class Searching:
             learned.result.distribution,
             objectives=len(self.study.objectives),
             limits=len(self.study.all_limits),
+            known_margins=self._known_margins(),
             seed=seed,
             budget=self._context.settings.search.evaluations,
             first=learned.result.best,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from edgenas.search.base import AskTell
@@ -31,17 +33,21 @@ class DistributionSearcher(AskTell):
         first: Genes | None = None,
         cost: CostFunction | None = None,
         target: float | None = None,
+        known_margins: Mapping[int, CostFunction] | None = None,
     ) -> None:
         """Make a searcher.
 
         Args:
             distribution: Learned by `search_one_shot`.
-            objectives, limits, seed, budget: As for every searcher.
+            objectives, limits, seed, budget, known_margins: As for every searcher.
             first: Network (D,) to propose first, such as `OneShotResult.best`; None for the likeliest.
             cost, target: Where both are given, draws near the target are proposed before all others.
         """
         space = distribution.space
-        super().__init__(Task(space=space, objectives=objectives, limits=limits, seed=seed, budget=budget))
+        known = known_margins or {}
+        super().__init__(
+            Task(space=space, objectives=objectives, limits=limits, seed=seed, budget=budget, known_margins=known)
+        )
         self._distribution = distribution
         self._first = distribution.best(self.rng) if first is None else first
         self._cost, self._target = cost, target
