@@ -95,7 +95,7 @@ class Newcomers:
             # Claimed no further than they may be taken: what is left over may be proposed later.
             some, index = index[: n - len(chosen)], index[n - len(chosen) :]
             chosen = np.concatenate([chosen, some[self.seen.claim(keys[some])]])
-        return genes[chosen]
+        return genes.take(chosen, axis=0)
 
     def random(self, n: int) -> Genes:
         """Take n random new members; fewer only where the space is exhausted (or seems so, if it is not listed).

@@ -66,7 +66,7 @@ class NSGA2(AskTell):
             missing, made = missing - len(taken), made + count
             if missing == 0:
                 break
-        self._surplus = min(4.0, max(_FIRST_CHILDREN, 0.8 * self._surplus if len(found) == 1 else made / n))
+        self._surplus = min(4.0, max(_FIRST_CHILDREN, 0.995 * self._surplus if len(found) == 1 else 1.05 * made / n))
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _children(self, n: int, mutations: float) -> Genes:

@@ -34,7 +34,7 @@ class CodeKeys:
 
     def __call__(self, genes: Genes) -> Keys:
         """Return keys (N,), never 0."""
-        keys = genes.astype(np.uint64) @ self._weights
+        keys = genes.astype(np.int64, copy=False).view(np.uint64) @ self._weights
         keys += np.uint64(1)
         keys[keys == _EMPTY] = np.uint64(2**63)
         return np.asarray(keys)
@@ -53,14 +53,18 @@ class SeenCodes:
 
     def contains(self, keys: Keys) -> Mask:
         """Mark the keys (N,) that are in the set."""
-        found = np.zeros(len(keys), dtype=bool)
-        slot, index = self._home(keys), np.arange(len(keys))
+        slot = self._home(keys)
+        held = self._slots[slot]
+        found = held == keys
+        index = np.flatnonzero((held != _EMPTY) & ~found)
+        slot = slot[index]
         while len(index):
-            held = self._slots[slot]
-            same = held == keys[index]
+            slot = self._next(slot)
+            wanted, held = keys[index], self._slots[slot]
+            same = held == wanted
             found[index[same]] = True
-            go = ~same & (held != _EMPTY)
-            index, slot = index[go], self._next(slot[go])
+            go = np.flatnonzero((held != _EMPTY) & ~same)
+            index, slot = index[go], slot[go]
         return found
 
     def claim(self, keys: Keys) -> Mask:

@@ -5,9 +5,12 @@ Shapes: N points, M objectives.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from edgenas.pareto import crowding_distance, pareto_ranks
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.pareto import crowding_distance, narrowed, pareto_ranks
 from edgenas.search.protocol import Floats, Genes
 
 
@@ -40,8 +43,32 @@ def _by_front(objectives: Floats, size: int) -> Genes:
         return np.argsort(objectives[:, 0], kind="stable")[:size]
     ranks = pareto_ranks(objectives)
     if len(ranks) > size:
-        inside = np.flatnonzero(ranks <= np.partition(ranks, size - 1)[size - 1])
+        inside = np.flatnonzero(ranks <= np.searchsorted(np.cumsum(np.bincount(ranks)), size))
         ranks, objectives = ranks[inside], objectives[inside]
     else:
         inside = np.arange(len(ranks))
-    return inside[np.lexsort((-crowding_distance(objectives, ranks), ranks))[:size]]
+    fronts = narrowed(ranks)
+    two = objectives.shape[1] == 2
+    distance = _crowding_of_two(objectives, fronts) if two else crowding_distance(objectives, ranks)
+    order = np.argsort(-distance, kind="stable")
+    return inside[order[np.argsort(fronts[order], kind="stable")[:size]]]
+
+
+def _crowding_of_two(objectives: Floats, fronts: NDArray[np.integer[Any]]) -> Floats:
+    """Crowding distance (N,) within fronts of two objectives.
+
+    One order serves both: along a front, what rises in one falls in the other.
+    """
+    order = np.argsort(objectives[:, 0], kind="stable")
+    order = order[np.argsort(fronts[order], kind="stable")]
+    front, (rising, falling) = fronts[order], objectives[order].T
+    starts = np.flatnonzero(np.diff(front, prepend=-1))
+    ends = np.append(starts[1:], len(front)) - 1
+    gap = np.zeros(len(front))
+    for values, span in ((rising, rising[ends] - rising[starts]), (-falling, falling[starts] - falling[ends])):
+        share = np.divide(1.0, span, out=np.zeros(len(span)), where=span > 0)
+        gap[1:-1] += (values[2:] - values[:-2]) * np.repeat(share, ends - starts + 1)[1:-1]
+    gap[starts] = gap[ends] = np.inf
+    distance = np.empty(len(front))
+    distance[order] = gap
+    return distance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,14 @@ class Variation:
     def cross(self, left: Codes, right: Codes, rng: np.random.Generator, *, chance: float) -> Codes:
         """Mix parents (N, D) gene by gene: with `chance` a child takes each gene from either parent, else from left."""
         n, genes = left.shape
-        bits = np.unpackbits(
-            np.frombuffer(rng.bytes(n * ((genes + 7) // 8)), dtype=np.uint8).reshape(n, -1), axis=1, count=genes
-        ).view(bool)
+        words = rng.integers(0, 2**64, size=(n * genes + 7) // 8, dtype=np.uint64)
+        # The sign of a random byte says which parent; shifted down it is a mask of all bits or none.
+        mask = (words.view(np.int8)[: n * genes].reshape(n, genes) >> 7).astype(left.dtype)
         if chance < 1.0:
-            bits &= np.less(rng.random((n, 1)), chance)
-        return cast(Codes, np.where(bits, right, left))
+            mask[rng.random(n) >= chance] = 0
+        mask &= left ^ right
+        mask ^= left
+        return mask
 
     def mutate(self, genes: Codes, rng: np.random.Generator, *, mean: float = 1.0) -> Codes:
         """Change `mean` genes a candidate on average, each to another of its choices; works in place.
@@ -55,8 +57,8 @@ class Variation:
             return genes
         total = int(rng.binomial(n * free, min(mean / free, 1.0)))
         spot = rng.integers(0, n * free, size=total)
-        row, column = spot // free, self._free[spot % free]
-        return self._change(genes, row, column, rng)
+        row, place = np.divmod(spot, free)
+        return self._change(genes, row, self._free[place], rng)
 
     def mutate_one(self, genes: Genes, rng: np.random.Generator) -> Genes:
         """Change exactly one gene of every candidate (N, D) to another of its choices; works in place."""

@@ -40,6 +40,7 @@ class SearchSpace:
     layout: Layout = field(init=False, repr=False, compare=False)
     stages: tuple[StageCode, ...] = field(init=False, repr=False, compare=False)
     _needs: tuple[Genes, Genes] = field(init=False, repr=False, compare=False)
+    _most: Genes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check(self.definition)
@@ -48,6 +49,7 @@ class SearchSpace:
         codes = tuple(stage_code(self.definition, layout, index) for index in range(len(self.definition.stages)))
         object.__setattr__(self, "stages", codes)
         object.__setattr__(self, "_needs", _needs(codes, len(layout.names)))
+        object.__setattr__(self, "_most", np.array([len(choices) - 1 for choices in layout.choices], dtype=np.int64))
 
     @property
     def name(self) -> str:
@@ -132,15 +134,16 @@ class SearchSpace:
             SpaceError: The shape, the type or a value does not fit the space.
         """
         codes = np.asarray(genes)
-        if codes.ndim != 2 or codes.shape[1] != len(self.cardinalities) or codes.dtype.kind not in "iu":
+        if codes.ndim != 2 or codes.shape[1] != len(self._most) or codes.dtype.kind not in "iu":
             raise SpaceError(
                 explain(
                     f"codes do not fit the space {self.name!r}", got=f"shape {codes.shape} of {codes.dtype}",
                     allowed=f"integers of shape (N, {len(self.cardinalities)})",
                 )
             )
-        most = np.asarray(self.cardinalities) - 1
-        if len(codes) and ((codes.max(axis=0) > most).any() or (codes.min(axis=0) < 0).any()):
+        codes, most = codes.astype(np.int64, copy=False), self._most
+        # Read as unsigned, a negative number is larger than any choice: one comparison for both ends.
+        if (codes.view(np.uint64) > most.view(np.uint64)).any():
             row, gene = (int(at[0]) for at in np.nonzero((codes < 0) | (codes > most)))
             raise SpaceError(
                 explain(
@@ -148,7 +151,7 @@ class SearchSpace:
                     got=int(codes[row, gene]), allowed=f"0 to {self.cardinalities[gene] - 1}",
                 )
             )
-        return codes.astype(np.int64, copy=False)
+        return codes
 
     def decode(self, genes: ArrayLike) -> Architecture:
         """Return the network of one code (D,).

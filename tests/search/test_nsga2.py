@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgenas.pareto import constrained_ranks, crowding_distance
 from edgenas.search import NSGA2, Results, Task
-from edgenas.search.survival import survivors
+from edgenas.search.survival import _crowding_of_two, survivors
 
 from .spaces import WideSpace
 
@@ -51,3 +51,11 @@ def test_feasible_points_survive_before_better_ones_that_break_a_limit():
     )
     kept = set(map(tuple, searcher.population))
     assert kept == {tuple(g) for g in (*genes[[0, 2, 3]], more[0])}
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 60))
+def test_one_order_gives_the_crowding_of_two_objectives(seed, n):
+    points = np.random.default_rng(seed).random((n, 2))
+    ranks = constrained_ranks(points, np.zeros(n))
+    assert np.allclose(_crowding_of_two(points, ranks), crowding_distance(points, ranks))
