@@ -133,10 +133,12 @@ def draw(rows: list[dict[str, Any]], fits: dict[Kind, dict[str, Any]], path: Pat
         for row, mean in zip(own, means, strict=True):
             below = by == "macs"
             axes.annotate(f"φ = {row['phi']}", (row["latency_ms"], mean), textcoords="offset points",
-                          xytext=(6, -14 if below else 8), fontsize=8, color=colour)  # fmt: skip
+                          xytext=(7, -13) if below else (-7, 7), ha="left" if below else "right",
+                          fontsize=8, color=colour)  # fmt: skip
     axes.set_xscale("log")
+    axes.margins(x=0.1)
     ticks = sorted({float(f"{row['latency_ms']:.2g}") for row in rows})
-    apart = [tick for place, tick in enumerate(ticks) if place == 0 or tick > 1.15 * ticks[place - 1]]
+    apart = [tick for place, tick in enumerate(ticks) if place == 0 or tick > 1.2 * ticks[place - 1]]
     axes.set_xticks(apart)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.minorticks_off()

@@ -33,6 +33,7 @@ _FACTORS = (1.0, 2.0, 4.0, 0.5, 0.25, 0.125)
 """Sizes of a step that are tried in turn: larger where the device saves less than the table says, then smaller."""
 _LEAST_SAVED = 0.5
 """A proposal must save this share of its step on the device."""
+_SEED_VISITS = 3
 _LAST_STEP = 0.25
 """The last step is no smaller than this share of a whole one: smaller ones drown in the measurement's error."""
 
@@ -106,7 +107,8 @@ def _fresh_state(refiner: Refiner) -> dict[str, Any]:
         BudgetError: The goal is met already, or narrowing cannot reach it by the table.
     """
     first, plan = refiner.first, refiner.plan
-    seed_ms = refiner.visit([first.architecture])[0].latency_ms
+    # One visit may lie under a neighbour's load as a whole.
+    seed_ms = float(np.median([refiner.visit([first.architecture])[0].latency_ms for _ in range(_SEED_VISITS)]))
     goal = plan.share if plan.share is not None else (plan.budget_ms or 0) / seed_ms
     if goal >= 1:
         raise BudgetError(
