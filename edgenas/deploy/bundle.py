@@ -29,7 +29,7 @@ from edgenas.deploy.counts import require_one_partition, require_quantised
 from edgenas.deploy.guard import Guard, Judged, Progress
 from edgenas.deploy.predict_script import predict_script
 from edgenas.deploy.recipe import FileSpec, Recipe
-from edgenas.deploy.runners import evenly, logits_of_split, open_file
+from edgenas.deploy.runners import can_run, evenly, logits_of_split, open_file
 from edgenas.deploy.targets import TARGETS, write_target
 from edgenas.errors import DataError, ExportError, StoreError, explain
 from edgenas.formats import SCHEMES, as_file_format, encode
@@ -212,7 +212,7 @@ class _Job:
         )
 
     def _file_card(self, file: FileSpec, data: bytes, judged: Judged | None) -> FileCard:
-        runs = file.format in SCHEMES
+        runs = can_run(file.format)
         test = validation = None
         probe: tuple[tuple[float, ...], ...] = ()
         if runs:
@@ -255,6 +255,8 @@ class _Job:
         return comparison
 
     def _kernels(self, file: FileSpec, data: bytes, judged: Judged | None) -> dict[str, Any]:
+        if file.format in TARGETS:
+            return {}
         if file.format == "tflite":
             return require_one_partition(data).to_dict()
         if judged is None:

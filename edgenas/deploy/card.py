@@ -16,7 +16,10 @@ from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.errors import ExportError, explain
 
 FORMAT, VERSION = "edgenas-card", 1
-_PACKAGES = ("edgenas", "numpy", "torch", "onnx", "onnxruntime", "ai-edge-litert", "tflite-runtime")
+_PACKAGES = (
+    "edgenas", "numpy", "torch", "onnx", "onnxruntime", "ai-edge-litert", "tflite-runtime",
+    "openvino", "coremltools", "executorch",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

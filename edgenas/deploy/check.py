@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from edgenas.data import Preprocessing, Split
 from edgenas.deploy.bundle import Measure
 from edgenas.deploy.card import Card, FileCard, installed_versions
-from edgenas.deploy.runners import logits_of_split, open_file
+from edgenas.deploy.runners import can_run, logits_of_split, open_file
 from edgenas.errors import EdgenasError, ExportError, explain
-from edgenas.formats import SCHEMES
 from edgenas.measure import ModelFile
 
 # int8 kernels of another processor may round the other way now and then; float kernels differ in the last digits.
@@ -73,7 +72,7 @@ def check_bundle(folder: Path, *, test: Split | None = None, measure: Measure | 
     found = [*_sums(folder), *_versions(card)]
     probe = _probe(folder)
     for entry in card.files:
-        if entry.format in SCHEMES and (folder / entry.name).is_file():
+        if can_run(entry.format) and (folder / entry.name).is_file():
             found += _file(folder, card, entry, probe, test)
     if measure is not None:
         found += _latencies(folder, card, measure)

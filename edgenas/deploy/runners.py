@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.data import Preprocessing, Split
+from edgenas.deploy.targets import TARGETS, open_target
 from edgenas.errors import DeviceError, ExportError, explain
+from edgenas.formats import SCHEMES
 from edgenas.measure.litert import interpreter_class
 from edgenas.measure.ort import OrtRuntime
 
@@ -24,8 +26,8 @@ def open_file(data: bytes, file_format: str, *, threads: int = 1) -> Predict:
 
     Args:
         data: The file.
-        file_format: `onnx` or `tflite`.
-        threads: Threads within one operation.
+        file_format: `onnx`, `tflite`, or a further target that runs here (`can_run`).
+        threads: Threads within one operation; further targets run on one.
 
     Returns:
         A function from images (N, C, H, W) float32, already normalised, to logits (N, K) float32. Integer inputs
@@ -36,9 +38,16 @@ def open_file(data: bytes, file_format: str, *, threads: int = 1) -> Predict:
         DeviceError: The runtime is not installed.
     """
     openers: dict[str, Callable[[bytes, int], Predict]] = {"onnx": _open_onnx, "tflite": _open_tflite}
+    if file_format in TARGETS:
+        return open_target(file_format, data)
     if file_format not in openers:
         raise ExportError(explain("no runtime here reads this format", got=file_format, allowed=", ".join(openers)))
     return openers[file_format](data, threads)
+
+
+def can_run(file_format: str) -> bool:
+    """Whether files of a format can be run, once its package is installed."""
+    return file_format in SCHEMES or (file_format in TARGETS and TARGETS[file_format].open is not None)
 
 
 def _open_onnx(data: bytes, threads: int) -> Predict:

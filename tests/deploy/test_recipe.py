@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from edgenas.arch import Architecture, lower
 from edgenas.deploy import load_recipe, recipe_names
 from edgenas.deploy.recipe import parse_recipe
-from edgenas.deploy.targets import TARGETS, write_target
-from edgenas.errors import ConfigError, ExportError
-from edgenas.formats import random_weights
+from edgenas.errors import ConfigError
 
 SHIPPED = {"onnx-fp32", "onnx-int8", "onnx-int8-arm", "tflite-fp32", "tflite-int8", "tflite-fp16", "mobile"}
 
@@ -61,12 +56,3 @@ def test_an_unknown_or_unreadable_recipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("files: [")
     with pytest.raises(ConfigError, match="cannot read"):
         load_recipe(tmp_path / "broken.yaml")
-
-
-@pytest.mark.parametrize("name", sorted(TARGETS))
-def test_a_target_without_its_package_says_what_to_install(name: str, architecture: Architecture) -> None:
-    if find_spec(TARGETS[name].module) is not None:
-        pytest.skip(f"{name} is installed here")
-    weights = random_weights(lower(architecture), np.random.default_rng(0))
-    with pytest.raises(ExportError, match=f"pip install {TARGETS[name].package}"):
-        write_target(name, architecture, weights)
