@@ -120,6 +120,9 @@ class SupernetSection(Section):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     augment: AugmentSection = AugmentSection()
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    start: str | None = Field(
+        None, description="Checkpoint of a network of the space (.safetensors) whose weights the training starts from."
+    )
     recalibration_images: Positive = Field(512, description="Training images for a member's normalisation statistics.")
 
 

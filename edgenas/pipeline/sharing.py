@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgenas.config.settings import SupernetSection
+from edgenas.errors import SpaceError, WeightsError
 from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.directory import file_digest
 from edgenas.pipeline.stage import Stage
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData
-    from edgenas.supernet import SupernetEvaluator
+    from edgenas.supernet import Supernet, SupernetEvaluator
     from edgenas.supernet.settings import SupernetSettings
 
 SUPERNET_FILE = "supernet/supernet.safetensors"
@@ -32,7 +36,7 @@ def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) 
     from edgenas.supernet.settings import SupernetSettings
     from edgenas.train import TrainSettings
 
-    values = section.model_dump(exclude={*_OWN, "augment", "recalibration_images"})
+    values = section.model_dump(exclude={*_OWN, "augment", "start", "recalibration_images"})
     train = TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
     return SupernetSettings(**section.model_dump(include=_OWN), train=train)
 
@@ -63,11 +67,39 @@ def load_evaluator(context: RunContext, *, data: ImageData | None = None) -> Sup
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
+    start = settings.supernet.start
+    weights = {} if start is None else {"start": file_digest(Path(start)) if Path(start).is_file() else "absent"}
     return {
         "seed": settings.seed,
         "space": context.space.digest,
-        "supernet": settings.supernet.model_dump(exclude={"recalibration_images"}),
+        "supernet": settings.supernet.model_dump(exclude={"recalibration_images", "start"}),
+        **weights,
     }
+
+
+def start_from(supernet: Supernet, start: Path, *, say: Callable[[str], None]) -> None:
+    """Write the weights of a trained network into a supernet: those that its member of the same shape takes.
+
+    Args:
+        supernet: Of a space that has the network; changed in place.
+        start: A checkpoint; its classifier and stem may be for other classes and channels, and are then left out.
+        say: Told what was left out.
+
+    Raises:
+        WeightsError: The space does not have the network, or the file is no checkpoint.
+    """
+    from edgenas.nn import load_checkpoint
+    from edgenas.pipeline.alone import starting_weights
+
+    space = supernet.space
+    task = space.decode(space.largest())
+    theirs = load_checkpoint(start).architecture
+    ours = replace(theirs, classes=task.classes, in_channels=task.in_channels, resolution=task.resolution)
+    try:
+        genes = space.encode(ours)
+    except SpaceError as error:
+        raise WeightsError(f"supernet.start: {start} is not of the space {space.name}: {error}") from error
+    supernet.load_member(genes, starting_weights(start, ours, supernet.member_weights(genes), say=say))
 
 
 def _run(context: RunContext) -> None:
@@ -79,6 +111,8 @@ def _run(context: RunContext) -> None:
     seed = context.seed("supernet")
     device = context.compute_device
     supernet = Supernet(context.space, generator=torch.Generator().manual_seed(seed))
+    if context.settings.supernet.start is not None:
+        start_from(supernet, Path(context.settings.supernet.start), say=context.say)
     settings = supernet_settings(context.settings.supernet, seed=seed, workers=context.threads)
     folder = context.state_folder("supernet/checkpoint", {**_inputs(context), "data": context.data.digest})
     with context.progress("train the supernet") as report:
