@@ -4,7 +4,8 @@
 
 Builds a table here, measures networks that were not used to build it, and prints for each method the mean absolute
 error (percent), the share of networks within 5 % and 10 %, Kendall's tau, how many lie in their 90 % interval, and the
-seconds it took to build (wall time, and CPU time, which other users of the machine do not lengthen).
+seconds it took to build (wall time, and CPU time, which other users of the machine do not lengthen). Rows of several
+runs lie side by side in one `--json` file.
 
 Variants: `--variant unseen` builds with some resolutions and widths and tests others; `--variant free` frees
 squeeze-excite and activation of every stage besides the space's own choices.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -35,10 +37,10 @@ from edgenas.formats import encode, random_weights  # noqa: E402
 from edgenas.latency import LatencyTable, SpaceLatency, write_table  # noqa: E402
 from edgenas.latency.units import SourcedOps, by_block  # noqa: E402
 from edgenas.measure import Protocol, build_table, runtime  # noqa: E402
-from edgenas.measure.build import reference_drift  # noqa: E402
 from edgenas.measure.design import covering_design, held_out  # noqa: E402
 from edgenas.measure.protocol import load_per_core  # noqa: E402
-from edgenas.measure.validate import measure_networks, ratios_of, target_of, validation_of  # noqa: E402
+from edgenas.measure.truth import measure_held_out  # noqa: E402
+from edgenas.measure.validate import target_of, validation_of  # noqa: E402
 from edgenas.measure.visits import Bench, Target  # noqa: E402
 from edgenas.space import SearchSpace, load  # noqa: E402
 
@@ -108,7 +110,8 @@ def standalone_sums(target: Target, table: LatencyTable, graphs: Sequence[Graph]
                     file_format=runtime(target.runtime).file_format,
                     precision=target.precision,
                 )
-                known[name] = bench.visit_file(data).ratio
+                visit = bench.visit_file(data)
+                known[name] = visit.latency_ms / visit.reference_ms
             total += known[name]
         sums.append(total)
     return np.array(sums)
@@ -131,7 +134,8 @@ def training_ratios(path: Path, codes: NDArray[np.int64]) -> Array:
     found: dict[tuple[int, ...], list[float]] = {}
     for line in path.read_text().splitlines()[1:]:
         entry = json.loads(line)
-        found.setdefault(tuple(entry["genes"]), []).append(entry["ratio"])
+        ratio = entry["latency_ms"] / entry["reference_ms"]
+        found.setdefault(tuple(entry["genes"]), []).append(ratio)
     return np.array([np.median(found[tuple(int(gene) for gene in code)]) for code in codes])
 
 
@@ -166,16 +170,20 @@ def main() -> None:
     parser.add_argument("--variant", choices=("plain", "unseen", "free"), default="plain")
     parser.add_argument("--networks", type=int, default=80, help="held-out networks")
     parser.add_argument("--train-networks", type=int, default=100, help="networks to build from")
-    parser.add_argument("--visits", type=int, default=2, help="fresh sessions per held-out network")
+    parser.add_argument("--visits", type=int, default=2, help="fresh sessions per held-out network, at least")
+    parser.add_argument("--target-error", type=float, default=0.01, help="a less certain network is visited again")
     parser.add_argument("--seconds", type=float, default=60.0, help="time for the build beyond which no pass begins")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--standalone", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--table", type=Path, help="keep the table, validated, in this file")
+    parser.add_argument("--samples", type=Path, help="keep the build's samples in this file")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     result = run(arguments, progress_printer())
     if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+        rows = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
+        rows[f"{result['space']} {arguments.runtime} {arguments.precision}"] = result
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def progress_printer() -> Callable[[int, int, str], None]:
@@ -191,7 +199,7 @@ def progress_printer() -> Callable[[int, int, str], None]:
 def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]) -> dict[str, Any]:
     """Build, measure, compare; prints as it goes."""
     space, test_space = spaces(arguments.space, arguments.variant)
-    samples = Path(f"{arguments.json or 'latency_fidelity'}.samples.jsonl")
+    samples = arguments.samples or Path(tempfile.mkdtemp()) / "samples.jsonl"
     samples.unlink(missing_ok=True)
     load_before, clock = load_per_core(), Clock()
     table = build_table(
@@ -204,12 +212,12 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
     same = design.genes if test_space is space else None
     codes = held_out(test_space, arguments.networks, np.random.default_rng(arguments.seed + 1_000_003), without=same)
     graphs = [lower(test_space.decode(code)) for code in codes]
-    taken = measure_networks(
-        table, test_space, codes, visits=arguments.visits, seed=arguments.seed, progress=progress
-    )
-    ratios = np.array([[visit.ratio for visit in passed] for passed in taken])
-    truth = ratios_of(taken)
-    noise = float(np.sqrt(np.log(ratios).var(axis=0, ddof=1).mean())) if len(ratios) > 1 else float("nan")
+    bench = Bench(target_of(table), parse_notation(table.reference.notation), seed=arguments.seed)
+    measured = measure_held_out(
+        bench, [test_space.decode(code) for code in codes], visits=arguments.visits,
+        target_error=arguments.target_error, progress=progress,
+    )  # fmt: skip
+    truth = measured.ratios
     scale = table.reference.latency_ms
     predicted = SpaceLatency(table, test_space, interpolate=arguments.variant == "unseen").predict(codes)
     inside = (predicted.low_ms <= truth * scale) & (truth * scale <= predicted.high_ms)
@@ -226,15 +234,21 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
         methods["standalone_sum"] = errors(standalone_sums(target_of(table), table, graphs), truth) | clock.read()
         show("standalone sum", methods["standalone_sum"])
     if arguments.table:
-        drift = reference_drift([visit for passed in taken for visit in passed], table)
-        checked = validation_of(predicted, truth * scale, seed=arguments.seed, reference_drift=drift)
+        checked = validation_of(predicted, measured, table, seed=arguments.seed)
         write_table(table.validated(checked), arguments.table)
     return {
         "space": test_space.name, "runtime": asdict(table.runtime), "device": asdict(table.device),
-        "networks": len(codes), "train_networks": arguments.train_networks, "visits": arguments.visits,
-        "visit_noise_percent": round(100 * noise, 2), "truth_noise_percent": round(100 * noise / len(ratios) ** 0.5, 2),
+        "networks": len(codes), "train_networks": arguments.train_networks, "train_visits": table.build.visits,
+        "visits": round(len(measured.all) / len(codes), 2), "visit_noise_percent": round(100 * measured.noise, 2),
+        "truth_noise_percent": round(100 * float(np.sqrt((measured.errors**2).mean())), 2),
+        "warnings": list(table.build.warnings),
         "reference_ms": round(scale, 4), "load_per_core_before": round(load_before, 2),
         "load_per_core_after": round(load_per_core(), 2), "interval": asdict(table.interval), "methods": methods,
+        "visit_ratios": [
+            [round(visit.latency_ms / visit.reference_ms, 5) for visit in visits] for visits in measured.visits
+        ],
+        "predicted_ms": [round(float(value), 5) for value in predicted.latency_ms],
+        "measured_ms": [round(float(value), 5) for value in truth * scale],
     }  # fmt: skip
 
 

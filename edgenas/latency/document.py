@@ -7,7 +7,7 @@ import json
 import os
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -176,10 +176,13 @@ def _is_entry(value: object) -> bool:
 def _value(kind: type[_T], data: Any, source: str) -> _T:
     """Make a dataclass from JSON, with its fields and their types checked."""
     names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
-    if not isinstance(data, dict) or sorted(data) != sorted(names):
+    # What was added later has a default, and older tables lack it.
+    needed = [entry.name for entry in fields(kind) if entry.default is MISSING]  # type: ignore[arg-type]
+    if not isinstance(data, dict) or not set(needed) <= set(data) <= set(names):
         raise TableError(explain(f"{source}: {kind.__name__} has other fields", got=data, allowed=names))
     hints = get_type_hints(kind)
-    return kind(**{name: _typed(hints[name], data[name], f"{source}: {kind.__name__}.{name}") for name in names})
+    where = f"{source}: {kind.__name__}"
+    return kind(**{name: _typed(hints[name], value, f"{where}.{name}") for name, value in data.items()})
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:

@@ -113,6 +113,8 @@ class Validation:
         reference_drift_percent: Change of the reference network's latency since the build.
         date: Day it was made.
         predicted_ms, measured_ms: One value per network, for the plot.
+        visits: How often a network was measured, on average; 0 in tables of older versions.
+        measured_error_percent: Standard error of the measured latencies (root mean square), part of the errors above.
     """
 
     networks: int
@@ -128,6 +130,8 @@ class Validation:
     date: str
     predicted_ms: tuple[float, ...]
     measured_ms: tuple[float, ...]
+    visits: float = 0.0
+    measured_error_percent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +152,7 @@ class BuildInfo:
         seed: Of the design and the order.
         date: Day of the build.
         edgenas: Version of this package.
+        warnings: What spoke against the table when it was fitted, one line each; empty for a good one.
     """
 
     space: str
@@ -163,6 +168,7 @@ class BuildInfo:
     seed: int
     date: str
     edgenas: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

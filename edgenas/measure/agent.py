@@ -194,19 +194,34 @@ def burst(run: Run, *, runs: int, inner: int) -> Raw:
     return {"wall_ns": wall_ns / inner, "cpu_ns": cpu_ns / inner, "switches": switches, "inner": inner}
 
 
-def warm(run: Run, runs: int) -> int:
-    """Run a fresh network until it is warm and return how many runs a sample needs.
+class Network:
+    """A loaded network and how fast it is. It is warmed once; afterwards only each burst warms it again."""
 
-    Args:
-        run: Runs a network that never ran, or not for a while.
-        runs: Least number of runs; a fast network gets more, for 2 ms in all.
-    """
-    for _ in range(runs):
-        run()
-    duration = max(1.0, low_half_mean(burst(run, runs=2, inner=1)["cpu_ns"]))
-    for _ in range(int(min(200, 2_000_000 // duration))):
-        run()
-    return inner_runs(low_half_mean(burst(run, runs=2, inner=1)["cpu_ns"]))
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.duration_ns = 0.0
+
+    @property
+    def inner(self) -> int:
+        """Runs per sample."""
+        return inner_runs(self.duration_ns)
+
+    def warm(self, runs: int) -> None:
+        """Run a fresh network until it is warm, and time it; nothing where that was done before.
+
+        Args:
+            runs: Least number of runs; a fast network gets more, for 2 ms in all.
+        """
+        if self.duration_ns:
+            return
+        first = max(1.0, float(burst(self.run, runs=1, inner=1)["cpu_ns"][0]))
+        for _ in range(int(min(200, 2_000_000 // first))):
+            self.run()
+        self.duration_ns = max(1.0, low_half_mean(burst(self.run, runs=max(1, runs - 1), inner=1)["cpu_ns"]))
+
+    def is_slow(self, burst_ms: float) -> bool:
+        """Whether a single run takes longer than a burst may (0: never)."""
+        return burst_ms > 0 and self.duration_ns > 1e6 * burst_ms
 
 
 def join(parts: Sequence[Raw]) -> Raw:
@@ -220,29 +235,42 @@ def join(parts: Sequence[Raw]) -> Raw:
 
 
 def alternate(
-    networks: Sequence[Run], *, mode: str, runs: int, warmup: int, orders: Sequence[Sequence[int]]
+    networks: Sequence[Network],
+    *,
+    mode: str,
+    runs: int,
+    warmup: int,
+    orders: Sequence[Sequence[int]],
+    burst_ms: float = 0.0,
 ) -> list[Raw]:
     """Measure several networks alternately.
 
     Args:
-        networks: Each runs a fresh network once.
+        networks: Fresh, or left over from another call.
         mode: `hot`: bursts of back-to-back runs; `cold`: single runs, each after a run of another network, so that
             caches are cold for it.
         runs: Samples per burst (hot).
-        warmup: Runs before the first sample.
+        warmup: Runs of a fresh network before the first sample.
         orders: Which networks take turns in each round.
+        burst_ms: A network slower than this is run once per burst and not brought back before (hot): filling the
+            caches is less than a hundredth of its time, and more turns say more than more runs. 0 for no such network.
     """
-    inner = [warm(run, warmup) for run in networks]
+    for network in networks:
+        network.warm(warmup)
     parts: list[list[Raw]] = [[] for _ in networks]
     for order in orders:
         for index in order:
+            network = networks[index]
             if mode == "cold":
-                parts[index].append(burst(networks[index], runs=1, inner=1))
+                parts[index].append(burst(network.run, runs=1, inner=1))
+                continue
+            if network.is_slow(burst_ms):
+                parts[index].append(burst(network.run, runs=1, inner=1))
                 continue
             # The caches hold the network before; a run brings this one back; the lower half drops the rest.
-            for _ in range(inner[index]):
-                networks[index]()
-            parts[index].append(burst(networks[index], runs=runs, inner=inner[index]))
+            for _ in range(network.inner):
+                network.run()
+            parts[index].append(burst(network.run, runs=runs, inner=network.inner))
     return [join(part) for part in parts]
 
 
@@ -298,10 +326,10 @@ def _versions() -> dict[str, str]:
 
 
 class Service:
-    """Answers requests. Networks lie in named slots; opening one replaces what was in its slot."""
+    """Answers requests. Networks lie in named slots; opening a file replaces what was in its slots."""
 
     def __init__(self) -> None:
-        self._slots: dict[str, Run] = {}
+        self._slots: dict[str, Network] = {}
 
     def answer(self, request: dict[str, Any], data: bytes) -> dict[str, Any]:
         """Do what a request asks (`describe`, `busy`, `open` or `alternate`)."""
@@ -314,12 +342,14 @@ class Service:
         if do == "busy":
             return {"load_per_core": load_per_core(), "stolen": stolen(request["seconds"])}
         if do == "open":
-            self._slots[request["slot"]] = _open(request["runtime"], data, request["threads"])
+            for slot in request["slots"]:
+                self._slots[slot] = Network(_open(request["runtime"], data, request["threads"]))
             return {}
         if do == "alternate":
             found = alternate(
                 [self._slots[slot] for slot in request["slots"]],
                 mode=request["mode"], runs=request["runs"], warmup=request["warmup"], orders=request["orders"],
+                burst_ms=request["burst_ms"],
             )  # fmt: skip
             return {"samples": [{**raw, **{k: raw[k].tolist() for k in ("wall_ns", "cpu_ns")}} for raw in found]}
         raise ValueError(f"unknown request {do!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,34 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas import __version__
-from edgenas.arch import Architecture, lower
+from edgenas.arch import Architecture
 from edgenas.arch.notation import format_notation
 from edgenas.errors import InputError, explain
 from edgenas.latency.device import Mode, Precision, RuntimeName
-from edgenas.latency.fit import UnitFit
 from edgenas.latency.table import (
     RATIO_UNIT,
     BuildInfo,
     Correction,
     Entry,
-    Interval,
     LatencyTable,
     Probe,
     Reference,
 )
-from edgenas.latency.units import Unit, graph_units
-from edgenas.measure.campaign import Campaign, typical_reference_ms, visit_noise, visits_of
+from edgenas.measure.campaign import Campaign
 from edgenas.measure.design import Design, covering_design, space_units
 from edgenas.measure.devices import Device, LocalDevice
-from edgenas.measure.protocol import Protocol, low_half_mean, require_quiet
+from edgenas.measure.doubts import doubts
+from edgenas.measure.fitting import Fitted, fitted, interval_of, tested
+from edgenas.measure.protocol import Protocol, require_quiet
 from edgenas.measure.state import SampleFile
-from edgenas.measure.visits import Bench, Target, Visit, combined_ratio
+from edgenas.measure.visits import Bench, Target, Visit
 from edgenas.space import SearchSpace
 
 Progress = Callable[[int, int, str], None]
 FloatArray = NDArray[np.float64]
 
-LEVEL = 0.9
 _MIN_NETWORKS = 4
 _PROBE_QUANTILES = (0.1, 0.5, 0.9)
 
@@ -48,9 +46,13 @@ _PROBE_QUANTILES = (0.1, 0.5, 0.9)
 def table_protocol(*, threads: int = 1, mode: Mode = "hot") -> Protocol:
     """Return the protocol of a table's visits: many short bursts, since a build visits many networks once.
 
-    Eight alternations with the reference brought the noise of a visit to 1 % on a shared machine; three left 2.8 %.
+    What is left of the noise of a visit falls with the number of turns that networks and reference take, not with the
+    number of runs in between (on a quiet machine 4 turns of one run left 1.8 % on ORT and 1.0 % on LiteRT, 16 turns
+    1.0 and 0.5 %, 16 turns of two runs no less), and with the number of sessions, of which a visit has two.
     """
-    return Protocol(threads=threads, mode=mode, bursts=8, runs=3, warmup=3, min_sessions=1, max_sessions=1)
+    return Protocol(
+        threads=threads, mode=mode, bursts=8, runs=1, burst_ms=10.0, warmup=3, min_sessions=1, max_sessions=1
+    )
 
 
 def reference_of(space: SearchSpace) -> Architecture:
@@ -130,27 +132,6 @@ def build_table(
     return table_from(space, design, target, kept, load_per_core=load, seed=seed, device=where)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Measured:
-    """Measured networks of a build: their mean ratios (n,), all their visits, and the noise of one visit."""
-
-    ratios: FloatArray
-    visits: tuple[tuple[Visit, ...], ...]
-    noise: float
-
-    @property
-    def all(self) -> list[Visit]:
-        return [visit for visits in self.visits for visit in visits]
-
-
-def _measured(design: Design, kept: SampleFile) -> _Measured:
-    codes = [tuple(int(gene) for gene in genes) for genes in design.genes]
-    visits = tuple(visits_of(kept, code) for code in codes)
-    typical = typical_reference_ms(kept)
-    ratios = np.array([combined_ratio(found, typical) for found in visits])
-    return _Measured(ratios=ratios, visits=visits, noise=visit_noise(kept, codes))
-
-
 def table_from(
     space: SearchSpace,
     design: Design,
@@ -163,17 +144,10 @@ def table_from(
 ) -> LatencyTable:
     """Fit the table to measured visits; the same samples give the same table (but for its date)."""
     start = time.perf_counter()
-    measured = _measured(design, kept)
-    lists = [graph_units(lower(space.decode(genes))) for genes in design.genes]
-    known = {unit.key: unit for pairs in lists for unit, _ in pairs}
-    places = {key: place for place, key in enumerate(known)}
-    counts = np.zeros((len(lists), len(known)))
-    for row, pairs in enumerate(lists):
-        for unit, _ in pairs:
-            counts[row, places[unit.key]] += 1
-    passes = float(np.mean([len(found) for found in measured.visits]))
-    fit = UnitFit(list(known.values()), counts, measured.ratios, noise=measured.noise / math.sqrt(passes))
-    visits = measured.all
+    found = fitted(space, design, kept)
+    left_out = found.left_out(tested(design))
+    interval = interval_of(left_out, found.noise)
+    visits = [visit for several in found.visits for visit in several]
     references = np.array([visit.reference_ms for visit in visits])
     return LatencyTable(
         device=device.info(),
@@ -189,8 +163,8 @@ def table_from(
             space_digest=space.digest,
             networks=len(design.genes),
             visits=len(visits),
-            runs=sum(len(visit.samples.wall_ns) * visit.samples.inner for visit in visits),
-            switches=sum(visit.samples.switches + visit.reference_samples.switches for visit in visits),
+            runs=sum(visit.runs for visit in visits),
+            switches=sum(visit.switches for visit in visits),
             seconds=round(sum(visit.seconds for visit in visits) + time.perf_counter() - start, 2),
             load_per_core=round(load_per_core, 3),
             clock=target.protocol.clock,
@@ -198,35 +172,36 @@ def table_from(
             seed=seed,
             date=datetime.now(UTC).date().isoformat(),
             edgenas=__version__,
+            warnings=doubts(
+                left_out, interval, covered=design.covered, total=design.total, networks=len(design.genes)
+            ),
         ),
-        probes=_probes(space, design, measured),
-        entries=_entries(space, known, counts, fit),
-        correction=Correction(constant=fit.constant, per_unit=fit.per_unit),
-        interval=_interval(design, measured, fit),
+        probes=_probes(space, design, found.ratios),
+        entries=_entries(space, found),
+        correction=Correction(constant=found.fit.constant, per_unit=found.fit.per_unit),
+        interval=interval,
     )
 
 
 def _protocol_line(protocol: Protocol) -> str:
-    fields = asdict(protocol)
-    return " ".join(f"{name}={fields[name]}" for name in ("bursts", "runs", "warmup")) + " statistic=low_half_mean"
+    fields, names = asdict(protocol), ("bursts", "runs", "burst_ms", "warmup")
+    return " ".join(f"{name}={fields[name]}" for name in names) + " statistic=low_half_mean"
 
 
-def _probes(space: SearchSpace, design: Design, measured: _Measured) -> tuple[Probe, ...]:
-    order = np.argsort(measured.ratios, kind="stable")
+def _probes(space: SearchSpace, design: Design, ratios: FloatArray) -> tuple[Probe, ...]:
+    order = np.argsort(ratios, kind="stable")
     rows = [int(order[round(share * (len(order) - 1))]) for share in _PROBE_QUANTILES]
     return tuple(
-        Probe(notation=format_notation(space.decode(design.genes[row])), ratio=float(measured.ratios[row]))
-        for row in rows
+        Probe(notation=format_notation(space.decode(design.genes[row])), ratio=float(ratios[row])) for row in rows
     )
 
 
-def _entries(
-    space: SearchSpace, known: dict[str, Unit], counts: FloatArray, fit: UnitFit
-) -> dict[str, Entry]:
+def _entries(space: SearchSpace, from_: Fitted) -> dict[str, Entry]:
     """One entry for every unit of the space, those without a measured network estimated from the others."""
-    found = {**known, **space_units(space)}
-    times, errors = fit.times(list(found.values()))
-    networks = dict(zip(known, (counts > 0).sum(axis=0).tolist(), strict=True))
+    found = {**{unit.key: unit for unit in from_.units}, **space_units(space)}
+    times, errors = from_.fit.times(list(found.values()))
+    often = (from_.counts > 0).sum(axis=0).tolist()
+    networks = {unit.key: number for unit, number in zip(from_.units, often, strict=True)}
     return {
         key: Entry(ratio=round(time_ / RATIO_UNIT), error=round(error / RATIO_UNIT), networks=networks.get(key, 0))
         for key, time_, error in zip(found, times.tolist(), errors.tolist(), strict=True)
@@ -234,26 +209,6 @@ def _entries(
     }
 
 
-def _interval(design: Design, measured: _Measured, fit: UnitFit) -> Interval:
-    """Half width from leave-one-out residuals of the networks that were drawn as a search draws them.
-
-    The covering part of the design is deep and even, and easier to predict. The quantile is the one of split
-    conformal prediction (Vovk 2005): the ceil((n + 1) level)-th smallest of n.
-    """
-    residuals = np.abs(measured.ratios / fit.left_out - 1)
-    drawn = residuals[design.drawn]
-    if len(drawn) < 10:
-        drawn = residuals
-    rank = math.ceil((len(drawn) + 1) * LEVEL)
-    largest = np.sort(drawn)
-    # With fewer than nine residuals no quantile at 90 % exists: widen the largest in proportion.
-    relative = float(largest[rank - 1]) if rank <= len(drawn) else float(largest[-1]) * rank / len(drawn)
-    # Residuals within a build do not see what changes from one hour to the next: the common error of all networks,
-    # about as large as the noise of one visit wherever it was measured.
-    relative = math.hypot(relative, measured.noise)
-    return Interval(level=LEVEL, relative=relative, networks=len(drawn), visit_noise=measured.noise)
-
-
 def reference_drift(visits: Sequence[Visit], table: LatencyTable) -> float:
     """Relative change of the reference's latency since the table was built."""
-    return low_half_mean(np.array([visit.reference_ms for visit in visits])) / table.reference.latency_ms - 1
+    return float(np.median([visit.reference_ms for visit in visits])) / table.reference.latency_ms - 1

@@ -8,8 +8,9 @@ from typing import Protocol as Shape
 import numpy as np
 
 from edgenas.latency.device import DeviceInfo, RuntimeName, local_device
+from edgenas.measure.agent import Network
 from edgenas.measure.protocol import Business, Protocol, Samples, alternate, business
-from edgenas.measure.runtime import Session, runtime
+from edgenas.measure.runtime import runtime
 
 
 class Device(Shape):
@@ -27,8 +28,8 @@ class Device(Shape):
     def busy(self) -> Business:
         """Say how busy the device is, by computing for a moment."""
 
-    def load(self, slot: str, name: RuntimeName, data: bytes, *, threads: int) -> None:
-        """Load a model file into a slot, as a fresh session."""
+    def load(self, slots: Sequence[str], name: RuntimeName, data: bytes, *, threads: int) -> None:
+        """Load a model file into some slots, a fresh session in each."""
 
     def alternate(self, slots: Sequence[str], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
         """Measure the networks in some slots alternately; see `protocol.alternate`."""
@@ -38,7 +39,7 @@ class LocalDevice:
     """This machine, in this process."""
 
     def __init__(self) -> None:
-        self._slots: dict[str, Session] = {}
+        self._slots: dict[str, Network] = {}
 
     def info(self) -> DeviceInfo:
         """Describe this machine."""
@@ -52,9 +53,10 @@ class LocalDevice:
         """See `protocol.business`."""
         return business()
 
-    def load(self, slot: str, name: RuntimeName, data: bytes, *, threads: int) -> None:
+    def load(self, slots: Sequence[str], name: RuntimeName, data: bytes, *, threads: int) -> None:
         """Load a model file; see `Device.load`."""
-        self._slots[slot] = runtime(name).open(data, threads=threads)
+        for slot in slots:
+            self._slots[slot] = Network(runtime(name).open(data, threads=threads).run)
 
     def alternate(self, slots: Sequence[str], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
         """Measure; see `Device.alternate`."""

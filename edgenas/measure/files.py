@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.errors import InputError, explain
+from edgenas.measure.agent import Network
 from edgenas.measure.protocol import Protocol, Samples, alternate, load_per_core
 from edgenas.measure.runtime import ModelFile, runtime_for
 
@@ -91,7 +92,7 @@ def measure_files(
     for session in range(how.max_sessions):
         # A disturbance by others lasts some tenths of a second: it shall not cover all sessions of a fast network.
         time.sleep(max(0.0, started + session * _APART_SECONDS - time.monotonic()))
-        sessions = [runtime_for(file.file_format).open(file.data, threads=how.threads) for file in files]
+        sessions = [Network(runtime_for(file.file_format).open(file.data, threads=how.threads).run) for file in files]
         for samples, found in zip(alternate(sessions, how, rng), collected, strict=True):
             found.append(samples)
         if progress is not None:

@@ -22,7 +22,6 @@ from edgenas.errors import DeviceError, InputError, explain
 from edgenas.latency.device import MODES, Mode
 from edgenas.measure import agent
 from edgenas.measure.agent import low_half_mean
-from edgenas.measure.runtime import Session
 
 _BUSY_LOAD_PER_CORE = 0.75
 
@@ -36,7 +35,8 @@ class Protocol:
         mode: `hot`: back-to-back runs of one network; `cold`: every run after a run of another network.
         bursts: Bursts per session, alternated with the reference or the other files.
         runs: Timed samples per burst.
-        warmup: Runs before the first burst of a session; one or two more precede every later burst.
+        burst_ms: A network whose run takes longer has one run per burst; 0 for no such network.
+        warmup: Runs before the first burst of a session; one more precedes every burst of a network that is not slow.
         min_sessions, max_sessions: Fresh sessions per file.
         target_error: Stop after `min_sessions` once the relative standard error between sessions is below this.
     """
@@ -45,6 +45,7 @@ class Protocol:
     mode: Mode = "hot"
     bursts: int = 3
     runs: int = 8
+    burst_ms: float = 0.0
     warmup: int = 6
     min_sessions: int = 3
     max_sessions: int = 6
@@ -56,6 +57,8 @@ class Protocol:
         for name in ("threads", "bursts", "runs", "warmup", "min_sessions"):
             if getattr(self, name) < 1:
                 raise InputError(explain(f"{name} must be positive", got=getattr(self, name)))
+        if self.burst_ms < 0:
+            raise InputError(explain("burst_ms must not be negative", got=self.burst_ms))
         if self.max_sessions < self.min_sessions:
             raise InputError(explain("max_sessions below min_sessions", got=self.max_sessions))
 
@@ -108,24 +111,26 @@ def rounds(networks: int, protocol: Protocol, rng: np.random.Generator) -> list[
     return [rng.permutation(networks).tolist() for _ in range(count)]
 
 
-def alternate(sessions: Sequence[Session], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
+def alternate(
+    networks: Sequence[agent.Network], protocol: Protocol, rng: np.random.Generator
+) -> list[Samples]:
     """Measure several loaded models alternately, in a random order in every round.
 
     Args:
-        sessions: At least one fresh session.
+        networks: At least one; those that were measured before are not warmed anew.
         protocol: How.
         rng: Draws the order of every round.
 
     Returns:
-        One `Samples` per session.
+        One `Samples` per network.
 
     Raises:
-        InputError: Cold mode with a single session.
+        InputError: Cold mode with a single network.
     """
-    orders = rounds(len(sessions), protocol, rng)
     found = agent.alternate(
-        [session.run for session in sessions],
-        mode=protocol.mode, runs=protocol.runs, warmup=protocol.warmup, orders=orders,
+        networks,
+        mode=protocol.mode, runs=protocol.runs, warmup=protocol.warmup, orders=rounds(len(networks), protocol, rng),
+        burst_ms=protocol.burst_ms,
     )  # fmt: skip
     return [samples_of(raw) for raw in found]
 

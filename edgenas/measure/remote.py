@@ -125,17 +125,18 @@ class RemoteDevice:
         found = self._ask({"do": "busy", "seconds": _BUSY_SECONDS})
         return Business(load_per_core=found["load_per_core"], stolen=found["stolen"])
 
-    def load(self, slot: str, name: RuntimeName, data: bytes, *, threads: int) -> None:
-        """Send a model file and load it there; see `Device.load`."""
+    def load(self, slots: Sequence[str], name: RuntimeName, data: bytes, *, threads: int) -> None:
+        """Send a model file once and load it there; see `Device.load`."""
         self.version(name)
-        self._ask({"do": "open", "slot": slot, "runtime": name, "threads": threads, "bytes": len(data)}, data)
+        request = {"do": "open", "slots": list(slots), "runtime": name, "threads": threads, "bytes": len(data)}
+        self._ask(request, data)
 
     def alternate(self, slots: Sequence[str], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
         """Measure the networks in some slots alternately; the orders of the rounds are drawn here."""
         orders = rounds(len(slots), protocol, rng)
         found = self._ask(
             {"do": "alternate", "slots": list(slots), "mode": protocol.mode, "runs": protocol.runs,
-             "warmup": protocol.warmup, "orders": orders}
+             "warmup": protocol.warmup, "orders": orders, "burst_ms": protocol.burst_ms}
         )  # fmt: skip
         return [samples_of(raw) for raw in found["samples"]]
 

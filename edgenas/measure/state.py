@@ -15,7 +15,7 @@ from edgenas.errors import TableError, explain
 from edgenas.measure.protocol import Samples
 from edgenas.measure.visits import Visit
 
-_FORMAT = "edgenas-latency-samples"
+_FORMAT = "edgenas-latency-samples-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +116,16 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 
 def _line(genes: tuple[int, ...], visit: int, value: Visit) -> dict[str, Any]:
-    own, other = value.samples, value.reference_samples
     return {
         "genes": list(genes),
         "visit": visit,
-        "ratio": value.ratio,
         "latency_ms": value.latency_ms,
         "reference_ms": value.reference_ms,
+        "sessions_ms": list(value.sessions_ms),
+        "at": value.at,
         "seconds": value.seconds,
-        "own": _samples_out(own),
-        "reference": _samples_out(other),
+        "own": [_samples_out(part) for part in value.samples],
+        "reference": _samples_out(value.reference_samples),
     }
 
 
@@ -149,10 +149,11 @@ def _samples_in(entry: Mapping[str, Any]) -> Samples:
 
 def _visit(entry: Mapping[str, Any]) -> Visit:
     return Visit(
-        ratio=entry["ratio"],
         latency_ms=entry["latency_ms"],
         reference_ms=entry["reference_ms"],
-        samples=_samples_in(entry["own"]),
+        sessions_ms=tuple(entry["sessions_ms"]),
+        samples=tuple(_samples_in(part) for part in entry["own"]),
         reference_samples=_samples_in(entry["reference"]),
+        at=entry["at"],
         seconds=entry["seconds"],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +17,8 @@ from edgenas.measure.build import Progress, reference_drift, table_protocol
 from edgenas.measure.design import covering_design, held_out
 from edgenas.measure.devices import Device, LocalDevice
 from edgenas.measure.protocol import require_quiet
-from edgenas.measure.visits import Bench, Target, Visit, combined_ratio
+from edgenas.measure.truth import Truth, measure_held_out, measure_passes
+from edgenas.measure.visits import Bench, Target
 from edgenas.space import SearchSpace
 
 FloatArray = NDArray[np.float64]
@@ -78,6 +78,7 @@ def validate_table(
     *,
     networks: int = 80,
     visits: int = 2,
+    target_error: float = 0.01,
     seed: int = 0,
     force: bool = False,
     device: Device | None = None,
@@ -92,7 +93,9 @@ def validate_table(
         table: A table that was measured on this machine.
         space: The space it was built for.
         networks: Held-out networks to measure.
-        visits: Fresh sessions per network.
+        visits: Fresh sessions per network at least, in passes over all networks; a network whose relative standard
+            error is then above ...
+        target_error: ... this is visited again, up to four times: an error of the truth is no error of the table.
         seed: Draws the networks.
         force: Measure on a busy machine too.
         device: Where to measure; this machine if None.
@@ -110,56 +113,24 @@ def validate_table(
     require_here(table, where)
     genes = held_out_networks(table, space, networks, seed)
     require_quiet(where.busy(), force=force)
-    taken = measure_networks(table, space, genes, visits=visits, seed=seed, device=where, progress=progress)
-    measured_ms = ratios_of(taken) * table.reference.latency_ms
-    drift = reference_drift([visit for passed in taken for visit in passed], table)
+    bench = Bench(target_of(table), parse_notation(table.reference.notation), seed=seed, device=where)
+    truth = measure_held_out(
+        bench, [space.decode(code) for code in genes], visits=visits, target_error=target_error, progress=progress
+    )
     predicted = SpaceLatency(table, space).predict(genes)
-    return table.validated(validation_of(predicted, measured_ms, seed=seed, reference_drift=drift))
+    return table.validated(validation_of(predicted, truth, table, seed=seed))
 
 
-def measure_networks(
-    table: LatencyTable,
-    space: SearchSpace,
-    genes: NDArray[np.int64],
-    *,
-    visits: int,
-    seed: int,
-    device: Device | None = None,
-    progress: Progress | None = None,
-) -> list[list[Visit]]:
-    """Measure networks as a table's build did: `visits` passes, each over all networks in fresh sessions.
-
-    Returns:
-        Visits by pass and network.
-    """
-    bench = Bench(target_of(table), parse_notation(table.reference.notation), seed=seed, device=device)
-    taken: list[list[Visit]] = []
-    for passed in range(visits):
-        taken.append([])
-        for index, code in enumerate(genes):
-            taken[-1].append(bench.visit(space.decode(code)))
-            if progress is not None:
-                progress(passed * len(genes) + index + 1, visits * len(genes), "measure held-out networks")
-    return taken
-
-
-def ratios_of(taken: Sequence[Sequence[Visit]]) -> FloatArray:
-    """Combine visits by pass and network into one ratio per network (n,)."""
-    typical = float(np.median([visit.reference_ms for passed in taken for visit in passed]))
-    return np.array([combined_ratio(visits, typical) for visits in zip(*taken, strict=True)])
-
-
-def validation_of(
-    predicted: PopulationLatency, measured_ms: FloatArray, *, seed: int, reference_drift: float
-) -> Validation:
+def validation_of(predicted: PopulationLatency, truth: Truth, table: LatencyTable, *, seed: int) -> Validation:
     """Compute the errors of predictions.
 
     Args:
         predicted: Of n networks.
-        measured_ms: (n,) what was measured.
+        truth: What was measured of them.
+        table: The table they were predicted with.
         seed: The networks were drawn with it.
-        reference_drift: Relative change of the reference since the build.
     """
+    measured_ms: FloatArray = truth.ratios * table.reference.latency_ms
     error = np.abs(predicted.latency_ms / measured_ms - 1)
     inside = (predicted.low_ms <= measured_ms) & (measured_ms <= predicted.high_ms)
     tau = float(kendalltau(predicted.latency_ms, measured_ms).statistic) if len(error) > 1 else 1.0
@@ -177,10 +148,12 @@ def validation_of(
         within_10_percent=percent((error <= 0.10).mean()),
         kendall_tau=round(tau, 4),
         interval_coverage_percent=percent(inside.mean()),
-        reference_drift_percent=percent(reference_drift),
+        reference_drift_percent=percent(reference_drift(truth.all, table)),
         date=datetime.now(UTC).date().isoformat(),
         predicted_ms=tuple(predicted.latency_ms.round(6).tolist()),
         measured_ms=tuple(measured_ms.round(6).tolist()),
+        visits=round(len(truth.all) / len(error), 2),
+        measured_error_percent=percent(np.sqrt((truth.errors**2).mean())),
     )
 
 
@@ -226,10 +199,10 @@ def check_table(
         )
     bench = Bench(target, parse_notation(table.reference.notation), seed=seed, device=where)
     probes = [parse_notation(probe.notation) for probe in table.probes]
-    taken = [[bench.visit(probe) for probe in probes] for _ in range(visits)]
-    changes = tuple(float(found / probe.ratio - 1) for found, probe in zip(ratios_of(taken), table.probes, strict=True))
+    truth = measure_passes(bench, probes, visits=visits)
+    changes = tuple(float(found / probe.ratio - 1) for found, probe in zip(truth.ratios, table.probes, strict=True))
     tolerance = max(_PROBE_TOLERANCE, 3 * table.interval.visit_noise)
-    drift = reference_drift([visit for passed in taken for visit in passed], table)
+    drift = reference_drift(truth.all, table)
     return Check(
         differences=(),
         reference_ms=(1 + drift) * table.reference.latency_ms,

@@ -1,22 +1,23 @@
-"""Visits: one network measured against the reference network, with fresh sessions."""
+"""Visits: one network measured against the reference network, both in fresh sessions."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgenas.arch import Architecture, lower
-from edgenas.formats import SCHEMES, encode, random_weights
+from edgenas.formats import SCHEMES, encode
 from edgenas.latency.device import Precision, RuntimeInfo, RuntimeName
 from edgenas.measure.devices import Device, LocalDevice
+from edgenas.measure.filler import filler_weights
 from edgenas.measure.protocol import Protocol, Samples
 from edgenas.measure.runtime import runtime
 
-# A reference session lives for some visits: making one costs as much as a burst, and every network meets several.
-_REFERENCE_VISITS = 6
+# Sessions of a network within one visit: how fast a session is depends on where its memory lies.
+_SESSIONS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +56,11 @@ class Target:
         )
 
     def file(self, architecture: Architecture) -> bytes:
-        """Write the network as the file that is measured: random weights, for int8 ranges without images."""
+        """Write the network as the file that is measured: filler for weights, for int8 ranges without images."""
         graph = lower(architecture)
         return encode(
             graph,
-            random_weights(graph, np.random.default_rng(0)),
+            filler_weights(graph),
             file_format=runtime(self.runtime).file_format,
             precision=self.precision,
             scheme=self.scheme or None,
@@ -71,46 +72,35 @@ class Visit:
     """One measurement of one network against the reference.
 
     Attributes:
-        ratio: Latency over the reference's latency.
         latency_ms, reference_ms: Both, as measured; they drift with the clock of the processor.
-        samples, reference_samples: Raw samples.
-        seconds: Wall time it took, writing and loading the file included.
+        sessions_ms: Latency in each fresh session of the network; `latency_ms` is their mean.
+        samples: Raw samples, one for each session.
+        reference_samples: Raw samples of the reference.
+        at: When it began, seconds of any clock that all visits share.
+        seconds: Wall time it took, writing and loading the files included.
     """
 
-    ratio: float
     latency_ms: float
     reference_ms: float
-    samples: Samples
+    sessions_ms: tuple[float, ...]
+    samples: tuple[Samples, ...]
     reference_samples: Samples
+    at: float
     seconds: float
 
+    @property
+    def runs(self) -> int:
+        """Timed runs of the network."""
+        return sum(len(part.wall_ns) * part.inner for part in self.samples)
 
-# A session may be unlucky with where its memory lies; a small reference then takes up to 60 % longer, and every ratio
-# to it is wrong by as much.
-_DISTURBED = 0.12
-
-
-def disturbed(visit: Visit, typical_ms: float) -> bool:
-    """Whether the reference was so far from its usual latency that the visit's ratio cannot be trusted."""
-    return abs(visit.reference_ms / typical_ms - 1) > _DISTURBED
-
-
-def combined_ratio(visits: Sequence[Visit], typical_ms: float) -> float:
-    """Combine the visits of one network into its latency ratio.
-
-    Args:
-        visits: At least one.
-        typical_ms: Median latency of the reference over all visits of all networks.
-
-    Returns:
-        Median (mean of two) of the ratios of undisturbed visits; of all where every visit was disturbed.
-    """
-    steady = [visit.ratio for visit in visits if not disturbed(visit, typical_ms)]
-    return float(np.median(steady or [visit.ratio for visit in visits]))
+    @property
+    def switches(self) -> int:
+        """Involuntary context switches during all timed runs."""
+        return sum(part.switches for part in (*self.samples, self.reference_samples))
 
 
 class Bench:
-    """Measures networks against one reference network. Keeps the reference loaded; use it from one thread."""
+    """Measures networks against one reference network; use it from one thread."""
 
     def __init__(
         self, target: Target, reference: Architecture, *, seed: int = 0, device: Device | None = None
@@ -128,10 +118,9 @@ class Bench:
         self._reference = reference
         self._rng = np.random.default_rng(seed)
         self._file = b""
-        self._visits = 0
 
     def visit(self, architecture: Architecture) -> Visit:
-        """Measure one network in a fresh session.
+        """Measure one network in fresh sessions.
 
         Args:
             architecture: The network.
@@ -139,34 +128,34 @@ class Bench:
         Raises:
             DeviceError: The runtime is missing or refuses the file.
         """
-        return self.visit_file(self._target.file(architecture))
+        start = time.perf_counter()
+        return self._visit(self._target.file(architecture), start)
 
     def visit_file(self, data: bytes) -> Visit:
-        """Measure the bytes of one file in a fresh session; see `visit`."""
-        start = time.perf_counter()
+        """Measure the bytes of one file in fresh sessions; see `visit`."""
+        return self._visit(data, time.perf_counter())
+
+    def _visit(self, data: bytes, start: float) -> Visit:
+        at = time.time()
         how = self._target.protocol
-        self._load("network", data)
-        self._renew_reference()
-        own, other = self._device.alternate(("network", "reference"), how, self._rng)
-        latency, reference = own.value_ns(how.clock), other.value_ns(how.clock)
+        slots = tuple(f"network {index}" for index in range(_SESSIONS))
+        self._load(slots, data)
+        self._file = self._file or self._target.file(self._reference)
+        self._load(("reference",), self._file)
+        *own, other = self._device.alternate((*slots, "reference"), how, self._rng)
+        sessions = tuple(samples.value_ns(how.clock) / 1e6 for samples in own)
         return Visit(
-            ratio=latency / reference,
-            latency_ms=latency / 1e6,
-            reference_ms=reference / 1e6,
-            samples=own,
+            latency_ms=sum(sessions) / len(sessions),
+            reference_ms=other.value_ns(how.clock) / 1e6,
+            sessions_ms=sessions,
+            samples=tuple(own),
             reference_samples=other,
+            at=at,
             seconds=time.perf_counter() - start,
         )
 
-    def _load(self, slot: str, data: bytes) -> None:
-        self._device.load(slot, self._target.runtime, data, threads=self._target.protocol.threads)
-
-    def _renew_reference(self) -> None:
-        """Give the reference a fresh session every few visits."""
-        if self._visits % _REFERENCE_VISITS == 0:
-            self._file = self._file or self._target.file(self._reference)
-            self._load("reference", self._file)
-        self._visits += 1
+    def _load(self, slots: tuple[str, ...], data: bytes) -> None:
+        self._device.load(slots, self._target.runtime, data, threads=self._target.protocol.threads)
 
 
 Progress = Callable[[int, int, str], None]

@@ -39,13 +39,18 @@ def test_held_out_networks_are_predicted_close_to_the_noise_and_better_than_by_a
     assert error < 0.7 * by_trend, (error, by_trend)
 
 
-def test_leave_one_out_is_what_fitting_without_the_network_gives() -> None:
-    units, counts, ratios = _measured(30, noise=0.01)
-    whole = UnitFit(units, counts, ratios, noise=0.01)
-    residual = np.abs(whole.left_out / ratios - 1)
-    seen = np.abs((counts @ whole.times(units)[0] + whole.constant + whole.per_unit * counts.sum(axis=1)) / ratios - 1)
-    assert residual.mean() > seen.mean()
-    assert residual.mean() < 0.1
+def test_a_network_that_was_measured_often_counts_for_more() -> None:
+    units, counts, ratios = _measured(30, noise=0.0)
+    wild = ratios.copy()
+    wild[3] *= 1.1
+    once, often = np.ones(30), np.ones(30)
+    once[3], often[3] = 0.05, 20.0
+
+    def predicted(visits: np.ndarray) -> float:
+        fit = UnitFit(units, counts, wild, noise=0.02, visits=visits)
+        return float(counts[3] @ fit.times(units)[0] + fit.constant + fit.per_unit * counts[3].sum())
+
+    assert abs(predicted(once) / ratios[3] - 1) < abs(predicted(often) / ratios[3] - 1)
 
 
 def test_a_fit_repeats_to_the_last_bit() -> None:

@@ -39,11 +39,12 @@ class FakeBench:
         ratio = law(architecture) * float(np.exp(kind.noise * self._rng.standard_normal()))
         reference_ms = REFERENCE_MS * kind.drift
         return Visit(
-            ratio=ratio,
             latency_ms=ratio * reference_ms,
             reference_ms=reference_ms,
-            samples=_samples(ratio * reference_ms),
+            sessions_ms=(ratio * reference_ms,) * 2,
+            samples=(_samples(ratio * reference_ms),) * 2,
             reference_samples=_samples(reference_ms),
+            at=0.1 * kind.visits,
             seconds=0.1,
         )
 

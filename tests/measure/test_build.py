@@ -39,9 +39,10 @@ def test_more_noise_gives_a_wider_interval_and_more_visits(monkeypatch: pytest.M
     assert tables[0].build.visits < tables[1].build.visits
 
 
-def test_no_further_pass_begins_that_would_exceed_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_further_visit_begins_that_would_exceed_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, noise=0.05)
-    assert build_table(load("tiny"), networks=20, seconds=3.0).build.visits == 24
+    assert build_table(load("tiny"), networks=20, seconds=0.0).build.visits == 24
+    assert build_table(load("tiny"), networks=20, seconds=3.05).build.visits == 30
 
 
 def test_a_device_that_goes_away_keeps_what_was_measured_and_the_build_goes_on(

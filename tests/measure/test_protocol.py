@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgenas.errors import DeviceError, InputError
 from edgenas.measure import Business, Protocol, require_quiet
-from edgenas.measure.agent import burst, inner_runs, join
+from edgenas.measure.agent import Network, burst, inner_runs, join
 from edgenas.measure.protocol import alternate, low_half_mean
 
 
@@ -51,17 +51,37 @@ def test_fast_networks_run_several_times_per_sample() -> None:
 
 def test_sessions_take_turns_and_all_are_measured_equally() -> None:
     diary: list[str] = []
-    sessions = [Counting(name, diary) for name in "abc"]
-    found = alternate(sessions, Protocol(bursts=4, runs=2, warmup=1), np.random.default_rng(0))
+    networks = [Network(Counting(name, diary).run) for name in "abc"]
+    found = alternate(networks, Protocol(bursts=4, runs=2, warmup=1), np.random.default_rng(0))
     assert [len(samples.wall_ns) for samples in found] == [8, 8, 8]
     turns = [name for place, name in enumerate(diary) if place == 0 or diary[place - 1] != name]
     assert len(turns) > 3 + 4 * 2
 
 
+def test_a_network_is_warmed_once_and_not_again_by_the_next_measurement() -> None:
+    diary: list[str] = []
+    network = Network(Counting("a", diary).run)
+    network.warm(5)
+    assert len(diary) >= 5 and network.duration_ns > 0
+    before = len(diary)
+    network.warm(5)
+    assert len(diary) == before
+
+
+def test_a_slow_network_runs_once_a_turn_and_a_fast_one_is_brought_back_first() -> None:
+    diary: list[str] = []
+    slow, fast = (Network(Counting(name, diary).run) for name in "sf")
+    slow.duration_ns, fast.duration_ns = 20e6, 1e6
+    how = Protocol(bursts=5, runs=3, burst_ms=10.0)
+    found = alternate([slow, fast], how, np.random.default_rng(0))
+    assert [len(samples.wall_ns) for samples in found] == [5, 15]
+    assert (diary.count("s"), diary.count("f")) == (5, 20)
+
+
 def test_cold_runs_never_follow_themselves() -> None:
     diary: list[str] = []
     found = alternate(
-        [Counting(name, diary) for name in "ab"], Protocol(mode="cold", bursts=3, runs=4, warmup=1),
+        [Network(Counting(name, diary).run) for name in "ab"], Protocol(mode="cold", bursts=3, runs=4, warmup=1),
         np.random.default_rng(0),
     )  # fmt: skip
     assert [len(samples.wall_ns) for samples in found] == [12, 12]
@@ -70,7 +90,7 @@ def test_cold_runs_never_follow_themselves() -> None:
 
 def test_cold_needs_another_network() -> None:
     with pytest.raises(InputError, match="at least two"):
-        alternate([Counting("a", [])], Protocol(mode="cold"), np.random.default_rng(0))
+        alternate([Network(Counting("a", []).run)], Protocol(mode="cold"), np.random.default_rng(0))
 
 
 def test_joined_bursts_keep_every_sample() -> None:
@@ -84,8 +104,12 @@ def test_one_thread_is_measured_in_cpu_time_and_more_in_wall_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"threads": 0}, {"bursts": 0}, {"runs": 0}, {"mode": "warm"}, {"min_sessions": 5, "max_sessions": 2}]
-)
+    "change",
+    [
+        {"threads": 0}, {"bursts": 0}, {"runs": 0}, {"burst_ms": -1.0}, {"mode": "warm"},
+        {"min_sessions": 5, "max_sessions": 2},
+    ],
+)  # fmt: skip
 def test_a_protocol_that_cannot_be_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Protocol(**change)  # type: ignore[arg-type]

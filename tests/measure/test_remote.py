@@ -51,24 +51,27 @@ def test_a_device_describes_itself_as_the_machine_it_is(device: RemoteDevice) ->
 def test_a_visit_brings_raw_samples_back(device: RemoteDevice, name: str) -> None:
     space = load("tiny")
     visit = Bench(_target(name), reference_of(space), device=device).visit(space.decode(space.largest()))
-    assert visit.samples.wall_ns.shape == visit.reference_samples.cpu_ns.shape == (4,)
-    assert visit.samples.wall_ns.min() > 0 and visit.samples.inner >= 1
-    own = visit.samples.value_ns("thread_cpu")
-    assert visit.ratio == pytest.approx(own / visit.reference_samples.value_ns("thread_cpu"))
+    assert len(visit.samples) == len(visit.sessions_ms) == 2
+    for part in (*visit.samples, visit.reference_samples):
+        assert part.wall_ns.shape == part.cpu_ns.shape == (4,)
+        assert part.wall_ns.min() > 0 and part.inner >= 1
+    own = [part.value_ns("thread_cpu") / 1e6 for part in visit.samples]
+    assert visit.latency_ms == pytest.approx(sum(own) / 2)
+    assert visit.reference_ms == pytest.approx(visit.reference_samples.value_ns("thread_cpu") / 1e6)
 
 
 def test_cold_and_hot_take_the_samples_that_they_take_here(device: RemoteDevice) -> None:
     space = load("tiny")
     cold = Protocol(mode="cold", bursts=2, runs=3, warmup=1, min_sessions=1, max_sessions=1)
     visit = Bench(_target("ort", cold), reference_of(space), device=device).visit(space.decode(space.smallest()))
-    assert len(visit.samples.wall_ns) == 6 and visit.samples.inner == 1
+    assert all(len(part.wall_ns) == 6 and part.inner == 1 for part in visit.samples)
 
 
 def test_a_file_that_the_device_refuses_is_an_error_and_not_its_end(device: RemoteDevice) -> None:
     with pytest.raises(DeviceError, match="refuses to open"):
-        device.load("network", "ort", b"not a model", threads=1)
+        device.load(("network",), "ort", b"not a model", threads=1)
     space = load("tiny")
-    device.load("network", "ort", _target("ort").file(reference_of(space)), threads=1)
+    device.load(("network",), "ort", _target("ort").file(reference_of(space)), threads=1)
     (samples,) = device.alternate(("network",), QUICK, np.random.default_rng(0))
     assert len(samples.cpu_ns) == 4
 

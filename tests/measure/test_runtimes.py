@@ -83,8 +83,8 @@ def test_a_visit_measures_a_network_against_the_reference(name: str) -> None:
     space = load("tiny")
     target = Target(runtime=name, protocol=Protocol(bursts=1, runs=1, warmup=1, min_sessions=1, max_sessions=1))  # type: ignore[arg-type]
     visit = Bench(target, reference_of(space)).visit(space.decode(space.smallest()))
-    assert visit.ratio == pytest.approx(visit.latency_ms / visit.reference_ms)
-    assert visit.ratio > 0 and visit.seconds > 0
+    assert visit.latency_ms > 0 and visit.reference_ms > 0 and visit.seconds > 0
+    assert visit.runs >= 2 and visit.switches >= 0
 
 
 def test_a_target_names_its_scheme_and_version() -> None:
