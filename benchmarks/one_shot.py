@@ -99,7 +99,7 @@ class Bench:
         target = share * self.largest_ms
         before = time.process_time()
         learned = one_shot.learn_distribution(
-            self.context, method, costs=self.costs, budget_ms=target, seed=self.context.seed(f"{method} {seed}")
+            self.context, method, costs=self.costs, target=target, seed=self.context.seed(f"{method} {seed}")
         )
         searcher = DistributionSearcher(
             learned.result.distribution, objectives=2, limits=0, seed=seed, budget=self.options.finalists,

@@ -46,7 +46,7 @@ class Learned:
 
 
 def learn_distribution(
-    context: RunContext, method: str, *, costs: CostModel, budget_ms: float | None, seed: int
+    context: RunContext, method: str, *, costs: CostModel, target: float, seed: int
 ) -> Learned:
     """Learn which networks of a run's space are worth most at a cost; a killed one is taken up where it was.
 
@@ -54,16 +54,12 @@ def learn_distribution(
         context: Of the run; its supernet is trained.
         method: "tunas", "gumbel", "darts" or "darts_second_order".
         costs: Of the networks.
-        budget_ms: The latency budget.
+        target: Cost to hit, or the unit of a penalty; see `target_of`.
         seed: Of the learning.
-
-    Raises:
-        SearchError: A target is needed, and neither the section nor the budget names one.
     """
     from edgenas.supernet import search_one_shot
 
     section = context.settings.search.one_shot
-    target = _target(section, context, costs, budget_ms)
     settings = _settings(section, context, method, target=target, seed=seed)
     cost = _cost_function(section, costs)
     supernet = _start(section, context, seed)
@@ -88,11 +84,27 @@ def learn_distribution(
     return Learned(result=result, settings=settings, cost=cost, document=document)
 
 
-def _target(section: OneShotSection, context: RunContext, costs: CostModel, budget_ms: float | None) -> float:
-    target = context.settings.target
-    budget = budget_ms if section.cost == "latency_ms" else None if target.max_macs is None else float(target.max_macs)
-    if section.target is not None or budget is not None:
-        return section.target or budget or 0.0
+def target_of(context: RunContext, costs: CostModel, budget_ms: float | None) -> float:
+    """Return the cost that a one-shot strategy of a run aims at.
+
+    That is the section's target, or else the budget; one of latency less the uncertainty of the table, since a network
+    exactly at the budget would be over it in half of the measurements.
+
+    Args:
+        context: Of the run.
+        costs: Of the networks.
+        budget_ms: The latency budget.
+
+    Raises:
+        SearchError: There is neither, and the goal is not a penalty.
+    """
+    section, max_macs = context.settings.search.one_shot, context.settings.target.max_macs
+    if section.target is not None:
+        return section.target
+    if section.cost == "macs" and max_macs is not None:
+        return float(max_macs)
+    if section.cost == "latency_ms" and budget_ms is not None:
+        return budget_ms * (1 - context.table.interval.relative)
     if section.goal == "penalty":
         return float(_cost_function(section, costs)(context.space.largest()[None])[0])
     raise SearchError(

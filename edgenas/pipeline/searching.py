@@ -166,12 +166,11 @@ class Searching:
 
     def _learned_searcher(self, method: str, seed: int) -> Searcher:
         """Learn a distribution over networks, and return what proposes its draws."""
-        from edgenas.pipeline.one_shot import learn_distribution
+        from edgenas.pipeline.one_shot import learn_distribution, target_of
         from edgenas.supernet import DistributionSearcher
 
-        learned = learn_distribution(
-            self._context, method, costs=self._costs, budget_ms=self.budget_ms, seed=seed
-        )
+        target = target_of(self._context, self._costs, self.budget_ms)
+        learned = learn_distribution(self._context, method, costs=self._costs, target=target, seed=seed)
         self.learned = learned.document
         return DistributionSearcher(
             learned.result.distribution,

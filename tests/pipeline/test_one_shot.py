@@ -34,7 +34,8 @@ def search(folder: Path, *overrides: str) -> dict:
 def test_a_one_shot_strategy_aims_at_the_latency_budget_of_the_run(tmp_path) -> None:
     found = search(tmp_path, "search.strategy=tunas")
     learned = found["one_shot"]
-    assert learned["cost"] == "latency_ms" and learned["target"] == pytest.approx(found["budget_ms"])
+    assert learned["cost"] == "latency_ms"
+    assert 0.3 * found["budget_ms"] < learned["target"] < found["budget_ms"]
     assert learned["best"]["cost"] == pytest.approx(learned["target"], rel=0.05)
     assert found["evaluations"][0]["digest"] == learned["best"]["digest"]
     assert found["evaluations"][0]["metrics"]["accuracy"]["source"] == "inherited"
