@@ -32,7 +32,9 @@ def train(
     configuration: Configuration,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint; taken up where it was killed.")],
     overrides: Overrides = None,
-    start: Annotated[Path | None, typer.Option(help="Checkpoint to start from (.safetensors).")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to start from: a checkpoint, or a state dict of torchvision or timm.")
+    ] = None,
 ) -> None:
     """Train one network on the images of a configuration, by its train section."""
     from edgenas.cli.architectures import find_architecture

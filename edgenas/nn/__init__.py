@@ -4,6 +4,7 @@ from edgenas.arch.weights import Weights, check_weights, weight_shapes
 from edgenas.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edgenas.nn.initialise import initialise
 from edgenas.nn.module import GraphModule, build
+from edgenas.nn.pretrained import load_pretrained, load_start
 
 __all__ = [
     "Checkpoint",
@@ -13,6 +14,8 @@ __all__ = [
     "check_weights",
     "initialise",
     "load_checkpoint",
+    "load_pretrained",
+    "load_start",
     "save_checkpoint",
     "weight_shapes",
 ]

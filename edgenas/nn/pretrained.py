@@ -5,36 +5,46 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights, weight_shapes
 from edgenas.errors import WeightsError, explain
+from edgenas.nn.checkpoint import ARCHITECTURE_KEY, Checkpoint, load_checkpoint
 
 # A safetensors file keeps no order, so the order of execution is read from the names: of the whole network, ...
-_TOP = ("conv_stem", "bn1", "features", "blocks", "conv_head", "bn2", "norm_head", "classifier", "head", "fc")
+_TOP = ("conv_stem", "bn1", "layers", "features", "blocks", "conv_head", "bn2", "norm_head", "classifier", "head", "fc")
 # ... inside a timm block with a last 1x1 convolution, ...
 _INVERTED = (
     "dw_start", "conv_pw", "conv_exp", "pw_exp", "bn1", "conv_dw", "dw_mid", "bn2", "se", "conv_pwl", "pw_proj", "bn3",
 )  # fmt: skip
+# ... in one whose first convolution is not depthwise (there bn2 belongs to the last), ...
+_FUSED = ("conv_exp", "bn1", "se", "conv_pwl", "bn2")
 # ... in one without (depthwise separable), and of one layer's arrays.
 _SEPARABLE = ("conv", "conv_dw", "bn1", "se", "conv_pw", "bn2")
+# A state dict does not say which epsilon its norms had. Both packages leave it at torch's 1e-5, but for two families of
+# torchvision: MobileNetV3, and EfficientNet-B5 to B7, which have more blocks than the 32 of B4.
+_USUAL_EPS, _OTHER_EPS = 1e-5, 1e-3
+_BLOCKS_OF_B4 = 32
 _ARRAYS = ("conv", "conv_reduce", "conv_expand", "fc1", "fc2", "bn", "weight", "bias", "running_mean", "running_var")
 
 
-def load_pretrained(path: Path, architecture: Architecture) -> Weights:
+def load_pretrained(path: Path, architecture: Architecture, *, norm_eps: float | None = None) -> Weights:
     """Read a torchvision or timm state dict of a published network.
 
     Args:
         path: `.safetensors`, or `.pth` / `.pt` that holds nothing but tensors (nothing in it is executed).
         architecture: The network.
+        norm_eps: Epsilon of the batch norms that it was trained with; None for that of its package's network. The
+            difference to the architecture's own goes into the variances, so that nothing else is computed.
 
     Returns:
         Its weights under our names.
@@ -42,12 +52,48 @@ def load_pretrained(path: Path, architecture: Architecture) -> Weights:
     Raises:
         WeightsError: The file is damaged, holds something else, or belongs to another network; says which layer.
     """
+    return convert_state(_read_state(path), architecture, norm_eps=norm_eps)
+
+
+def load_start(path: Path, architecture: Architecture) -> Checkpoint:
+    """Read weights to start a training from: a checkpoint of ours, or a torchvision or timm state dict.
+
+    Args:
+        path: `.safetensors`, `.pth` or `.pt`.
+        architecture: The network to be trained, which says what a foreign state dict is of; it may have other classes.
+
+    Returns:
+        The weights with the network that they are of.
+
+    Raises:
+        WeightsError: See `load_pretrained` and `load_checkpoint`.
+    """
+    if path.suffix == ".safetensors" and _is_ours(path):
+        return load_checkpoint(path)
+    state = _read_state(path)
+    vectors = [tensor for name, tensor in state.items() if name.endswith("bias")]
+    # The classifier comes last.
+    classes = int(vectors[-1].shape[0]) if vectors else architecture.classes
+    theirs = replace(architecture, classes=classes)
+    return Checkpoint(architecture=theirs, weights=convert_state(state, theirs))
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return ARCHITECTURE_KEY in (file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(explain(f"cannot read {path}", got=str(error))) from error
+
+
+def _read_state(path: Path) -> Mapping[str, torch.Tensor]:
+    """Read a foreign state dict in order of execution."""
     if path.suffix == ".safetensors":
         try:
             state = load_file(path)
         except (OSError, SafetensorError) as error:
             raise WeightsError(explain(f"cannot read {path}", got=str(error))) from error
-        return convert_state({name: state[name] for name in _execution_order(list(state))}, architecture)
+        return {name: state[name] for name in _execution_order(list(state))}
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
@@ -56,15 +102,18 @@ def load_pretrained(path: Path, architecture: Architecture) -> Weights:
         raise WeightsError(explain(f"{path} is not a state dict", got=reason, remedy=remedy)) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(explain(f"{path} is not a state dict", got=type(state).__name__, allowed="tensors by name"))
-    return convert_state(state, architecture)
+    return state
 
 
-def convert_state(state: Mapping[str, torch.Tensor], architecture: Architecture) -> Weights:
+def convert_state(
+    state: Mapping[str, torch.Tensor], architecture: Architecture, *, norm_eps: float | None = None
+) -> Weights:
     """Rename a state dict that lies in order of execution.
 
     Args:
         state: Tensors by foreign name; counters of batch norm are left out.
         architecture: The network.
+        norm_eps: See `load_pretrained`.
 
     Raises:
         WeightsError: Shapes or number of the tensors do not fit; says at which layer.
@@ -88,8 +137,21 @@ def convert_state(state: Mapping[str, torch.Tensor], architecture: Architecture)
         weights[ours] = array.reshape(shape).copy()
     if len(given) != len(wanted):
         raise WeightsError(explain("the state dict has another number of arrays", got=len(given), allowed=len(wanted)))
+    eps = norm_eps if norm_eps is not None else _eps_of(state, architecture)
+    for name in weights:
+        if name.endswith("running_var"):
+            weights[name] += np.float32(eps - architecture.norm_eps)
     check_weights(graph, weights)
     return weights
+
+
+def _eps_of(state: Mapping[str, torch.Tensor], architecture: Architecture) -> float:
+    from_torchvision = any(name.startswith("features.") for name in state)
+    if not from_torchvision:
+        return _USUAL_EPS
+    activation = architecture.stem.activation
+    large = activation == "silu" and len(tuple(architecture.blocks())) > _BLOCKS_OF_B4
+    return _OTHER_EPS if activation == "hard_swish" or large else _USUAL_EPS
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -97,14 +159,17 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _execution_order(names: list[str]) -> list[str]:
-    inverted = {name.rpartition(f".{part}.")[0] for name in names for part in ("conv_pwl", "pw_proj") if part in name}
+    def having(*parts: str) -> set[str]:
+        return {name.rpartition(f".{part}.")[0] for name in names for part in parts if f".{part}." in name}
+
+    inverted, fused = having("conv_pwl", "pw_proj"), having("conv_exp") - having("conv_dw")
 
     def key(name: str) -> list[tuple[int, int]]:
         parts = name.split(".")
         ranks = []
         for depth, part in enumerate(parts):
             block = ".".join(parts[:depth])
-            table = _TOP if depth == 0 else _INVERTED if block in inverted else _SEPARABLE
+            table = _TOP if depth == 0 else _FUSED if block in fused else _INVERTED if block in inverted else _SEPARABLE
             if re.fullmatch(r"\d+", part):
                 ranks.append((0, int(part)))
             elif part in table:

@@ -53,7 +53,8 @@ def train_alone(
         architecture: Any network; classes, channels and resolution become those of the images.
         settings: Of a run; its data, train, seed and compute sections are used.
         out: Folder for the checkpoint and the state of the training.
-        start: Checkpoint of the same network to start from; a head for other classes is drawn anew.
+        start: Weights of the same network to start from, a checkpoint or a state dict of torchvision or timm; a head
+            for other classes is drawn anew.
         progress: Makes a progress display for a title.
         say: Prints a line for people.
 
@@ -125,10 +126,10 @@ def fit_to_data(
 
 
 def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *, say: Callable[[str], None]) -> Weights:
-    """Read the weights of a checkpoint for a network that may differ from it in its classifier and input channels.
+    """Read weights for a network that may differ from them in its classifier and input channels.
 
     Args:
-        start: The checkpoint.
+        start: A checkpoint, or a state dict of torchvision or timm (`.pth` or `.safetensors`).
         architecture: The network to be trained.
         fresh: Its initial weights, kept where the checkpoint's do not fit the new task.
         say: Told what was drawn anew.
@@ -136,9 +137,9 @@ def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *,
     Raises:
         WeightsError: The blocks are not the same.
     """
-    from edgenas.nn import load_checkpoint
+    from edgenas.nn import load_start
 
-    checkpoint = load_checkpoint(start)
+    checkpoint = load_start(start, architecture)
     theirs = checkpoint.architecture
     if tuple(theirs.blocks()) != tuple(architecture.blocks()) or theirs.stem != architecture.stem:
         raise WeightsError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,7 +14,7 @@ from torch import nn as tnn
 from edgenas import nn
 from edgenas.arch.zoo import published
 from edgenas.errors import WeightsError
-from edgenas.nn.pretrained import load_pretrained
+from edgenas.nn.pretrained import load_pretrained, load_start
 
 
 def unit(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, act: type | None = tnn.ReLU6):
@@ -87,6 +89,38 @@ def test_weights_of_another_network_are_refused_by_layer(reference: MobileNetV2,
     torch.save(reference.state_dict(), tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match=r"stem\.conv"):
         load_pretrained(tmp_path / "weights.pth", published("mobilenet_v3_large"))
+
+
+def test_another_epsilon_of_the_norms_goes_into_their_variances(reference: MobileNetV2, tmp_path: Path) -> None:
+    torch.save(reference.state_dict(), tmp_path / "weights.pth")
+    architecture = replace(published("mobilenet_v2"), norm_eps=1e-2)
+    module = nn.build(architecture)
+    module.load_weights(load_pretrained(tmp_path / "weights.pth", architecture))
+    images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected, found = reference(images), module.eval()(images)
+    assert float((found - expected).abs().max() / expected.abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".pth"])
+def test_a_training_starts_from_foreign_weights_whatever_their_classes(
+    reference: MobileNetV2, tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"weights{ending}"
+    save_file(reference.state_dict(), path) if ending == ".safetensors" else torch.save(reference.state_dict(), path)
+    wanted = replace(published("mobilenet_v2"), classes=5)
+    found = load_start(path, wanted)
+    assert found.architecture == replace(wanted, classes=1000)
+    assert np.array_equal(found.weights["stem.conv.weight"], reference.features[0][0].weight.detach().numpy())
+
+
+def test_a_checkpoint_of_ours_starts_a_training_as_it_is(tmp_path: Path) -> None:
+    module = nn.build(replace(published("mobilenet_v2"), classes=3))
+    nn.save_checkpoint(
+        tmp_path / "ours.safetensors", nn.Checkpoint(architecture=module.architecture, weights=module.weights())
+    )
+    found = load_start(tmp_path / "ours.safetensors", replace(module.architecture, classes=7))
+    assert found.architecture == module.architecture
 
 
 class Bomb:
