@@ -49,6 +49,7 @@ def find_configuration(name: str) -> Path:
     from edgenas.resources import find_resource
 
     path = Path(name)
-    if path.exists():
+    # A folder of that name (a run directory) is no configuration.
+    if path.is_file():
         return path
     return find_resource("configs", path.name if path.suffix else f"{path.name}.yaml") or path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +14,15 @@ from edgenas.config.settings import RunSettings
 from edgenas.errors import ConfigError, explain, nearest
 
 Place = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 but for one thing: 1e-3 is a number, as everyone means it, and not a text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
@@ -28,7 +38,7 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     if not sign or not path.strip():
         raise ConfigError(explain("--set needs KEY=VALUE", got=repr(text), allowed="such as --set data.path=photos"))
     try:
-        return tuple(part.strip() for part in path.split(".")), yaml.safe_load(value)
+        return tuple(part.strip() for part in path.split(".")), yaml.load(value, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError(explain(f"--set {path}: the value is not YAML", got=repr(value))) from error
 
@@ -132,7 +142,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> RunSettings:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(explain(f"cannot read the configuration {path}", got=reason)) from error
     try:
-        document, tree = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        document, tree = yaml.load(text, Loader=_Loader), yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError(explain(f"{path} is not YAML", got=str(error).replace("\n", " "))) from error
     if document is None:

@@ -84,3 +84,11 @@ def test_the_schema_accepts_the_shipped_configurations(monkeypatch, capsys) -> N
         jsonschema.validate(yaml.safe_load(find_configuration(name).read_text()), schema)
         status, _, _ = run(monkeypatch, capsys, "config", "check", name)
         assert status == 0
+
+
+def test_a_folder_of_a_configurations_name_does_not_hide_it(tmp_path, monkeypatch) -> None:
+    from edgenas.cli.configuration import find_configuration
+
+    (tmp_path / "quickstart").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_configuration("quickstart").is_file()

@@ -66,3 +66,15 @@ def test_a_broken_override_is_refused(text: str, message: str) -> None:
 def test_an_override_cannot_descend_into_a_value() -> None:
     with pytest.raises(ConfigError, match="seed is no section"):
         apply_overrides({"seed": 3}, ["seed.x=1"])
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.e-3", "1.0e-3", "0.001"])
+def test_a_learning_rate_may_be_written_with_an_exponent(tmp_path, text: str) -> None:
+    path = _write(tmp_path, f"name: x\nsupernet: {{learning_rate: {text}}}\n")
+    settings = load(path, [f"train.learning_rate={text}"])
+    assert settings.supernet.learning_rate == settings.train.learning_rate == 0.001
+
+
+def test_what_only_looks_like_a_number_stays_a_text(tmp_path) -> None:
+    settings = load(_write(tmp_path, "name: x\n"), ["data.source=npz", "data.path=e5-1e3x"])
+    assert settings.data.path == "e5-1e3x"
