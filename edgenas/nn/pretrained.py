@@ -60,7 +60,8 @@ def load_start(path: Path, architecture: Architecture) -> Checkpoint:
 
     Args:
         path: `.safetensors`, `.pth` or `.pt`.
-        architecture: The network to be trained, which says what a foreign state dict is of; it may have other classes.
+        architecture: The network to be trained, which says what a foreign state dict is of; it may have other classes
+            and input channels.
 
     Returns:
         The weights with the network that they are of.
@@ -71,10 +72,11 @@ def load_start(path: Path, architecture: Architecture) -> Checkpoint:
     if path.suffix == ".safetensors" and _is_ours(path):
         return load_checkpoint(path)
     state = _read_state(path)
-    vectors = [tensor for name, tensor in state.items() if name.endswith("bias")]
-    # The classifier comes last.
-    classes = int(vectors[-1].shape[0]) if vectors else architecture.classes
-    theirs = replace(architecture, classes=classes)
+    kernels = [tensor for tensor in state.values() if tensor.dim() > 1]
+    if not kernels or kernels[0].dim() != 4:
+        raise WeightsError(explain(f"{path} is not a state dict of a convolutional network", got=f"{len(state)} arrays"))
+    # The stem comes first and the classifier last.
+    theirs = replace(architecture, in_channels=kernels[0].shape[1], classes=kernels[-1].shape[0])
     return Checkpoint(architecture=theirs, weights=convert_state(state, theirs))
 
 

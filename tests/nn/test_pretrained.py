@@ -103,14 +103,14 @@ def test_another_epsilon_of_the_norms_goes_into_their_variances(reference: Mobil
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".pth"])
-def test_a_training_starts_from_foreign_weights_whatever_their_classes(
+def test_a_training_starts_from_foreign_weights_whatever_their_classes_and_channels(
     reference: MobileNetV2, tmp_path: Path, ending: str
 ) -> None:
     path = tmp_path / f"weights{ending}"
     save_file(reference.state_dict(), path) if ending == ".safetensors" else torch.save(reference.state_dict(), path)
-    wanted = replace(published("mobilenet_v2"), classes=5)
+    wanted = replace(published("mobilenet_v2"), classes=5, in_channels=1)
     found = load_start(path, wanted)
-    assert found.architecture == replace(wanted, classes=1000)
+    assert found.architecture == replace(wanted, classes=1000, in_channels=3)
     assert np.array_equal(found.weights["stem.conv.weight"], reference.features[0][0].weight.detach().numpy())
 
 
