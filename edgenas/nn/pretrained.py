@@ -74,7 +74,8 @@ def load_start(path: Path, architecture: Architecture) -> Checkpoint:
     state = _read_state(path)
     kernels = [tensor for tensor in state.values() if tensor.dim() > 1]
     if not kernels or kernels[0].dim() != 4:
-        raise WeightsError(explain(f"{path} is not a state dict of a convolutional network", got=f"{len(state)} arrays"))
+        got = f"{len(state)} arrays"
+        raise WeightsError(explain(f"{path} is not a state dict of a convolutional network", got=got))
     # The stem comes first and the classifier last.
     theirs = replace(architecture, in_channels=kernels[0].shape[1], classes=kernels[-1].shape[0])
     return Checkpoint(architecture=theirs, weights=convert_state(state, theirs))
