@@ -1,0 +1,56 @@
+"""`edgenas estimator validate`: what is stored, which images it looks at, and that it can be taken up."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgenas.config import load
+from edgenas.pipeline import images, sharing
+from edgenas.pipeline.judging import validate_run_estimators
+from edgenas.pipeline.reopen import open_run
+from edgenas.pipeline.run import run_some
+from tests.pipeline.test_one_shot import SMALL, quiet
+
+
+class Unread:
+    """A split that nobody may look at."""
+
+    def __init__(self, shape: tuple[int, int, int], count: int) -> None:
+        self.shape, self.labels = shape, np.zeros(count, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        raise AssertionError("the test images were looked at")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = load(
+        Path(__file__).parents[2] / "configs" / "quickstart.yaml",
+        [*SMALL, "train.epochs=1", "search.predictor_networks=8", f"output={tmp_path_factory.mktemp('runs')}"],
+    )
+    return run_some((images.STAGE, sharing.STAGE), settings, progress=quiet, say=lambda text: None)
+
+
+def test_estimators_are_judged_without_a_look_at_the_test_images(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = open_run(run, progress=quiet, say=lambda text: None)
+    unread = Unread(context.data.test.shape, len(context.data.test))
+    context.data = replace(context.data, test=unread)
+    found = validate_run_estimators(context, networks=9, seeds=1)
+    assert found == json.loads((run / "estimators.json").read_text())
+    assert sum(found["images"].values()) == len(context.data.validation)
+    names = [entry["name"] for entry in found["estimators"]]
+    assert names[:4] == ["macs", "params", "supernet", "predictor"] and "naswot" in names
+    assert all(0 <= value[0] <= 1 for value in found["accuracy"]) and len(found["accuracy"]) == 9
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a finished training was repeated")
+
+    monkeypatch.setattr("edgenas.evaluate.trained.fit", refuse)
+    again = validate_run_estimators(context, networks=9, seeds=1)
+    assert again["accuracy"] == found["accuracy"]
