@@ -166,7 +166,7 @@ class Bench:
     def known_worth(self, genes: list[int]) -> Document:
         """`worth`, computed once for a network."""
         digest = self.context.space.decode(np.array(genes, dtype=np.int64)).digest
-        return self.kept(f"worth-{digest}", lambda: self.worth(genes))
+        return self.kept(f"worth-{digest}-{self.options.train_seeds}", lambda: self.worth(genes))
 
 
 def pick(genes: Genes, accuracy: np.ndarray, latency: np.ndarray, target: float) -> list[int]:
@@ -241,7 +241,9 @@ def summarise(bench: Bench, found: Document) -> list[Document]:
         row: Document = {
             "method": method,
             "inherited_test_accuracy": [mean(worth[s, p]["inherited"] for s in seeds) for p, _ in places],
-            "alone_test_accuracy": [mean(np.mean(worth[s, p]["alone"]) for s in seeds) for p, _ in places],
+            "alone_test_accuracy": [
+                mean(np.mean(worth[s, p]["alone"]) for s in seeds) for p, _ in places if options.train_seeds
+            ],
             "hypervolume": volumes,
             "hypervolume_median": float(np.median(volumes)),
         }
@@ -293,7 +295,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=40, help="of a distribution's learning")
     parser.add_argument("--finalists", type=int, default=24, help="draws near the target that are judged")
-    parser.add_argument("--train-seeds", type=int, default=1, help="trainings of a found network alone")
+    parser.add_argument("--train-seeds", type=int, default=1, help="trainings of a found network alone; may be 0")
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="a key of the configuration")
     options = parser.parse_args()
     ours = [f"output={options.folder}", f"search.one_shot.epochs={options.epochs}", "threads=1"]
