@@ -30,7 +30,7 @@ from edgenas.measure.campaign import Campaign
 from edgenas.measure.design import Design, covering_design, space_units
 from edgenas.measure.devices import Device, LocalDevice
 from edgenas.measure.doubts import doubts
-from edgenas.measure.fitting import Fitted, fitted, interval_of, tested
+from edgenas.measure.fitting import Fitted, fitted, interval_of
 from edgenas.measure.protocol import Protocol, require_quiet
 from edgenas.measure.state import SampleFile
 from edgenas.measure.visits import Bench, Target, Visit
@@ -145,7 +145,7 @@ def table_from(
     """Fit the table to measured visits; the same samples give the same table (but for its date)."""
     start = time.perf_counter()
     found = fitted(space, design, kept)
-    left_out = found.left_out(tested(design))
+    left_out = found.left_out(design.drawn)
     interval = interval_of(left_out, found.noise)
     visits = [visit for several in found.visits for visit in several]
     references = np.array([visit.reference_ms for visit in visits])

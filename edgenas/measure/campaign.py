@@ -19,6 +19,8 @@ MAX_PASSES = 8
 # Number of the visit that replaces disturbed ones; passes are numbered from 0.
 RETAKEN = MAX_PASSES
 _REVISIT_SHARE = 0.12
+# Further visits between two looks at the noise and the time.
+_ASK_EVERY = 10
 
 
 def _again(networks: int, seed: int) -> list[int]:
@@ -53,8 +55,9 @@ class Campaign:
             self._take(index, 0, planned=count + len(again))
         for index in again:
             self._take(index, 1, planned=count + len(again))
-        for index, visit in self._further(order):
-            missing = self._missing(target_error, seconds)
+        missing = 0
+        for step, (index, visit) in enumerate(self._further(order)):
+            missing = self._missing(target_error, seconds) if step % _ASK_EVERY == 0 else missing - 1
             if missing < 1:
                 break
             self._take(index, visit, planned=self._done + missing)

@@ -21,7 +21,6 @@ from edgenas.measure.visits import Visit
 from edgenas.space import SearchSpace
 
 FloatArray = NDArray[np.float64]
-_MIN_DRAWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,10 +44,10 @@ class Fitted:
         """Noise of a typical ratio."""
         return self.noise / math.sqrt(float(self.often.mean()))
 
-    def left_out(self, tested: NDArray[np.bool_]) -> LeftOut:
+    def left_out(self, drawn: NDArray[np.bool_]) -> LeftOut:
         """Errors of the fit on networks left out of it."""
         return cross_validate(
-            self.units, self.counts, self.ratios, tested=tested, noise=self.mean_noise, visits=self.often
+            self.units, self.counts, self.ratios, drawn=drawn, noise=self.mean_noise, visits=self.often
         )
 
 
@@ -79,14 +78,6 @@ def fitted(space: SearchSpace, design: Design, kept: SampleFile) -> Fitted:
 
 def _rms(values: FloatArray) -> float:
     return math.sqrt(float((values**2).mean()))
-
-
-def tested(design: Design) -> NDArray[np.bool_]:
-    """Networks whose errors make the interval: those drawn as a search draws them, all where these are few.
-
-    The covering part of the design is deep and even, and easier to predict.
-    """
-    return design.drawn if design.drawn.sum() >= _MIN_DRAWN else np.ones(len(design.drawn), dtype=np.bool_)
 
 
 def interval_of(left_out: LeftOut, noise: float) -> Interval:

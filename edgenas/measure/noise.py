@@ -50,18 +50,7 @@ class Ratios:
             visits: Of each network, at least one.
             own_share: One of `SHARES`: 1 takes the visit's own reference, 0 the median of those around it.
         """
-        every = [visit for found in visits for visit in found]
-        times = np.array([visit.at for visit in every])
-        references = np.log([visit.reference_ms for visit in every])
-
-        def ratio(visit: Visit) -> float:
-            around = _weighted_median(references, np.exp(-np.abs(times - visit.at) / _MEMORY_SECONDS))
-            return visit.latency_ms / math.exp(own_share * math.log(visit.reference_ms) + (1 - own_share) * around)
-
-        return cls(
-            by_visit=tuple(np.array([ratio(visit) for visit in trusted(found)]) for found in visits),
-            reference_ms=math.exp(float(np.median(references))),
-        )
+        return _ratios(visits, _Clock(visits), own_share)
 
     @classmethod
     def steadiest(cls, visits: Sequence[Sequence[Visit]]) -> Ratios:
@@ -70,7 +59,8 @@ class Ratios:
         Args:
             visits: Of each network, at least one; of several networks two or more, for there to be a choice.
         """
-        found = [cls.of(visits, own_share=share) for share in reversed(SHARES)]
+        clock = _Clock(visits)
+        found = [_ratios(visits, clock, share) for share in reversed(SHARES)]
         return min(found, key=lambda ratios: ratios.noise)
 
     @property
@@ -108,14 +98,45 @@ def trusted(visits: Sequence[Visit]) -> list[Visit]:
     return [visit for visit in visits if not disturbed(visit)] or list(visits)
 
 
+class _Clock:
+    """Logarithms of the reference's latency in each visit, and around it."""
+
+    def __init__(self, visits: Sequence[Sequence[Visit]]) -> None:
+        every = [visit for found in visits for visit in found]
+        times = np.array([visit.at for visit in every])
+        own = np.log([visit.reference_ms for visit in every])
+        near = np.exp(-np.abs(times[:, None] - times) / _MEMORY_SECONDS)
+        self.median = float(np.median(own))
+        self.own = {id(visit): value for visit, value in zip(every, own.tolist(), strict=True)}
+        around = _weighted_medians(own, near).tolist()
+        self.around = {id(visit): value for visit, value in zip(every, around, strict=True)}
+
+    def reference_ms(self, visit: Visit, own_share: float) -> float:
+        """What the reference would take in the conditions of a visit."""
+        return math.exp(own_share * self.own[id(visit)] + (1 - own_share) * self.around[id(visit)])
+
+
+def _ratios(visits: Sequence[Sequence[Visit]], clock: _Clock, own_share: float) -> Ratios:
+    return Ratios(
+        by_visit=tuple(
+            np.array([visit.latency_ms / clock.reference_ms(visit, own_share) for visit in trusted(found)])
+            for found in visits
+        ),
+        reference_ms=math.exp(clock.median),
+    )
+
+
 def _standard_error(logarithms: FloatArray, prior: float) -> float:
     count = len(logarithms)
     squares = float(((logarithms - logarithms.mean()) ** 2).sum())
     return math.sqrt((_PRIOR_VISITS * prior + squares) / (_PRIOR_VISITS + count - 1) / count)
 
 
-def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
-    """The mean of the two values between which half the weight lies on either side, by interpolation."""
+def _weighted_medians(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Median (N,) of values (M,) by each row of weights (N, M), interpolated between the values around it."""
     order = np.argsort(values)
-    below = np.cumsum(weights[order]) - 0.5 * weights[order]
-    return float(np.interp(0.5 * weights.sum(), below, values[order]))
+    ordered, sorted_weights = values[order], weights[:, order]
+    # Half of a value's own weight counts as lying below it.
+    below = np.cumsum(sorted_weights, axis=1) - 0.5 * sorted_weights
+    half = 0.5 * weights.sum(axis=1)
+    return np.array([np.interp(middle, row, ordered) for middle, row in zip(half, below, strict=True)])
