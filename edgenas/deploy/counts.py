@@ -69,7 +69,7 @@ def count_onnx(data: bytes, *, signed: bool = False) -> OnnxCounts:
 
 
 def require_quantised(data: bytes, *, convolutions: int, dense: int, signed: bool = False) -> OnnxCounts:
-    """Count the kernels of an int8 file and refuse it where fewer run on integers than should.
+    """Count the kernels of an int8 file and refuse it where others run on integers than should.
 
     Args:
         data: The file.
@@ -77,10 +77,11 @@ def require_quantised(data: bytes, *, convolutions: int, dense: int, signed: boo
         signed: See `count_onnx`.
 
     Raises:
-        ExportError: Some do not: the file would be slow without saying so.
+        ExportError: Some do not, and the file would be slow without saying so; or the runtime rounds by itself what was
+            left in floating point for its accuracy.
     """
     counts = count_onnx(data, signed=signed)
-    if counts.quantised_convolutions < convolutions or counts.quantised_dense < dense:
+    if (counts.quantised_convolutions, counts.quantised_dense) != (convolutions, dense):
         raise ExportError(
             explain(
                 "ONNX Runtime does not run the int8 file on integers as it should",

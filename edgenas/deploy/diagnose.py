@@ -21,7 +21,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerLoss:
-    """What rounding one operation alone does to the logits.
+    """What one operation on integers, all others in floating point, does to the logits.
 
     Attributes:
         name: The operation.
@@ -38,7 +38,7 @@ class LayerLoss:
 def diagnose(
     simulator: Simulator, images: NDArray[np.float32], *, progress: Progress | None = None
 ) -> tuple[LayerLoss, ...]:
-    """Round one operation at a time and compare the logits with the float network's.
+    """Let one operation at a time work on integers and compare the logits with the float network's.
 
     Args:
         simulator: The network; what it rounds is restored afterwards.
@@ -100,7 +100,7 @@ def _walk(simulator: Simulator, batch: Tensor, visit: Callable[[FoldedOp, Tensor
     live: dict[str, Tensor] = {}
     readers = {name: op.name for op in simulator.folded.ops for name in op.inputs}
     for op in simulator.folded.ops:
-        inputs = [live[name] for name in op.inputs] or [batch]
+        inputs = simulator.read(op, live) or [batch]
         if op.op.weighted:
             means[op.name] = _channel_means(simulator.linear(op, inputs))
             visit(op, means[op.name])

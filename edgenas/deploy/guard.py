@@ -35,12 +35,15 @@ class Quantisation:
         ranges: Range of each value.
         float_ops: Operations that stay in floating point.
         steps: What was done, in words.
+        uncorrected: The weights before the biases were corrected, where they were. A correction is for what was rounded
+            then: other operations in floating point need another one.
     """
 
     weights: Mapping[str, NDArray[np.float32]]
     ranges: Mapping[str, Range]
     float_ops: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
+    uncorrected: Mapping[str, NDArray[np.float32]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -180,19 +183,24 @@ class Guard:
                 yield self._calibrated(method)
 
     def _bias_correction(self, base: Quantisation) -> Iterator[Quantisation]:
-        simulator = self._simulator(base)
+        yield replace(self._corrected(base), steps=(*base.steps, "bias correction"))
+
+    def _corrected(self, base: Quantisation) -> Quantisation:
+        raw = base.uncorrected or base.weights
+        simulator = self._simulator(replace(base, weights=raw))
         correct_biases(simulator, self._images(self.train, _CORRECTION_IMAGES))
-        yield replace(base, weights=simulator.weights(self.graph), steps=(*base.steps, "bias correction"))
+        return replace(base, weights=simulator.weights(self.graph), uncorrected=raw)
 
     def _exclusions(self, base: Quantisation) -> Iterator[Quantisation]:
         images = self._images(self.validation, _DIAGNOSIS_IMAGES)
-        self.diagnosis = diagnose(self._simulator(base), images, progress=self.progress)
+        raw = replace(base, weights=base.uncorrected or base.weights)
+        self.diagnosis = diagnose(self._simulator(raw), images, progress=self.progress)
         names = [loss.name for loss in self.diagnosis if loss.name != self.graph.input.name]
-        count = 1
-        while count <= min(self.recipe.guard.exclude_layers, len(names)):
-            kept = tuple(names[:count])
-            yield replace(base, float_ops=kept, steps=(*base.steps, f"{count} operations in floating point"))
-            count *= 2
+        most = min(self.recipe.guard.exclude_layers, len(names))
+        for count in [*(2**power for power in range(most.bit_length()) if 2**power < most), *([most] if most else [])]:
+            words = f"{count} operation{'s' if count > 1 else ''} in floating point"
+            chosen = replace(raw, float_ops=tuple(names[:count]), steps=(*base.steps, words))
+            yield chosen if base.uncorrected is None else self._corrected(chosen)
 
     def _fine_tuning(self, base: Quantisation) -> Iterator[Quantisation]:
         settings = self.recipe.guard
@@ -208,7 +216,7 @@ class Guard:
             progress=self.progress,
         )
         step = f"{settings.fine_tune_steps} steps of quantisation-aware fine-tuning"
-        yield replace(base, weights=simulator.weights(self.graph), steps=(*base.steps, step))
+        yield replace(base, weights=simulator.weights(self.graph), steps=(*base.steps, step), uncorrected=None)
 
     def _simulator(self, quantisation: Quantisation) -> Simulator:
         return Simulator(self.graph, quantisation.weights, quantisation.ranges, float_ops=quantisation.float_ops)

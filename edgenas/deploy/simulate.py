@@ -54,6 +54,8 @@ def fake_quantise_weight(weight: Tensor) -> Tensor:
 class Simulator(nn.Module):
     """A folded network in torch with switchable rounding.
 
+    As in the files, a value is rounded where an operation on integers makes it or reads it.
+
     Attributes:
         folded: The network, folded as for ONNX.
         quantised: Names of the operations that round; all but `float_ops` at first.
@@ -88,12 +90,20 @@ class Simulator(nn.Module):
         """Yield every operation with its result; memory of values that are done with is freed."""
         live: dict[str, Tensor] = {}
         for op in self.folded.ops:
-            inputs = [live[name] for name in op.inputs] or [images]
-            live[op.name] = self.apply_op(op, inputs)
+            live[op.name] = self.apply_op(op, self.read(op, live) or [images])
             yield op, live[op.name]
             for name in op.inputs:
                 if self._last_reader[name] == op.name:
                     live.pop(name, None)
+
+    def read(self, op: FoldedOp, live: Mapping[str, Tensor]) -> list[Tensor]:
+        """Return the inputs of an operation, rounded where it works on integers."""
+        if op.name not in self.quantised:
+            return [live[name] for name in op.inputs]
+        return [
+            live[name] if name in self.quantised else fake_quantise(live[name], self.affines[name])
+            for name in op.inputs
+        ]
 
     def apply_op(self, op: FoldedOp, inputs: list[Tensor]) -> Tensor:
         """Compute one operation, rounding its weights and its result where it is quantised."""

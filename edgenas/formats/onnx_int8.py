@@ -8,6 +8,7 @@ point. The runtime fuses each operation with its neighbours into one integer ker
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,17 +101,24 @@ class _Writer:
             self._quantised(op, [self._as_coded(name) for name in op.inputs])
 
     def _float(self, op: FoldedOp, inputs: list[str]) -> None:
-        last = op is self.folded.ops[-1]
         if op.op.kind == "act":
             made = float_activation(self.graph, op.activation, inputs[0], op.source)
         elif op.op.weighted:
-            output = OUTPUT_NAME if last else op.name
-            made = float_layer(self.graph, op, inputs[0], output, flat=op.inputs[0] in self.flat)
-            if op.activation:
-                made = float_activation(self.graph, op.activation, made, op.source)
+            made = self._float_layer(op, inputs[0])
         else:
             made = self._join(op, inputs)
         self.floats[op.name] = made
+
+    def _float_layer(self, op: FoldedOp, source: str) -> str:
+        if op.inputs[0] not in self.floats:
+            # Between a dequantise and a quantise node ONNX Runtime rounds float weights by itself, with one step for a
+            # whole layer. Twice the input and half the weights compute the same and are not recognised.
+            two = self.graph.array("constant.two", np.float32(2))
+            source = self.graph.node("Mul", [source, two], f"{op.name}.doubled")
+            op = replace(op, weight=(op.arrays[0] / 2).astype(np.float32))
+        output = OUTPUT_NAME if op.name == self.folded.ops[-1].name else op.name
+        made = float_layer(self.graph, op, source, output, flat=op.inputs[0] in self.flat)
+        return float_activation(self.graph, op.activation, made, op.source) if op.activation else made
 
     def _quantised(self, op: FoldedOp, inputs: list[str]) -> None:
         if op.op.kind == "act":

@@ -95,6 +95,45 @@ def test_simulator_gives_the_logits_of_both_files(trained, observed) -> None:
         assert (found.argmax(1) == expected.argmax(1)).mean() > 0.95
 
 
+@pytest.mark.parametrize("file_format", ["onnx", "tflite"])
+@pytest.mark.parametrize("name", ["stem.conv", "stages.0.0.depthwise", "stages.0.1.project", "stages.0.1.add"])
+def test_simulator_with_operations_in_floating_point_gives_the_logits_of_the_files(
+    trained, observed, name: str, file_format: str
+) -> None:
+    # Coarse ranges: what is rounded matters, and so does what is not.
+    graph = lower(trained.architecture)
+    coarse = {key: (3 * low, 3 * high) for key, (low, high) in ranges(observed, "minmax").items()}
+    images = trained.preprocessing.apply(trained.data.validation.read(np.arange(64)))
+    data = encode(
+        graph, trained.weights, file_format=file_format, precision="int8", ranges=coarse, float_ops=[name]
+    )
+    found = open_file(data, file_format)(images)
+    losses = []
+    for float_ops in ([name], []):
+        with torch.no_grad():
+            expected = Simulator(graph, trained.weights, coarse, float_ops=float_ops)(torch.from_numpy(images)).numpy()
+        losses.append(float(np.sqrt(np.mean((found - expected) ** 2)) / expected.std()))
+    assert losses[0] < 0.12
+    # An addition between integer operations is rounded at both ends all the same.
+    assert losses[0] <= losses[1]
+
+
+@pytest.mark.parametrize("name", ["stem.conv", "stages.0.0.depthwise", "stages.0.1.project", "head.classifier"])
+def test_the_runtime_leaves_in_floating_point_what_is_to_stay_there(trained, observed, name: str) -> None:
+    graph = lower(trained.architecture)
+    chosen = ranges(observed, "minmax")
+    data = encode(graph, trained.weights, precision="int8", ranges=chosen, float_ops=[name])
+    counts = count_onnx(data)
+    dense = name == "head.classifier"
+    assert (counts.quantised_convolutions, counts.quantised_dense) == (12 - (not dense), 1 - dense)
+
+
+def test_a_file_with_more_integer_kernels_than_wanted_is_refused(trained, observed) -> None:
+    data = encode(lower(trained.architecture), trained.weights, precision="int8", ranges=ranges(observed, "minmax"))
+    with pytest.raises(ExportError, match="as it should"):
+        require_quantised(data, convolutions=11, dense=1)
+
+
 def test_simulator_without_rounding_is_the_float_network(trained, observed) -> None:
     graph = lower(trained.architecture)
     simulator = Simulator(graph, trained.weights, ranges(observed, "minmax"))
@@ -124,7 +163,8 @@ def test_diagnosis_names_the_damaged_layer(trained) -> None:
     images = trained.preprocessing.apply(trained.data.validation.read(np.arange(32)))
     before = set(simulator.quantised)
     worst = diagnose(simulator, images)
-    assert {loss.name for loss in worst[:2]} == {"stages.0.1.project", "stages.0.1.add"}
+    # The layer that makes the value, and those that read it.
+    assert {loss.name for loss in worst[:3]} == {"stages.0.1.project", "stages.0.1.add", "head.conv"}
     assert simulator.quantised == before
 
 
