@@ -69,6 +69,7 @@ def build(
     write_table(table, out)
     print(f"{len(table.entries)} entries from {table.build.networks} networks in {table.build.seconds:.0f} s: {out}")
     print(f"expected 90 % interval: +-{100 * table.interval.relative:.1f} % (cross-validated)")
+    _print_warnings(table)
     there = f" --device {device!r}" if device else ""
     print(f"check it on held-out networks: edgenas latency validate {out}{there}")
 
@@ -94,6 +95,7 @@ def validate(
             table, space_of(table, space), networks=networks, seed=seed, force=force, device=where, progress=report
         )
     write_table(table, Path(file))
+    _print_warnings(table)
     picture = plot or Path(file).with_suffix(".png")
     plot_validation(table, picture)
     _print_validation(table)
@@ -146,6 +148,7 @@ def list_all(
             continue
         table, checked = found.table, found.table.validation
         error = f"{checked.mape_percent:.2f} %" if checked else "not validated"
+        error += " (!)" if table.build.warnings else ""
         within = f"{checked.within_5_percent:.0f} %" if checked else ""
         rows.append((name, table.build.space, len(table.entries), error, within, table.build.date))
     print_table(("table", "space", "entries", "mean error", "within 5 %", "date"), rows)
@@ -215,6 +218,11 @@ def print_prediction(architecture: Architecture, file: str, *, interpolate: bool
         print(f"{len(found.interpolated)} operations are not in the table and were estimated from similar ones")
 
 
+def _print_warnings(table: LatencyTable) -> None:
+    for line in table.build.warnings:
+        print(f"WARNING: {line}")
+
+
 def _print_validation(table: LatencyTable) -> None:
     checked = table.validation
     assert checked is not None
@@ -227,5 +235,6 @@ def _print_validation(table: LatencyTable) -> None:
         ("Kendall tau", f"{checked.kendall_tau:.3f}"),
         ("inside the 90 % interval", f"{checked.interval_coverage_percent:.1f} %"),
         ("drift of the reference", f"{checked.reference_drift_percent:+.1f} %"),
+        ("error of the measured", f"{checked.measured_error_percent:.2f} % ({checked.visits:.1f} visits)"),
     ]
     print_table(("held-out networks", ""), rows)

@@ -51,7 +51,7 @@ def table_protocol(*, threads: int = 1, mode: Mode = "hot") -> Protocol:
     1.0 and 0.5 %, 16 turns of two runs no less), and with the number of sessions, of which a visit has two.
     """
     return Protocol(
-        threads=threads, mode=mode, bursts=8, runs=1, burst_ms=10.0, warmup=3, min_sessions=1, max_sessions=1
+        threads=threads, mode=mode, bursts=7, runs=1, burst_ms=10.0, warmup=3, min_sessions=1, max_sessions=1
     )
 
 

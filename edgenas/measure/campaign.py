@@ -18,7 +18,7 @@ Progress = Callable[[int, int, str], None]
 MAX_PASSES = 8
 # Number of the visit that replaces disturbed ones; passes are numbered from 0.
 RETAKEN = MAX_PASSES
-_REVISIT_SHARE = 0.12
+_REVISIT_SHARE = 0.08
 # Further visits between two looks at the noise and the time.
 _ASK_EVERY = 10
 

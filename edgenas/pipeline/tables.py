@@ -122,6 +122,8 @@ def _run(context: RunContext) -> None:
         table, origin = _measure(context), "measured for this run"
     write_table(table, context.directory.file(TABLE_FILE))
     context.directory.write_json(SUMMARY_FILE, table_summary(table, origin=origin or ""))
+    for line in table.build.warnings:
+        context.say(f"  WARNING: {line}")
     checked = table.validation
     if checked is None:
         context.say("  the table was not validated: the error of its predictions is not known")
