@@ -32,6 +32,7 @@ _ITERATIONS = 40
 _WARPS_COMPARED_UP_TO = 100
 _HOPES = (0.5, 1.0, 2.0, 3.0)
 _ENOUGH = 200
+_SLIGHT = 1e-3
 
 
 class Surrogate(AskTell):
@@ -229,20 +230,29 @@ class Surrogate(AskTell):
             return int(np.argmax(np.where(self._open, chance, -1.0)))
         front = feasible[nondominated(feasible)]
         reference = self._reference(feasible, objectives)
-        candidates = self._candidates(objectives, front, reference)
+        candidates = self._candidates(objectives, front, reference, chance)
         score = expected_improvement([p.pick(candidates) for p in objectives], front, reference) * chance[candidates]
         if not score.max() > 0:
             # Nothing promises anything: look where the least is known.
             score = np.sum([np.log(p.deviation[candidates]) for p in objectives], axis=0)
         return int(candidates[np.argmax(score)])
 
-    def _candidates(self, objectives: Sequence[Predicted], front: Floats, reference: Floats) -> Genes:
-        """Indices of the candidates that are worth an exact acquisition: those that improve if they turn out well."""
+    def _candidates(
+        self, objectives: Sequence[Predicted], front: Floats, reference: Floats, chance: Floats
+    ) -> Genes:
+        """Indices of the candidates that are worth an exact acquisition: those that improve if they turn out well.
+
+        Candidates that hardly meet the limits are left out first: they may promise more than all others do, and would
+        leave no place for any that counts.
+        """
+        possible = self._open & (chance > _SLIGHT)
+        if not possible.any():
+            possible = self._open
         for deviations in _HOPES:
-            found = np.flatnonzero(self._open & hopeful(objectives, front, reference, deviations=deviations))
+            found = np.flatnonzero(possible & hopeful(objectives, front, reference, deviations=deviations))
             if len(found) >= _ENOUGH:
                 return found
-        return found if len(found) else np.flatnonzero(self._open)
+        return found if len(found) else np.flatnonzero(possible)
 
     def _believed(self, index: int) -> Floats:
         predicted = (p.predicted() for p in self._posteriors)
