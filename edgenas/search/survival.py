@@ -39,6 +39,8 @@ def survivors(objectives: Floats, violation: Floats, size: int) -> Genes:
 
 
 def _by_front(objectives: Floats, size: int) -> Genes:
+    if len(objectives) == 0:
+        return np.zeros(0, dtype=np.int64)
     if objectives.shape[1] == 1:
         return np.argsort(objectives[:, 0], kind="stable")[:size]
     ranks = pareto_ranks(objectives)
