@@ -39,8 +39,7 @@ from edgenas.latency.units import SourcedOps, by_block  # noqa: E402
 from edgenas.measure import Protocol, build_table, runtime  # noqa: E402
 from edgenas.measure.design import covering_design, held_out  # noqa: E402
 from edgenas.measure.protocol import load_per_core  # noqa: E402
-from edgenas.measure.truth import measure_held_out  # noqa: E402
-from edgenas.measure.validate import target_of, validation_of  # noqa: E402
+from edgenas.measure.validate import target_of, truth_for, validation_of  # noqa: E402
 from edgenas.measure.visits import Bench, Target  # noqa: E402
 from edgenas.space import SearchSpace, load  # noqa: E402
 
@@ -213,8 +212,8 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
     codes = held_out(test_space, arguments.networks, np.random.default_rng(arguments.seed + 1_000_003), without=same)
     graphs = [lower(test_space.decode(code)) for code in codes]
     bench = Bench(target_of(table), parse_notation(table.reference.notation), seed=arguments.seed)
-    measured = measure_held_out(
-        bench, [test_space.decode(code) for code in codes], visits=arguments.visits,
+    measured = truth_for(
+        table, bench, [test_space.decode(code) for code in codes], visits=arguments.visits,
         target_error=arguments.target_error, progress=progress,
     )  # fmt: skip
     truth = measured.ratios
@@ -222,6 +221,9 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
     predicted = SpaceLatency(table, test_space, interpolate=arguments.variant == "unseen").predict(codes)
     inside = (predicted.low_ms <= truth * scale) & (truth * scale <= predicted.high_ms)
     ours = errors(predicted.latency_ms / scale, truth)
+    # By the reference network alone, without the probes.
+    alone = errors(predicted.latency_ms / scale, truth * measured.scale)
+    ours |= {"mape_by_reference_alone_percent": alone["mape_percent"]}
     ours |= {"interval_coverage_percent": round(100 * float(inside.mean()), 1), **built}
     print(f"\n{test_space.name} {arguments.runtime} {arguments.precision}, {len(codes)} held-out networks of "
           f"{truth.min() * scale:.3g}-{truth.max() * scale:.3g} ms")  # fmt: skip

@@ -110,7 +110,8 @@ class Validation:
         within_5_percent, within_10_percent: Share of networks within those errors.
         kendall_tau: Rank correlation of predicted and measured.
         interval_coverage_percent: Share of networks inside their prediction interval.
-        reference_drift_percent: Change of the reference network's latency since the build.
+        reference_drift_percent: Change of the latency of the reference and the probes together since the build; it is
+            no part of the errors.
         date: Day it was made.
         predicted_ms, measured_ms: One value per network, for the plot.
         visits: How often a network was measured, on average; 0 in tables of older versions.

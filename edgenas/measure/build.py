@@ -40,7 +40,7 @@ Progress = Callable[[int, int, str], None]
 FloatArray = NDArray[np.float64]
 
 _MIN_NETWORKS = 4
-_PROBE_QUANTILES = (0.1, 0.5, 0.9)
+_PROBE_QUANTILES = tuple(0.1 * tenth for tenth in range(1, 10))
 
 
 def table_protocol(*, threads: int = 1, mode: Mode = "hot") -> Protocol:

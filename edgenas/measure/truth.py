@@ -28,12 +28,14 @@ class Truth:
         ratios: (n,) latencies over the reference's.
         errors: (n,) relative standard errors of the ratios.
         noise: Relative standard deviation of one visit; NaN where no network was visited twice.
+        scale: What the ratios were divided by, to compare with ratios of another time.
     """
 
     visits: tuple[tuple[Visit, ...], ...]
     ratios: FloatArray
     errors: FloatArray
     noise: float
+    scale: float = 1.0
 
     @classmethod
     def of(cls, taken: Sequence[Sequence[Visit]]) -> Truth:
@@ -46,6 +48,16 @@ class Truth:
             noise=found.noise,
         )
 
+    def first(self, count: int, *, scale: float) -> Truth:
+        """Return the first `count` networks, their ratios divided by `scale`."""
+        return Truth(
+            visits=self.visits[:count],
+            ratios=self.ratios[:count] / scale,
+            errors=self.errors[:count],
+            noise=self.noise,
+            scale=scale,
+        )
+
     @property
     def all(self) -> list[Visit]:
         """Every visit of every network."""
@@ -55,7 +67,7 @@ class Truth:
 def measure_passes(
     bench: Bench, networks: Sequence[Architecture], *, visits: int, progress: Progress | None = None
 ) -> Truth:
-    """Measure networks in passes, so that the visits of one network lie apart in time.
+    """Measure networks in passes, so that the visits of one network lie apart in time; in a mixed order.
 
     Args:
         bench: Measures against the reference.
@@ -64,11 +76,12 @@ def measure_passes(
         progress: Called with (visits done, visits in all, what).
     """
     taken: list[list[Visit]] = [[] for _ in networks]
+    order = np.random.default_rng(0).permutation(len(networks)).tolist()
     for passed in range(visits):
-        for index, network in enumerate(networks):
-            taken[index].append(bench.visit(network))
+        for place, index in enumerate(order):
+            taken[index].append(bench.visit(networks[index]))
             if progress is not None:
-                progress(passed * len(networks) + index + 1, visits * len(networks), _WHAT)
+                progress(passed * len(networks) + place + 1, visits * len(networks), _WHAT)
     return Truth.of(taken)
 
 

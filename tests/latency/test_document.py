@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -99,3 +101,21 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TableError, match="cannot write"):
         write_table(table(), tmp_path / "file" / "table.json")
+
+
+def test_a_table_of_an_older_version_without_the_newer_fields_still_loads(tmp_path: Path) -> None:
+    path = write_table(table().validated(VALIDATION), tmp_path / "table.json")
+    document = json.loads(path.read_text())
+    for part, name in (("build", "warnings"), ("validation", "visits"), ("validation", "measured_error_percent")):
+        del document[part][name]
+    content = {name: value for name, value in document.items() if name not in ("format", "version", "digest")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    document["digest"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(document))
+    found = read_table(path)
+    assert found.build.warnings == () and found.validation is not None and found.validation.visits == 0.0
+
+
+def test_warnings_are_kept_with_the_table(tmp_path: Path) -> None:
+    said = replace(table(), build=replace(table().build, warnings=("the machine was busy",)))
+    assert read_table(write_table(said, tmp_path / "table.json")).build.warnings == ("the machine was busy",)

@@ -25,6 +25,7 @@ class FakeBench:
 
     noise = 0.01
     drift = 1.0
+    shift = 1.0
     gone_after: int | None = None
     visits = 0
 
@@ -36,7 +37,7 @@ class FakeBench:
         if kind.gone_after is not None and kind.visits >= kind.gone_after:
             raise DeviceError("the device does not answer.")
         kind.visits += 1
-        ratio = law(architecture) * float(np.exp(kind.noise * self._rng.standard_normal()))
+        ratio = law(architecture) * kind.shift * float(np.exp(kind.noise * self._rng.standard_normal()))
         reference_ms = REFERENCE_MS * kind.drift
         return Visit(
             latency_ms=ratio * reference_ms,

@@ -124,8 +124,22 @@ def test_a_check_tells_the_clock_from_the_table(monkeypatch: pytest.MonkeyPatch)
     found = check_table(table)
     assert found.passed and found.reference_drift == pytest.approx(-0.2)
     assert table.at_clock(found.reference_ms).reference.latency_ms == pytest.approx(0.024)
+    several = [replace(table.probes[0], ratio=table.probes[0].ratio * 1.2), *table.probes[1:]]
+    assert not check_table(replace(table, probes=tuple(several))).passed
     wrong = replace(table, probes=tuple(replace(probe, ratio=probe.ratio * 1.2) for probe in table.probes))
     assert not check_table(wrong).passed
+
+
+def test_what_changes_all_networks_but_the_reference_is_drift_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, noise=0.0)
+    space = load("tiny")
+    table = build_table(space, networks=40)
+    assert len(table.probes) == 9
+    fake = use(monkeypatch, noise=0.0, shift=1.02)
+    found = validate_table(table, space, networks=20).validation
+    assert found is not None and fake.visits == 2 * (20 + 9)
+    assert found.reference_drift_percent == pytest.approx(2.0, abs=0.1)
+    assert found.mape_percent < 1.0 and found.visits == 2.0
 
 
 def test_a_check_of_a_foreign_table_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,43 @@
+"""`edgenas latency` with a device that obeys a law."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgenas.cli.main import main
+from tests.measure.fakes import use
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["edgenas", "latency", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    captured = capsys.readouterr()
+    assert not caught.value.code, captured.err
+    return captured.out
+
+
+def test_a_build_of_too_few_networks_says_so_and_so_does_every_later_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    use(monkeypatch, noise=0.4)
+    file = str(tmp_path / "mine.json")
+    built = _run(monkeypatch, capsys, "build", "--space", "tiny", "--out", file, "--networks", "6", "--force")
+    (line, *_) = [line for line in built.splitlines() if line.startswith("WARNING: ")]
+    use(monkeypatch, noise=0.4)
+    assert line in _run(monkeypatch, capsys, "validate", file, "--networks", "4", "--force")
+    assert "(!)" in _run(monkeypatch, capsys, "list", str(tmp_path))
+
+
+def test_a_good_build_warns_of_nothing_and_a_validation_says_how_well_it_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    use(monkeypatch, noise=0.005)
+    file = str(tmp_path / "mine.json")
+    built = _run(monkeypatch, capsys, "build", "--space", "tiny", "--out", file, "--networks", "40")
+    assert "WARNING" not in built and "expected 90 % interval" in built
+    use(monkeypatch, noise=0.005)
+    assert "error of the measured" in _run(monkeypatch, capsys, "validate", file, "--networks", "8")
