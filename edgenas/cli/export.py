@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from edgenas.deploy import Card
 
 
+_PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("export")(export)
@@ -37,6 +40,14 @@ def export(
         return
     if out is None:
         raise InputError(explain("no folder to write to", remedy="Give --out DIR."))
+    if path.suffix in _PICKLES:
+        raise InputError(
+            explain(
+                f"{path} is not a checkpoint: pickles are not read",
+                allowed="a .safetensors file of `edgenas train` or of a run",
+                remedy="Start a training from foreign weights: edgenas train NETWORK CONFIG --start FILE.",
+            )
+        )
     if path.is_dir() or path.suffix == ".safetensors":
         _print_card(_export_trained(path, recipe, out, data, overrides or [], force=force), out)
         return

@@ -98,6 +98,7 @@ def export_bundle(
         DataError: There are no images of some kind, or labels and classes disagree.
         StoreError: The folder cannot be written.
     """
+    _restore(out)
     _check_inputs(architecture, data, preprocessing, labels, out, force)
     job = _Job(architecture, weights, recipe, data, preprocessing, tuple(labels), seed, progress)
     contents, files = job.files()
@@ -377,9 +378,21 @@ def _with_latency(entry: FileCard, found: Mapping[str, FileLatency], files: Sequ
     return replace(entry, latency=latency, warnings=warnings)
 
 
+def _beside(out: Path) -> tuple[Path, Path]:
+    """Where a bundle is written, and where the one that it replaces waits meanwhile."""
+    return out.with_name(f".{out.name}.partial"), out.with_name(f".{out.name}.old")
+
+
+def _restore(out: Path) -> None:
+    """Put back the bundle that an export moved aside when it was killed in that very moment."""
+    old = _beside(out)[1]
+    if old.is_dir() and not out.exists():
+        os.replace(old, out)
+
+
 def _write(out: Path, contents: Mapping[str, bytes], *, force: bool) -> None:
     """Write beside the final place and move: a killed export leaves no half bundle."""
-    partial, old = (out.with_name(f".{out.name}.{kind}") for kind in ("partial", "old"))
+    partial, old = _beside(out)
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(contents.items()))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ Progress = Callable[[int, int, str], None]
 _DIAGNOSIS_IMAGES = 32
 _CORRECTION_IMAGES = 128
 _FINE_TUNE_BATCH = 32
+_CORRECTION = "bias correction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -183,7 +184,7 @@ class Guard:
                 yield self._calibrated(method)
 
     def _bias_correction(self, base: Quantisation) -> Iterator[Quantisation]:
-        yield replace(self._corrected(base), steps=(*base.steps, "bias correction"))
+        yield replace(self._corrected(base), steps=(*base.steps, _CORRECTION))
 
     def _corrected(self, base: Quantisation) -> Quantisation:
         raw = base.uncorrected or base.weights
@@ -199,8 +200,11 @@ class Guard:
         most = min(self.recipe.guard.exclude_layers, len(names))
         for count in [*(2**power for power in range(most.bit_length()) if 2**power < most), *([most] if most else [])]:
             words = f"{count} operation{'s' if count > 1 else ''} in floating point"
-            chosen = replace(raw, float_ops=tuple(names[:count]), steps=(*base.steps, words))
-            yield chosen if base.uncorrected is None else self._corrected(chosen)
+            plain = tuple(step for step in base.steps if step != _CORRECTION)
+            chosen = replace(raw, float_ops=tuple(names[:count]), uncorrected=None, steps=(*plain, words))
+            yield chosen
+            if base.uncorrected is not None:
+                yield replace(self._corrected(chosen), steps=(*chosen.steps, _CORRECTION))
 
     def _fine_tuning(self, base: Quantisation) -> Iterator[Quantisation]:
         settings = self.recipe.guard

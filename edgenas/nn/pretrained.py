@@ -100,12 +100,21 @@ def _read_state(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _reason(error)
         remedy = "A state dict holds tensors by name; other pickles are refused and nothing in them is run."
         raise WeightsError(explain(f"{path} is not a state dict", got=reason, remedy=remedy)) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(explain(f"{path} is not a state dict", got=type(state).__name__, allowed="tensors by name"))
     return state
+
+
+def _reason(error: Exception) -> str:
+    """What was wrong, without torch's advice to load the file unsafely."""
+    text = str(error)
+    if isinstance(error, pickle.UnpicklingError):
+        found = re.search(r"GLOBAL ([\w.]+)", text)
+        return f"a pickle that calls {found[1]}" if found else "a pickle of something else than tensors"
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def convert_state(

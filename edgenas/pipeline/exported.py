@@ -13,7 +13,7 @@ import numpy as np
 from edgenas.arch import Architecture, lower
 from edgenas.arch.document import to_document
 from edgenas.config.settings import RunSettings
-from edgenas.errors import ExportError, WeightsError, explain
+from edgenas.errors import DataError, ExportError, WeightsError, explain
 from edgenas.pipeline.context import ProgressFactory, RunContext
 from edgenas.pipeline.directory import RunDirectory
 from edgenas.pipeline.images import load_images
@@ -67,6 +67,16 @@ def export_checkpoint(
         )
     context = RunContext(settings, RunDirectory(path=out.parent), progress=progress, say=say)
     data = load_images(context, resolution=found.architecture.resolution, cache=False)
+    labels = json.loads(found.metadata["labels"])
+    if list(data.classes) != labels:
+        raise DataError(
+            explain(
+                f"the images are of other classes than {checkpoint}",
+                got=", ".join(data.classes[:6]),
+                allowed=", ".join(labels[:6]),
+                remedy="Name the configuration that it was trained with: --data CONFIG.",
+            )
+        )
     with progress("export") as report:
         return export_bundle(
             found.architecture,
@@ -74,7 +84,7 @@ def export_checkpoint(
             chosen,
             data=Images(train=data.train, validation=data.validation, test=data.test),
             preprocessing=Preprocessing.from_dict(json.loads(found.metadata["preprocessing"])),
-            labels=json.loads(found.metadata["labels"]),
+            labels=labels,
             out=out,
             measure=partial(measure_files, threads=settings.target.threads),
             force=force,

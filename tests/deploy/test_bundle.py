@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,72 @@ def test_a_failing_export_leaves_nothing_behind(trained, tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt):
         trained.export(tmp_path / "out", load_recipe("onnx-fp32"), measure=interrupted)
     assert list(tmp_path.iterdir()) == []
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {benchmarks!r})
+import reference_bundles
+moment, out = sys.argv[1], Path(sys.argv[2])
+write, replace = Path.write_bytes, os.replace
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def write_half(path, data):
+    write(path, data[: len(data) // 2])
+    die()
+
+def die_after(source, target):
+    replace(source, target)
+    die()
+
+if moment == "writing":
+    Path.write_bytes = lambda path, data: write_half(path, data) if path.name == "model.tflite" else write(path, data)
+else:
+    os.replace = die_after
+from edgenas.deploy import export_bundle, load_recipe
+from edgenas.nn import load_checkpoint
+from edgenas.data import Preprocessing
+import json
+found = load_checkpoint(Path({checkpoint!r}))
+data = reference_bundles.digits()
+export_bundle(
+    found.architecture, found.weights, load_recipe(sys.argv[3]), data=data, labels=data.classes, out=out, force=True,
+    preprocessing=Preprocessing.from_dict(json.loads(found.metadata["preprocessing"])),
+)
+"""
+
+
+def killed(moment: str, out: Path, recipe: str) -> None:
+    """Export the reference in a process that is killed at some moment."""
+    root = Path(__file__).parents[2]
+    checkpoint = root / "export/reference/digits-relu/model.safetensors"
+    code = _KILLED.format(benchmarks=str(root / "benchmarks"), checkpoint=str(checkpoint))
+    done = subprocess.run([sys.executable, "-c", code, moment, out, recipe], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize("moment", ["writing", "moving"])
+def test_a_killed_export_leaves_no_half_bundle(trained, tmp_path: Path, moment: str) -> None:
+    out = tmp_path / "mine"
+    killed(moment, out, "tflite-fp32")
+    assert not out.exists() if moment == "writing" else check_bundle(out) == ()
+    trained.export(out, load_recipe("onnx-fp32"), force=True)
+    assert check_bundle(out) == ()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("moment", ["writing", "moving"])
+def test_a_killed_replacement_costs_no_bundle(trained, tmp_path: Path, moment: str) -> None:
+    out = tmp_path / "mine"
+    trained.export(out, load_recipe("onnx-fp32"))
+    killed(moment, out, "tflite-fp32")
+    # The old one is in its place, or put back before anything else is looked at.
+    with pytest.raises(ExportError, match="--force"):
+        trained.export(out, load_recipe("onnx-fp32"))
+    assert check_bundle(out) == () and (out / "model.onnx").exists()
 
 
 def test_impossible_inputs_are_refused_before_any_work(trained, tmp_path: Path) -> None:
