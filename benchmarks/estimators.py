@@ -240,16 +240,23 @@ def trained_supernet(
         return supernet, prepared, float(file.with_suffix(".json").read_text())
     supernet = Supernet(plan.space, generator=torch.Generator().manual_seed(options.seed))
     recipe = replace(plan.recipe, steps=steps, seed=options.seed, averaging_decay=options.averaging)
-    before = time.process_time()
+    before, taken = time.process_time(), 0
+
+    def count(done: int, total: int, what: str) -> None:
+        nonlocal taken
+        taken += 1
+        show(done, total, what)
+
     result = train_supernet(
         supernet,
         plan.seen,
         variant.settings(recipe),
         preprocessing=preprocessing,
-        progress=show,
+        progress=count,
         checkpoint_dir=None if options.folder is None else options.folder / stem,
     )
-    seconds = time.process_time() - before
+    # A training that was taken up took some of its steps before.
+    seconds = (time.process_time() - before) * result.steps / max(taken, 1)
     say(f"supernet, {variant.name}: {result.steps} steps in {seconds:.0f} s, loss {result.history[-1].train_loss:.3f}")
     if file is not None:
         file.with_suffix(".json").write_text(f"{seconds:.1f}")
