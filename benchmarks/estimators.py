@@ -225,6 +225,9 @@ def supernet_estimators(plan: Plan, preprocessing: Preprocessing, options: argpa
         evaluator = SupernetEvaluator(supernet, plan.seen, prepared, images=JUDGED_IMAGES)
         name = f"supernet_{variant.name}" if number else "supernet"
         found.append(InheritedEvaluator(evaluator, name=name, preparation_seconds=seconds))
+        for count in options.calibrations if number == 0 else ():
+            other = SupernetEvaluator(supernet, plan.seen, prepared, images=JUDGED_IMAGES, calibration=count)
+            found.append(InheritedEvaluator(other, name=f"supernet_calibrated_{count}", preparation_seconds=seconds))
     return found
 
 
@@ -350,6 +353,12 @@ def read_options() -> argparse.Namespace:
         type=lambda text: [Variant.parse(part) for part in text.split(",") if part],
         default=[Variant.parse(name) for name in ("cycle", "single_path", "sandwich")],
         help="schemes, each with an optional factor to its cost: cycle*3,fair",
+    )
+    parser.add_argument(
+        "--calibrations",
+        type=lambda text: [int(part) for part in text.split(",")],
+        default=[],
+        help="judge the first supernet also with statistics of so many images instead of 512",
     )
     parser.add_argument("--space", help="preset or YAML file")
     parser.add_argument("--steps", type=int, help="of a stand-alone training; from the budget where left out")
