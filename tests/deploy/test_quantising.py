@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -225,6 +226,15 @@ def test_guard_repairs_a_collapsing_network_step_by_step(trained) -> None:
     )  # fmt: skip
     judged = guard.quantise(recipe.files[0])
     assert judged.trials[0][1] > 0
+    # A correction of biases is for what was rounded then: other operations in floating point start without it.
+    corrected = next(guard._bias_correction(guard._calibrated("minmax")))
+    plain, again = islice(guard._exclusions(corrected), 2)
+    assert plain.float_ops == again.float_ops and "bias correction" in again.steps
+    assert plain.weights is weights and "bias correction" not in plain.steps
+    name = "stem.conv.norm.bias"
+    assert not np.array_equal(corrected.weights[name], weights[name])
+    expected = next(guard._bias_correction(plain)).weights
+    assert all(np.array_equal(again.weights[key], expected[key]) for key in expected)
     assert judged.comparison.drop.value < judged.trials[0][1] / 100
     assert len(judged.trials) >= 2
     assert {"stages.0.1.project", "stages.0.1.add"} & set(judged.quantisation.float_ops)
