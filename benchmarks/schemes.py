@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="as in benchmarks/estimators.py, on its schemes at factor 1")
     options = parser.parse_args()
     variants = [Variant.parse(f"{scheme}*{factor:g}") for factor in options.factors for scheme in options.schemes]
-    vars(options).update(supernets=variants, space=None, steps=None, train_limit=12_000, averaging=None, seed=0, calibrations=[])
+    vars(options).update(supernets=variants, space=None, steps=None, train_limit=12_000, averaging=None, seed=0)
     torch.set_num_threads(1)
     plan = make_plan(options)
     preprocessing = fit_preprocessing(plan.truth.train)
