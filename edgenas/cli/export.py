@@ -26,7 +26,7 @@ def export(
     source: Annotated[str, typer.Argument(help="A run directory, a checkpoint, or a network; with --check a bundle.")],
     recipe: Annotated[str, typer.Option(help="A recipe of `export/` or a YAML file.")] = "mobile",
     out: Annotated[Path | None, typer.Option(help="Folder to make.")] = None,
-    data: Annotated[str | None, typer.Option(help="For a checkpoint: the configuration of its images.")] = None,
+    data: Annotated[str | None, typer.Option(help="Configuration of the images (checkpoint, --check).")] = None,
     overrides: Overrides = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder where it exists.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Run a bundle again and say what differs.")] = False,
@@ -36,7 +36,7 @@ def export(
 
     path = Path(source)
     if check:
-        _check(path)
+        _check(path, data, overrides or [])
         return
     if out is None:
         raise InputError(explain("no folder to write to", remedy="Give --out DIR."))
@@ -79,11 +79,17 @@ def _export_trained(path: Path, recipe: str, out: Path, data: str | None, overri
     return export_checkpoint(checkpoint, settings, recipe, out, force=force, progress=progress_bar, say=print)
 
 
-def _check(folder: Path) -> None:
-    from edgenas.deploy import check_bundle
-    from edgenas.measure import measure_files
+def _check(folder: Path, data: str | None, overrides: list[str]) -> None:
+    from edgenas.config.load import load
+    from edgenas.pipeline.exported import check_export
+    from edgenas.pipeline.reopen import open_run
 
-    found = check_bundle(folder, measure=measure_files)
+    settings = None
+    if data is not None:
+        settings = load(find_configuration(data), overrides)
+    elif (folder.parent / "settings.json").is_file():
+        settings = open_run(folder.parent, progress=progress_bar, say=print).settings
+    found = check_export(folder, settings, progress=progress_bar, say=print)
     for difference in found:
         print(f"{'DIFFERS' if difference.serious else 'note'}  {difference.name}: {difference.what}")
     serious = any(difference.serious for difference in found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from edgenas.pipeline.directory import RunDirectory
 from edgenas.pipeline.images import load_images
 
 if TYPE_CHECKING:
-    from edgenas.deploy import Card
+    from edgenas.deploy import Card, Difference
 
 
 def export_checkpoint(
@@ -68,15 +68,7 @@ def export_checkpoint(
     context = RunContext(settings, RunDirectory(path=out.parent), progress=progress, say=say)
     data = load_images(context, resolution=found.architecture.resolution, cache=False)
     labels = json.loads(found.metadata["labels"])
-    if list(data.classes) != labels:
-        raise DataError(
-            explain(
-                f"the images are of other classes than {checkpoint}",
-                got=", ".join(data.classes[:6]),
-                allowed=", ".join(labels[:6]),
-                remedy="Name the configuration that it was trained with: --data CONFIG.",
-            )
-        )
+    _require_classes(data.classes, labels, checkpoint)
     with progress("export") as report:
         return export_bundle(
             found.architecture,
@@ -92,6 +84,46 @@ def export_checkpoint(
             training_facts=json.loads(found.metadata.get("training", "{}")),
             seed=seed,
             progress=report,
+        )
+
+
+def check_export(
+    folder: Path, settings: RunSettings | None, *, progress: ProgressFactory, say: Callable[[str], None]
+) -> tuple[Difference, ...]:
+    """Run a bundle again, on its test images where a configuration names them, and say what differs.
+
+    Args:
+        folder: The bundle.
+        settings: Of the training, which names the images; None judges by the images in the bundle alone.
+        progress: Makes a progress display for a title.
+        say: Prints a line for people.
+
+    Raises:
+        ExportError: It is no bundle.
+        DataError: The images are not those of its classes.
+    """
+    from edgenas.deploy import check_bundle, load_card
+    from edgenas.measure import measure_files
+
+    if settings is None:
+        say("  without a configuration accuracy is judged by the few images in the bundle: --data CONFIG for all")
+        return check_bundle(folder, measure=measure_files)
+    card = load_card(folder)
+    context = RunContext(settings, RunDirectory(path=folder.parent), progress=progress, say=say)
+    data = load_images(context, resolution=card.preprocessing["resolution"], cache=False)
+    _require_classes(data.classes, card.labels, folder)
+    return check_bundle(folder, test=data.test, measure=partial(measure_files, threads=settings.target.threads))
+
+
+def _require_classes(found: Sequence[str], wanted: Sequence[str], of: Path) -> None:
+    if list(found) != list(wanted):
+        raise DataError(
+            explain(
+                f"the images are of other classes than {of}",
+                got=", ".join(found[:6]),
+                allowed=", ".join(wanted[:6]),
+                remedy="Name the configuration that it was trained with: --data CONFIG.",
+            )
         )
 
 

@@ -50,6 +50,12 @@ def test_a_checkpoint_with_its_images_becomes_a_bundle(monkeypatch, capsys, tmp_
     assert (status, errors) == (0, "")
     assert load_card(out).file("model.onnx").latency is not None
     assert not [found for found in check_bundle(out) if found.serious]
+    # Checked again on all test images, and with a figure that they do not give.
+    assert export(monkeypatch, capsys, str(out), "--check", "--data", "quickstart")[0] == 0
+    card = json.loads((out / "card.json").read_text())
+    card["files"][0]["test"]["accuracy"].update(value=0.5, low=0.45, high=0.55)
+    (out / "card.json").write_text(json.dumps(card))
+    assert export(monkeypatch, capsys, str(out), "--check", "--data", "quickstart")[0] == 1
 
 
 def broken(kind: str, folder: Path) -> Path:
