@@ -34,7 +34,9 @@ MODEL_BASED = ("surrogate", "optuna_tpe")
 # A strategy that proposes what it knows again costs nothing but time; TPE does so ever more, at 30 ms each.
 PROPOSALS = {"optuna_tpe": 3}
 OURS = ("random", "nsga2", "ageing", "pareto_local_search", "surrogate")
-OURS_CONSTRAINED = ("random", "ageing", "surrogate", "surrogate_known_cost", "reinforce", "reinforce_lstm", "ppo")
+OURS_CONSTRAINED = (
+    "random", "ageing", "pareto_local_search", "surrogate", "surrogate_known_cost", "reinforce", "reinforce_lstm", "ppo"
+)  # fmt: skip
 
 
 class Recorder:

@@ -14,7 +14,7 @@ from edgenas.search.protocol import CostFunction, Searcher, SpaceView
 from edgenas.search.reinforce import Factorised, Reinforce, Reward, recurrent_policy
 from edgenas.search.task import Task
 
-_PPO_CLIP = 0.2
+_PPO_CLIP, _PPO_EVERY, _PPO_STEPS = 0.2, 6, 2
 _RECURRENT_RATE = 0.01
 
 
@@ -91,7 +91,8 @@ def _reinforce_lstm(task: Task, reward: Reward | None) -> Searcher:
 
 def _ppo(task: Task, reward: Reward | None) -> Searcher:
     """Make PPO over the factorised policy."""
-    return Reinforce(task, Factorised(task.space.cardinalities), clip=_PPO_CLIP, reward=reward)
+    policy = Factorised(task.space.cardinalities)
+    return Reinforce(task, policy, every=_PPO_EVERY, steps=_PPO_STEPS, clip=_PPO_CLIP, reward=reward)
 
 
 STRATEGIES: dict[str, Strategy] = {
