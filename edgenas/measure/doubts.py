@@ -10,6 +10,8 @@ _WIDE = 0.10
 # Below this the fit on MACs is as good as anything, and no worse fit can be told from it.
 _GOOD = 0.02
 _COVERED = 0.9
+# Noise of a visit that a quiet machine does not have.
+_NOISY = 0.02
 
 
 def doubts(left_out: LeftOut, interval: Interval, *, covered: int, total: int, networks: int) -> tuple[str, ...]:
@@ -42,8 +44,9 @@ def doubts(left_out: LeftOut, interval: Interval, *, covered: int, total: int, n
 
 
 def _remedy(interval: Interval, networks: int) -> str:
-    if interval.visit_noise > interval.relative / 3:
+    if interval.visit_noise > _NOISY:
         return (
-            f"a measurement repeats to {100 * interval.visit_noise:.1f} % only: build again when the machine is quiet"
+            f"a measurement repeats to {100 * interval.visit_noise:.1f} % only: build again when the machine is quiet, "
+            "or with more networks"
         )
     return f"{networks} networks are too few for this space: build with more"
