@@ -34,12 +34,11 @@ from edgenas.train import (
     successive_halving,
 )
 
-RUNGS = {"1, 3, 9, 27": 1, "3, 9, 27": 3}
-EPOCHS = 27
+FIRST_RUNGS = (1, 3)
 
 
 def candidates_of(
-    space: SearchSpace, data: ImageData, recipe: TrainSettings, *, count: int, seed: int, folder: Path
+    space: SearchSpace, data: ImageData, recipe: TrainSettings, *, count: int, epochs: int, seed: int, folder: Path
 ) -> TrainedCandidates:
     """Return networks that are trained in pieces."""
     drawn = space.canonical(space.sample(20 * count, np.random.default_rng(seed)))
@@ -49,20 +48,21 @@ def candidates_of(
     return TrainedCandidates(
         lambda i: build(networks[i], generator=torch.Generator().manual_seed(seed)),
         data,
-        replace(recipe, steps=None, epochs=EPOCHS, averaging_decay=0.99, seed=seed),
+        replace(recipe, steps=None, epochs=epochs, averaging_decay=0.99, seed=seed),
         folder=folder,
         preprocessing=lambda i: replace(preprocessing, resolution=networks[i].resolution),
     )
 
 
-def compare(candidates: TrainedCandidates, count: int, seed: int) -> list[dict[str, Any]]:
+def compare(candidates: TrainedCandidates, count: int, epochs: int, seed: int) -> list[dict[str, Any]]:
     """Let each form choose, then train all fully and see how far its choice is from the best."""
     results = {}
-    for rungs, first in RUNGS.items():
-        settings = HalvingSettings(min_epochs=first, max_epochs=EPOCHS, reduction=3)
+    for first in FIRST_RUNGS:
+        settings = HalvingSettings(min_epochs=first, max_epochs=epochs, reduction=3)
+        rungs = ", ".join(str(rung) for rung in settings.rungs)
         results[f"halving at {rungs}"] = successive_halving(candidates, count, settings)
         results[f"ASHA at {rungs}"] = asynchronous_halving(candidates, count, settings, workers=1)
-    full = np.array([candidates(number, 0, EPOCHS) for number in range(count)])
+    full = np.array([candidates(number, 0, epochs) for number in range(count)])
     rows = []
     for name, result in results.items():
         assert result.best is not None
@@ -71,7 +71,7 @@ def compare(candidates: TrainedCandidates, count: int, seed: int) -> list[dict[s
             "seed": seed,
             "points_from_best": float(100 * (full.max() - full[result.best])),
             "epochs": result.epochs,
-            "share_of_epochs": result.epochs / (count * EPOCHS),
+            "share_of_epochs": result.epochs / (count * epochs),
             "rank": int((full > full[result.best]).sum()) + 1,
         }
         rows.append(row)
@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--space", help="preset or YAML file")
     parser.add_argument("--train-limit", type=int, default=12_000)
     parser.add_argument("--networks", type=int, default=27)
+    parser.add_argument("--epochs", type=int, default=27, help="of a full training")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where finished work is kept")
     options = parser.parse_args()
@@ -100,8 +101,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for seed in range(options.seeds):
             folder = (options.folder or Path(scratch)) / f"seed-{seed}"
-            made = candidates_of(space, data, recipe, count=options.networks, seed=seed, folder=folder)
-            rows += compare(made, options.networks, seed)
+            made = candidates_of(
+                space, data, recipe, count=options.networks, epochs=options.epochs, seed=seed, folder=folder
+            )
+            rows += compare(made, options.networks, options.epochs, seed)
     summary = {}
     for name in dict.fromkeys(row["method"] for row in rows):
         own = [row for row in rows if row["method"] == name]
@@ -111,7 +114,7 @@ def main() -> None:
         distance = f"{np.mean(points):.2f} points from the best (worst {max(points):.2f})"
         say(f"{name}: {distance}, {100 * share:.0f} % of the epochs")
     if options.json is not None:
-        about = {"data": source, "space": space.name, "networks": options.networks, "epochs": EPOCHS,
+        about = {"data": source, "space": space.name, "networks": options.networks, "epochs": options.epochs,
                  "validation_images": len(data.validation), "summary": summary, "rows": rows}  # fmt: skip
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(about, indent=1), encoding="utf-8")
