@@ -134,7 +134,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     own = ratios(first, space, codes) * first.reference.latency_ms
     if not np.allclose(own, checked.predicted_ms, rtol=1e-4):
         raise SystemExit(f"the networks of {arguments.table}'s validation cannot be drawn again from its seed")
-    results: dict[str, Any] = {"table": str(arguments.table), "networks": len(codes),
+    results: dict[str, Any] = {"table": arguments.table.name, "networks": len(codes),
                                "first": {"mape_percent": checked.mape_percent}}  # fmt: skip
     show("first", results["first"])
 
