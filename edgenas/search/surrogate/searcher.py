@@ -222,7 +222,9 @@ class Surrogate(AskTell):
     def _choose(self, believed: Floats) -> int:
         """Index in the pool of the candidate with the best acquisition."""
         predicted = [p.predicted() for p in self._posteriors]
-        objectives, margins = predicted[: self.objectives], predicted[self.objectives :]
+        objectives = predicted[: self.objectives]
+        # The pool holds nothing that breaks a known limit, and what meets one exactly meets it for sure.
+        margins = [p for c, p in enumerate(predicted) if c >= self.objectives and c not in self._known]
         chance = chance_of_feasibility(margins, len(self._open))
         known = np.concatenate([self._outputs, believed])
         feasible = known[(known[:, self.objectives :] <= 0).all(axis=1), : self.objectives]
