@@ -174,15 +174,13 @@ class _Writer:
             self.floats[op.name] = self.file.tensor(INPUT_NAME, self._shape(op), "float32")
 
     def _pool(self, op: FoldedOp) -> None:
+        axes = self.file.constant(f"{op.name}.axes", np.array([1, 2], np.int32))
         source, shape = self._inputs(op)[0], self.by_name[op.inputs[0]].op.shape
         if self.ranges is None and pools_in_two_steps(shape):
+            row = self.file.constant(f"{op.name}.rows.axes", np.array([2], np.int32))
             rows = self.file.tensor(f"{op.name}.rows", [self.batch, shape.height, 1, shape.channels], "float32")
-            source = self._mean(source, f"{op.name}.rows.axes", [2], rows)
-        self._mean(source, f"{op.name}.axes", [1, 2], self._new(op))
-
-    def _mean(self, source: int, name: str, axes: list[int], output: int) -> int:
-        inputs = [source, self.file.constant(name, np.array(axes, np.int32))]
-        return self._emit(Code.MEAN, inputs, output, schema.KEEP_DIMS_OPTIONS, integer_version=2)
+            source = self.file.operator(Code.MEAN, [source, row], rows, schema.KEEP_DIMS_OPTIONS)
+        self._emit(Code.MEAN, [source, axes], self._new(op), schema.KEEP_DIMS_OPTIONS, integer_version=2)
 
     def _layer(self, op: FoldedOp) -> None:
         source = self._inputs(op)[0]
