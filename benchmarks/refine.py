@@ -10,7 +10,7 @@ was along its own way (its short trainings and the one at the end), `multiplier,
 walk took, proposals that were dropped included. All networks of a seed are measured alternately at the end.
 
 Images are decoded once; everything is kept in WORK, and a run that was stopped is taken up. Three seeds on 2,900
-photographs at 64 pixels take 40 minutes on one core, of which measuring takes three.
+photographs at 64 pixels take 20 minutes on one core, of which measuring takes three.
 """
 
 from __future__ import annotations
