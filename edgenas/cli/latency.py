@@ -45,6 +45,9 @@ def build(
     threads: Annotated[int, typer.Option(min=1)] = 1,
     mode: Annotated[Literal["hot", "cold"], typer.Option(help="Back-to-back runs, or alternated.")] = "hot",
     networks: Annotated[int, typer.Option(min=4, help="Networks to measure.")] = 100,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Further visits begin within this time, while measurements repeat badly.")
+    ] = 60.0,
     resolution: Annotated[list[int] | None, typer.Option(min=1, help="Replace the space's; repeatable.")] = None,
     classes: Annotated[int | None, typer.Option(min=2, help="Replace the space's.")] = None,
     channels: Annotated[int | None, typer.Option(min=1, max=3, help="Channels of the images.")] = None,
@@ -63,8 +66,8 @@ def build(
     with device_at(device, device_python) as where, progress_bar("measure the table") as report:
         table = build_table(
             chosen, runtime=runtime, precision=precision, threads=threads, mode=mode, scheme=scheme,
-            networks=networks, seed=seed, samples=out.with_suffix(".samples.jsonl"), force=force, device=where,
-            progress=report,
+            networks=networks, seconds=seconds, seed=seed, samples=out.with_suffix(".samples.jsonl"),
+            force=force, device=where, progress=report,
         )  # fmt: skip
     write_table(table, out)
     print(f"{len(table.entries)} entries from {table.build.networks} networks in {table.build.seconds:.0f} s: {out}")

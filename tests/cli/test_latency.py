@@ -25,7 +25,8 @@ def test_a_build_of_too_few_networks_says_so_and_so_does_every_later_command(
 ) -> None:
     use(monkeypatch, noise=0.4)
     file = str(tmp_path / "mine.json")
-    built = _run(monkeypatch, capsys, "build", "--space", "tiny", "--out", file, "--networks", "6", "--force")
+    few = ("--networks", "6", "--seconds", "0", "--force")
+    built = _run(monkeypatch, capsys, "build", "--space", "tiny", "--out", file, *few)
     (line, *_) = [line for line in built.splitlines() if line.startswith("WARNING: ")]
     use(monkeypatch, noise=0.4)
     assert line in _run(monkeypatch, capsys, "validate", file, "--networks", "4", "--force")
