@@ -201,6 +201,8 @@ def training_steps(
 
 def supernet_seconds(options: argparse.Namespace) -> float:
     """Processor time that a supernet of factor 1 gets."""
+    if options.supernet_seconds:
+        return float(options.supernet_seconds)
     if options.minutes is None:
         return DIGITS_SUPERNET_SECONDS
     return float(options.minutes * 60 * SUPERNET_SHARE / max(1, sum(each.factor for each in options.supernets)))
@@ -362,6 +364,7 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--space", help="preset or YAML file")
     parser.add_argument("--steps", type=int, help="of a stand-alone training; from the budget where left out")
+    parser.add_argument("--supernet-seconds", type=float, help="of processor time; from the budget where left out")
     parser.add_argument("--train-limit", type=int, default=12_000)
     parser.add_argument("--averaging", type=float, help="decay of the averaged supernet weights")
     parser.add_argument("--folder", type=Path, help="where finished work is kept")

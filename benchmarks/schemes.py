@@ -96,7 +96,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="as in benchmarks/estimators.py, on its schemes at factor 1")
     options = parser.parse_args()
     variants = [Variant.parse(f"{scheme}*{factor:g}") for factor in options.factors for scheme in options.schemes]
-    vars(options).update(supernets=variants, space=None, steps=None, train_limit=12_000, averaging=None, seed=0)
+    fixed = {"space": None, "steps": None, "supernet_seconds": None, "train_limit": 12_000, "averaging": None}
+    vars(options).update(supernets=variants, seed=0, **fixed)
     torch.set_num_threads(1)
     plan = make_plan(options)
     preprocessing = fit_preprocessing(plan.truth.train)
