@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from edgenas.errors import DeviceError, InputError, explain, nearest
+from edgenas.formats.names import FILE_FORMATS, FileFormat
 from edgenas.latency.device import RuntimeName
-
-FileFormat = Literal["onnx", "tflite"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ def _litert() -> Runtime:
 
 
 _RUNTIMES: dict[str, Callable[[], Runtime]] = {"ort": _ort, "litert": _litert}
-_BY_FORMAT: dict[str, str] = {"onnx": "ort", "tflite": "litert"}
+_BY_FORMAT = {read: name for name, read in FILE_FORMATS.items()}
 
 
 def runtime(name: str) -> Runtime:
