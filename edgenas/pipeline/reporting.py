@@ -7,11 +7,18 @@ from typing import Any
 
 from edgenas import __version__
 from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.directory import file_digest
+from edgenas.pipeline.scaling import FAMILY_FILE
 from edgenas.pipeline.stage import Stage
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
-    return {"version": __version__, "name": context.settings.name}
+    family = context.directory.path / FAMILY_FILE
+    return {
+        "version": __version__,
+        "name": context.settings.name,
+        "family": file_digest(family) if context.settings.scale.wanted and family.is_file() else None,
+    }
 
 
 def _run(context: RunContext) -> None:

@@ -159,6 +159,7 @@ def table_summary(table: LatencyTable, *, origin: str) -> dict[str, Any]:
         "origin": origin,
         "interval_percent": 100 * table.interval.relative,
         "seconds": table.build.seconds,
+        "warnings": list(table.build.warnings),
         "validation": validation,
     }
 

@@ -10,6 +10,7 @@
 | `winner.json` | the network chosen, why, what was tried before, neighbours, layers |
 | `export/card.json` | the deployed files with accuracy, latency, size |
 | `stages.json` | seconds of every stage |
+| `family.json` | where the configuration scales the winner: its members with accuracy and latency |
 | `estimators.json` | where `edgenas estimator validate` was run: how well each estimator ranks networks |
 """
 
@@ -40,6 +41,7 @@ class RunFiles:
     card: Document
     stages: Document
     estimators: Document | None
+    family: Document | None = None
 
 
 _NAMES = {
@@ -76,7 +78,14 @@ def read_run(path: Path) -> RunFiles:
                     remedy="Run `edgenas run` with its configuration first.",
                 )
             ) from error
-    return RunFiles(**documents, estimators=_optional(path / "estimators.json"))
+    # A family that an earlier configuration asked for is no part of this run.
+    scale = documents["settings"].get("scale") or {}
+    scaled = bool(scale.get("phi") or scale.get("targets_ms"))
+    return RunFiles(
+        **documents,
+        estimators=_optional(path / "estimators.json"),
+        family=_optional(path / "family.json") if scaled else None,
+    )
 
 
 def _optional(path: Path) -> Document | None:

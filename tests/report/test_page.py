@@ -46,6 +46,30 @@ def test_a_report_shows_the_figures_of_the_run_and_all_plots(tmp_path) -> None:
         assert figure in text
 
 
+def test_a_family_is_shown_where_the_configuration_asks_for_one(tmp_path) -> None:
+    documents = copy.deepcopy(DOCUMENTS)
+    documents["family.json"] = {
+        "winner": "r8 | ...",
+        "members": [
+            {
+                "name": "phi1", "test_accuracy": {"value": 0.97, "low": 0.95, "high": 0.98}, "latency_ms": 0.0456,
+                "target_share": None, "macs": 2100, "params": 420, "notation": "r10 | ...",
+            }
+        ],
+    }  # fmt: skip
+    _write(tmp_path, documents)
+    assert "phi1" not in write_report(tmp_path).read_text()
+    documents["settings.json"]["scale"] = {"phi": [1.0], "targets_ms": None}
+    documents["latency/summary.json"]["warnings"] = ["Its error is no smaller than that of MACs."]
+    _write(tmp_path, documents)
+    text = write_report(tmp_path).read_text()
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == []
+    for shown in ("phi1", "0.0456", "97.0 %", "r10 | ...", "no smaller than that of MACs"):
+        assert shown in text
+
+
 def test_names_from_the_machine_are_escaped(tmp_path) -> None:
     _write(tmp_path, DOCUMENTS)
     text = write_report(tmp_path).read_text()
