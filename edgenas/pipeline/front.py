@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from edgenas.arch import lower
 from edgenas.arch.notation import format_notation
 from edgenas.errors import BudgetError, explain
-from edgenas.formats import file_format_of
 from edgenas.pareto import nondominated
 from edgenas.pipeline.context import RunContext
+from edgenas.pipeline.latencies import measured_networks
 from edgenas.pipeline.searching import SEARCH_FILE
 from edgenas.pipeline.stage import Stage
 
@@ -43,21 +42,6 @@ def choose(evaluations: Sequence[Mapping[str, Any]], front: Sequence[int], count
     return [front[place] for place in sorted(chosen, key=lambda place: (-accuracy[place], latency[place]))]
 
 
-def _encode(context: RunContext, genes: Sequence[int]) -> bytes:
-    """Write a network as the file that would ship; latency does not depend on the weights."""
-    from edgenas.formats import encode, random_weights
-
-    target = context.settings.target
-    graph = lower(context.space.decode(np.asarray(genes)))
-    weights = random_weights(graph, np.random.default_rng(0))
-    return encode(
-        graph,
-        weights,
-        file_format=file_format_of(target.runtime),
-        precision=target.precision,
-    )
-
-
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     return {
         "front": context.settings.front.model_dump(),
@@ -67,32 +51,29 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 
 
 def _run(context: RunContext) -> None:
-    from edgenas.measure import ModelFile, measure_files
-
     search = context.directory.read_json(SEARCH_FILE)
     evaluations = search["evaluations"]
     chosen = choose(evaluations, search["front"], context.settings.front.measure)
-    file_format = file_format_of(context.settings.target.runtime)
-    files = [
-        ModelFile(
-            name=evaluations[index]["digest"], data=_encode(context, evaluations[index]["genes"]),
-            file_format=file_format,
-        )
-        for index in chosen
-    ]  # fmt: skip
+    target = context.settings.target
+    networks = [context.space.decode(np.asarray(evaluations[index]["genes"])) for index in chosen]
     with context.progress("measure the front") as report:
-        measured = measure_files(
-            files, threads=context.settings.target.threads, seed=context.seed("front"), progress=report
+        measured = measured_networks(
+            networks,
+            runtime=target.runtime,
+            precision=target.precision,
+            threads=target.threads,
+            seed=context.seed("front"),
+            progress=report,
         )
     budget_ms = search["budget_ms"]
-    networks = []
-    for index, latency in zip(chosen, measured, strict=True):
+    rows = []
+    for index, network, latency in zip(chosen, networks, measured, strict=True):
         entry, metrics = evaluations[index], evaluations[index]["metrics"]
-        networks.append(
+        rows.append(
             {
                 "digest": entry["digest"],
                 "genes": entry["genes"],
-                "notation": format_notation(context.space.decode(np.asarray(entry["genes"]))),
+                "notation": format_notation(network),
                 "accuracy": metrics["accuracy"]["value"],
                 "accuracy_standard_error": metrics["accuracy"]["standard_error"],
                 "predicted_ms": metrics["latency_ms"]["value"],
@@ -103,8 +84,8 @@ def _run(context: RunContext) -> None:
                 "within_budget": budget_ms is None or latency.latency_ms <= budget_ms,
             }
         )
-    _require_one(networks, budget_ms)
-    context.directory.write_json(FRONT_FILE, {"budget_ms": budget_ms, "networks": networks})
+    _require_one(rows, budget_ms)
+    context.directory.write_json(FRONT_FILE, {"budget_ms": budget_ms, "networks": rows})
 
 
 def _require_one(networks: Sequence[Mapping[str, Any]], budget_ms: float | None) -> None:
