@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,12 +24,13 @@ from edgenas.deploy.accuracy import Comparison, compare, share
 from edgenas.deploy.card import Card, FileCard, Latency, digest_of, installed_versions, probe_rows, weights_digest
 from edgenas.deploy.card_text import card_text
 from edgenas.deploy.counts import require_one_partition, require_quantised
+from edgenas.deploy.folder import restore, write_folder
 from edgenas.deploy.guard import Guard, Judged, Progress
 from edgenas.deploy.predict_script import predict_script
 from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import can_run, evenly, logits_of_split, open_file
 from edgenas.deploy.targets import TARGETS, write_target
-from edgenas.errors import DataError, ExportError, StoreError, explain
+from edgenas.errors import DataError, ExportError, explain
 from edgenas.formats import SCHEMES, as_file_format, encode
 from edgenas.latency.device import local_device
 from edgenas.measure import FileLatency, ModelFile
@@ -98,13 +97,13 @@ def export_bundle(
         DataError: There are no images of some kind, or labels and classes disagree.
         StoreError: The folder cannot be written.
     """
-    _restore(out)
+    restore(out)
     _check_inputs(architecture, data, preprocessing, labels, out, force)
     job = _Job(architecture, weights, recipe, data, preprocessing, tuple(labels), seed, progress)
     contents, files = job.files()
     files = job.with_latencies(contents, files, measure)
     card = job.card(files, data_facts or {}, training_facts or {})
-    _write(out, {**contents, **job.texts(card), **job.probe_file()}, force=force)
+    write_folder(out, {**contents, **job.texts(card), **job.probe_file()}, force=force)
     return card
 
 
@@ -376,37 +375,3 @@ def _with_latency(entry: FileCard, found: Mapping[str, FileLatency], files: Sequ
         if ratio > 1:
             warnings = (*warnings, f"is slower than {full.name} on this device ({ratio:.2f} times its latency).")
     return replace(entry, latency=latency, warnings=warnings)
-
-
-def _beside(out: Path) -> tuple[Path, Path]:
-    """Where a bundle is written, and where the one that it replaces waits meanwhile."""
-    return out.with_name(f".{out.name}.partial"), out.with_name(f".{out.name}.old")
-
-
-def _restore(out: Path) -> None:
-    """Put back the bundle that an export moved aside when it was killed in that very moment."""
-    old = _beside(out)[1]
-    if old.is_dir() and not out.exists():
-        os.replace(old, out)
-
-
-def _write(out: Path, contents: Mapping[str, bytes], *, force: bool) -> None:
-    """Write beside the final place and move: a killed export leaves no half bundle."""
-    partial, old = _beside(out)
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(contents.items()))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in (partial, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial.mkdir()
-        for name, data in {**contents, "SHA256SUMS": sums.encode()}.items():
-            (partial / name).write_bytes(data)
-        if out.exists():
-            if not force:
-                raise ExportError(explain(f"{out} exists", remedy="Choose another folder, or replace it with --force."))
-            os.replace(out, old)
-        os.replace(partial, out)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise StoreError(explain(f"cannot write {out}", got=error.strerror or str(error))) from error
