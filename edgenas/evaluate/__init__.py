@@ -12,12 +12,23 @@ if TYPE_CHECKING:
     from edgenas.evaluate.guided import GuidedRound, GuidedSearcher
     from edgenas.evaluate.halving import HalvingEvaluator
     from edgenas.evaluate.inherited import InheritedEvaluator
-    from edgenas.evaluate.judge import Judged, Validation, stratified_networks, validate_estimators
+    from edgenas.evaluate.judge import Judged, Validation, validate_estimators
     from edgenas.evaluate.latency import MeasuredLatencyEvaluator, TableLatencyEvaluator
     from edgenas.evaluate.parts import part_validation
     from edgenas.evaluate.predicted import PredictorEvaluator
-    from edgenas.evaluate.ranking import Agreement, Margin, agreement, cost_bands, kendall, margin, spearman
+    from edgenas.evaluate.ranking import (
+        Agreement,
+        Margin,
+        agreement,
+        cost_bands,
+        kendall,
+        margin,
+        margin_within_bands,
+        spearman,
+        within_bands,
+    )
     from edgenas.evaluate.scores import SCORES
+    from edgenas.evaluate.strata import stratified_networks
     from edgenas.evaluate.trained import TrainedEvaluator, Training
     from edgenas.evaluate.zero_cost import ZeroCostEvaluator
 
@@ -42,10 +53,12 @@ _LAZY = {
     "cost_bands": "ranking",
     "kendall": "ranking",
     "margin": "ranking",
+    "margin_within_bands": "ranking",
     "part_validation": "parts",
     "spearman": "ranking",
-    "stratified_networks": "judge",
+    "stratified_networks": "strata",
     "validate_estimators": "judge",
+    "within_bands": "ranking",
 }
 
 __all__ = [
@@ -71,10 +84,12 @@ __all__ = [
     "cost_bands",
     "kendall",
     "margin",
+    "margin_within_bands",
     "part_validation",
     "spearman",
     "stratified_networks",
     "validate_estimators",
+    "within_bands",
 ]
 
 __getattr__ = lazy_names(__name__, _LAZY)

@@ -19,12 +19,21 @@ from numpy.typing import NDArray
 from edgenas.errors import InputError, TrainingError, explain
 from edgenas.evaluate.counts import CountEvaluator
 from edgenas.evaluate.protocol import Estimates, Evaluator, Floats, Genes, Progress
-from edgenas.evaluate.ranking import Agreement, Margin, agreement, cost_bands, margin, spearman
+from edgenas.evaluate.ranking import (
+    Agreement,
+    Margin,
+    agreement,
+    cost_bands,
+    margin,
+    margin_within_bands,
+    spearman,
+    within_bands,
+)
+from edgenas.evaluate.strata import stratified_networks
 from edgenas.evaluate.trained import TrainedEvaluator
 from edgenas.space import SearchSpace, population_costs
 
 BANDS = 3
-POOL = 4000
 BASELINE = "macs"
 
 
@@ -37,6 +46,7 @@ class Judged:
         source: What kind of number it gives.
         agreement: With the mean accuracy of stand-alone trainings.
         over_macs: By how much it orders better than MACs; None for MACs itself.
+        over_macs_within_bands: The same among networks of similar cost.
         gap_points: Mean of estimate minus truth in points of accuracy; None where it gives no accuracy.
         seconds_per_network: To judge one, preparation not included.
         preparation_seconds: Before the first one.
@@ -48,6 +58,7 @@ class Judged:
     source: str
     agreement: Agreement
     over_macs: Margin | None
+    over_macs_within_bands: Margin | None
     gap_points: float | None
     seconds_per_network: float
     preparation_seconds: float
@@ -169,34 +180,6 @@ def validate_estimators(
     )
 
 
-def stratified_networks(space: SearchSpace, networks: int, rng: np.random.Generator) -> Genes:
-    """Draw distinct networks (N, D) spread evenly over the logarithm of MACs, cheapest first.
-
-    Random members crowd around the middle of the range of costs, where nothing tells good estimators from bad. The
-    smallest and the largest member are among them.
-
-    Raises:
-        InputError: The space has fewer networks than are wanted.
-    """
-    pool = np.concatenate([np.stack([space.smallest(), space.largest()]), space.sample(POOL, rng)])
-    pool = np.unique(space.canonical(pool), axis=0)
-    if len(pool) < networks:
-        raise InputError(explain(f"the space {space.name} has too few networks", got=len(pool), allowed=f"{networks}+"))
-    logs = np.log(population_costs(space).macs(pool).astype(np.float64))
-    targets = np.linspace(logs.min(), logs.max(), networks)
-    # Among equals the pool's order decides; it must not be that of the genes.
-    order = rng.permutation(len(pool))
-    free = np.ones(len(pool), dtype=bool)
-    chosen = []
-    for target in targets:
-        distance = np.where(free[order], np.abs(logs[order] - target), np.inf)
-        index = order[int(np.argmin(distance))]
-        free[index] = False
-        chosen.append(index)
-    picked = np.array(sorted(chosen, key=lambda index: logs[index]))
-    return pool[picked]
-
-
 def _truth(
     genes: Genes, trained: TrainedEvaluator, seeds: int, first_seed: int, progress: Progress | None
 ) -> tuple[Floats, float, list[str]]:
@@ -229,30 +212,38 @@ def _judge(
         missing = int((~np.isfinite(estimates.values)).sum())
         return f"{estimator.name} is not judged: it gave no value for {missing} of {len(truth)} networks."
     found = agreement(estimates.values, truth, bands=bands, rng=rng)
-    over = None if estimator.name == BASELINE else margin(estimates.values, macs, truth, rng=rng)
+    over = within = None
+    if estimator.name != BASELINE:
+        over = margin(estimates.values, macs, truth, rng=rng)
+        within = margin_within_bands(estimates.values, macs, truth, bands=bands, rng=rng)
     gap = float(np.mean(estimates.values - truth)) * 100 if estimator.unit == "1" else None
     return Judged(
         name=estimator.name,
         source=estimator.source,
         agreement=found,
         over_macs=over,
+        over_macs_within_bands=within,
         gap_points=gap,
         seconds_per_network=estimates.seconds / len(truth),
         preparation_seconds=estimates.preparation_seconds,
         values=tuple(float(value) for value in estimates.values),
-        verdict=_verdict(estimator.name, over),
+        verdict=_verdict(estimator.name, over, within),
     )
 
 
-def _verdict(name: str, over: Margin | None) -> str:
-    if over is None:
+def _verdict(name: str, over: Margin | None, within: Margin | None) -> str:
+    if over is None or within is None:
         return "The baseline."
-    interval = f"{over.difference:+.2f}, 95 % interval {over.low:+.2f} to {over.high:+.2f}"
-    if over.clear:
-        return f"{name} orders networks better than MACs ({interval})."
-    if over.high < 0:
-        return f"{name} orders networks worse than MACs ({interval})."
-    return f"{name} does not beat MACs on these networks ({interval})."
+    return f"{name} {_compared(over)}; within bands of similar cost it {_compared(within)}."
+
+
+def _compared(margin: Margin) -> str:
+    interval = f"{margin.difference:+.2f}, 95 % interval {margin.low:+.2f} to {margin.high:+.2f}"
+    if margin.clear:
+        return f"orders networks better than MACs ({interval})"
+    if margin.high < 0:
+        return f"orders networks worse than MACs ({interval})"
+    return f"does not beat MACs ({interval})"
 
 
 def _ceilings(accuracy: Floats, bands: NDArray[np.int64]) -> tuple[float | None, float | None, float | None]:
@@ -261,7 +252,7 @@ def _ceilings(accuracy: Floats, bands: NDArray[np.int64]) -> tuple[float | None,
         return None, None, None
     pairs = [(accuracy[:, i], accuracy[:, j]) for i in range(seeds) for j in range(i)]
     one = float(np.mean([spearman(a, b) for a, b in pairs]))
-    within = [spearman(a[bands == band], b[bands == band]) for a, b in pairs for band in np.unique(bands)]
+    within = [within_bands(a, b, bands) for a, b in pairs]
     # Spearman-Brown: reliability of a mean of S; its root bounds the correlation with the true order.
     reliability = seeds * one / (1 + (seeds - 1) * one) if one > 0 else 0.0
     return one, float(np.nanmean(within)), math.sqrt(reliability)

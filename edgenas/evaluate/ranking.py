@@ -26,6 +26,7 @@ class Agreement:
         kendall: Kendall's tau-b.
         kendall_low, kendall_high: Its interval.
         spearman_within_bands: Mean of rho within bands of similar cost, weighted by their networks.
+        spearman_within_bands_low, spearman_within_bands_high: Its interval; networks are resampled within their bands.
         band_spearman: rho of each band; NaN where a band leaves nothing to order.
     """
 
@@ -36,6 +37,8 @@ class Agreement:
     kendall_low: float
     kendall_high: float
     spearman_within_bands: float
+    spearman_within_bands_low: float
+    spearman_within_bands_high: float
     band_spearman: tuple[float, ...]
 
 
@@ -74,10 +77,7 @@ def agreement(estimate: Floats, truth: Floats, *, bands: NDArray[np.int64], rng:
     indices = _resamples(len(truth), rng)
     low, high = _interval(_spearman_rows(estimate[indices], truth[indices]))
     tau_low, tau_high = _interval(_kendall_rows(estimate, truth, indices))
-    within = [spearman(estimate[bands == band], truth[bands == band]) for band in np.unique(bands)]
-    sizes = np.array([(bands == band).sum() for band in np.unique(bands)], dtype=np.float64)
-    known = np.isfinite(within)
-    mean = float(np.average(np.array(within)[known], weights=sizes[known])) if known.any() else float("nan")
+    within_low, within_high = _interval(_within_rows(estimate, truth, bands, _resamples_within(bands, rng)))
     return Agreement(
         spearman=spearman(estimate, truth),
         spearman_low=low,
@@ -85,8 +85,10 @@ def agreement(estimate: Floats, truth: Floats, *, bands: NDArray[np.int64], rng:
         kendall=kendall(estimate, truth),
         kendall_low=tau_low,
         kendall_high=tau_high,
-        spearman_within_bands=mean,
-        band_spearman=tuple(within),
+        spearman_within_bands=within_bands(estimate, truth, bands),
+        spearman_within_bands_low=within_low,
+        spearman_within_bands_high=within_high,
+        band_spearman=tuple(spearman(estimate[bands == band], truth[bands == band]) for band in np.unique(bands)),
     )
 
 
@@ -98,11 +100,35 @@ def margin(estimate: Floats, baseline: Floats, truth: Floats, *, rng: np.random.
     """
     _require_comparable(estimate, truth)
     _require_comparable(baseline, truth)
-
     indices = _resamples(len(truth), rng)
     ours, theirs = (_spearman_rows(values[indices], truth[indices]) for values in (estimate, baseline))
     low, high = _interval(ours - theirs)
     return Margin(difference=spearman(estimate, truth) - spearman(baseline, truth), low=low, high=high)
+
+
+def margin_within_bands(
+    estimate: Floats, baseline: Floats, truth: Floats, *, bands: NDArray[np.int64], rng: np.random.Generator
+) -> Margin:
+    """Compare how two estimates (N,) order the truth (N,) within bands of cost, on the same resamples.
+
+    Over mixed costs any count of work orders networks well, so that little is left to be better by; among networks of
+    similar cost an estimate shows what else it knows. Networks are resampled within their bands (N,).
+
+    Raises:
+        InputError: There are fewer than three networks, or a value is not finite.
+    """
+    _require_comparable(estimate, truth)
+    _require_comparable(baseline, truth)
+    indices = _resamples_within(bands, rng)
+    ours, theirs = (_within_rows(values, truth, bands, indices) for values in (estimate, baseline))
+    low, high = _interval(ours - theirs)
+    difference = within_bands(estimate, truth, bands) - within_bands(baseline, truth, bands)
+    return Margin(difference=difference, low=low, high=high)
+
+
+def within_bands(estimate: Floats, truth: Floats, bands: NDArray[np.int64]) -> float:
+    """Mean of Spearman's rho within bands (N,), weighted by their networks; a band that orders nothing is left out."""
+    return float(_within_rows(estimate, truth, bands, np.arange(len(truth))[None])[0])
 
 
 def spearman(first: Floats, second: Floats) -> float:
@@ -138,6 +164,21 @@ def _spearman_rows(first: Floats, second: Floats) -> Floats:
     return _ratio((x * y).sum(1), (x * x).sum(1) * (y * y).sum(1))
 
 
+def _within_rows(estimate: Floats, truth: Floats, bands: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
+    """Mean rho within bands of the resamples `rows` (R, N), each of which keeps every place's band."""
+    numbers, sizes = np.unique(bands, return_counts=True)
+    found = np.full((len(numbers), len(rows)), np.nan)
+    for index, number in enumerate(numbers):
+        own = rows[:, bands == number]
+        if sizes[index] >= 3:
+            found[index] = _spearman_rows(estimate[own], truth[own])
+    weights = np.where(np.isfinite(found), sizes[:, None], 0).astype(np.float64)
+    total = weights.sum(0)
+    mean = np.full(len(rows), np.nan)
+    np.divide((np.nan_to_num(found) * weights).sum(0), total, out=mean, where=total > 0)
+    return mean
+
+
 def _kendall_rows(first: Floats, second: Floats, rows: NDArray[np.int64]) -> Floats:
     """tau-b of the resamples `rows` (R, N): pairs ordered alike less pairs ordered otherwise, ties taken out."""
     x, y = (np.sign(values[:, None] - values[None, :]) for values in (first, second))
@@ -157,6 +198,15 @@ def _ratio(product: Floats, squares: Floats) -> Floats:
 
 def _resamples(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return rng.integers(0, count, (RESAMPLES, count))
+
+
+def _resamples_within(bands: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw resamples (R, N) in which every place holds a network of that place's band."""
+    found = np.empty((RESAMPLES, len(bands)), dtype=np.int64)
+    for band in np.unique(bands):
+        members = np.flatnonzero(bands == band)
+        found[:, members] = members[rng.integers(0, len(members), (RESAMPLES, len(members)))]
+    return found
 
 
 def _interval(values: Floats) -> tuple[float, float]:

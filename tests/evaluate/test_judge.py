@@ -86,8 +86,9 @@ def test_a_good_estimator_beats_macs_and_a_guess_is_said_not_to() -> None:
     assert [e.name for e in found.estimators] == ["macs", "params", "oracle", "guess"]  # type: ignore[attr-defined]
     oracle, guess = found.estimator("oracle"), found.estimator("guess")  # type: ignore[attr-defined]
     assert oracle.agreement.spearman > 0.95 and oracle.over_macs.clear
-    assert "better than MACs" in oracle.verdict
-    assert "does not beat MACs" in guess.verdict or "worse than MACs" in guess.verdict
+    assert oracle.over_macs_within_bands.clear
+    assert oracle.verdict.count("orders networks better than MACs") == 2
+    assert all("does not beat MACs" in part or "worse than MACs" in part for part in guess.verdict.split(";"))
     assert oracle.gap_points == pytest.approx(-10, abs=0.5) and guess.gap_points is None
     assert oracle.seconds_per_network == pytest.approx(0.5)
     assert any("broken is not judged" in note for note in found.notes)  # type: ignore[attr-defined]
@@ -117,6 +118,14 @@ def test_networks_are_spread_evenly_over_the_logarithm_of_cost() -> None:
     assert (np.diff(logs) >= 0).all()
     assert np.diff(logs).max() < 4 * (logs[-1] - logs[0]) / 23
     assert np.array_equal(genes[0], SPACE.smallest()) and np.array_equal(genes[-1], SPACE.largest())
+
+
+def test_a_set_of_networks_that_is_refined_contains_the_first_one() -> None:
+    def drawn(count: int) -> set[tuple[int, ...]]:
+        return {tuple(row) for row in stratified_networks(SPACE, count, np.random.default_rng(3)).tolist()}
+
+    assert drawn(12) < drawn(23) < drawn(45)
+    assert len(drawn(45)) == 45
 
 
 def test_too_few_networks_are_refused() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from edgenas.errors import InputError
-from edgenas.evaluate import agreement, cost_bands, kendall, margin, spearman
+from edgenas.evaluate import agreement, cost_bands, kendall, margin, margin_within_bands, spearman, within_bands
 
 RNG = np.random.default_rng(0)
 ONE_BAND = np.zeros(40, dtype=np.int64)
@@ -59,6 +59,7 @@ def test_an_estimate_that_only_knows_the_cost_has_nothing_within_bands() -> None
     found = agreement(cost, truth, bands=bands, rng=np.random.default_rng(1))
     assert found.spearman > 0.85
     assert abs(found.spearman_within_bands) < 0.3
+    assert found.spearman_within_bands_low < found.spearman_within_bands < found.spearman_within_bands_high
 
 
 def test_intervals_hold_the_value_and_narrow_with_more_networks() -> None:
@@ -94,6 +95,37 @@ def test_a_margin_over_itself_is_nothing_and_over_noise_is_clear() -> None:
     assert (same.difference, same.low, same.high, same.clear) == (0, 0, 0, False)
     assert margin(truth, rng.random(40), truth, rng=rng).clear
     assert not margin(rng.random(40), truth, truth, rng=rng).clear
+
+
+def test_rho_within_bands_is_the_mean_over_bands_weighted_by_their_networks() -> None:
+    truth = np.arange(10.0)
+    estimate = np.array([0.0, 1, 2, 3, 4, 5, 9, 8, 7, 6])
+    bands = np.array([0] * 6 + [1] * 4)
+    assert within_bands(estimate, truth, bands) == pytest.approx((6 * 1 + 4 * -1) / 10)
+
+
+def test_bands_that_order_nothing_are_left_out() -> None:
+    truth = np.arange(8.0)
+    estimate = np.array([0.0, 1, 2, 3, 7, 7, 7, 7])
+    assert within_bands(estimate, truth, np.array([0] * 4 + [1] * 4)) == 1
+    pair_at_the_end = np.array([0] * 6 + [1] * 2)
+    assert within_bands(estimate, truth, pair_at_the_end) == pytest.approx(spearman(estimate[:6], truth[:6]))
+    assert np.isnan(within_bands(estimate, truth, np.arange(8)))
+
+
+def test_within_bands_an_estimate_beats_the_cost_that_it_does_not_beat_over_all() -> None:
+    rng = np.random.default_rng(4)
+    cost = np.arange(45.0)
+    bands = cost_bands(cost, 3)
+    own = rng.random(45)
+    truth = 10.0 * bands + own
+    better = 10.0 * bands + own + 0.1 * rng.random(45)
+    over = margin(better, cost, truth, rng=np.random.default_rng(1))
+    within = margin_within_bands(better, cost, truth, bands=bands, rng=np.random.default_rng(1))
+    assert within.clear and within.low < within.difference < within.high
+    assert within.difference > 4 * over.difference
+    same = margin_within_bands(cost, cost, truth, bands=bands, rng=np.random.default_rng(1))
+    assert (same.difference, same.low, same.high) == (0, 0, 0)
 
 
 def test_what_cannot_be_ranked_is_refused() -> None:
