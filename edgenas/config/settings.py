@@ -121,7 +121,9 @@ class SupernetSection(Section):
     augment: AugmentSection = AugmentSection()
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     start: str | None = Field(
-        None, description="Checkpoint of a network of the space (.safetensors) whose weights the training starts from."
+        None,
+        description="Weights of a network of the space that the training starts from: a checkpoint, or a state dict "
+        "of torchvision or timm.",
     )
     recalibration_images: Positive = Field(512, description="Training images for a member's normalisation statistics.")
 

@@ -8,6 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.arch import Architecture
 from edgenas.config.settings import SupernetSection
 from edgenas.errors import SpaceError, WeightsError
 from edgenas.pipeline.context import RunContext
@@ -16,6 +20,7 @@ from edgenas.pipeline.stage import Stage
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData
+    from edgenas.space import SearchSpace
     from edgenas.supernet import Supernet, SupernetEvaluator
     from edgenas.supernet.settings import SupernetSettings
 
@@ -82,24 +87,50 @@ def start_from(supernet: Supernet, start: Path, *, say: Callable[[str], None]) -
 
     Args:
         supernet: Of a space that has the network; changed in place.
-        start: A checkpoint; its classifier and stem may be for other classes and channels, and are then left out.
+        start: A checkpoint, or a state dict of torchvision or timm of a published network of the space; its classifier
+            and stem may be for other classes and channels, and are then left out.
         say: Told what was left out.
 
     Raises:
-        WeightsError: The space does not have the network, or the file is no checkpoint.
+        WeightsError: The space does not have the network, or the file holds no such weights.
     """
-    from edgenas.nn import load_checkpoint
     from edgenas.pipeline.alone import starting_weights
 
-    space = supernet.space
-    task = space.decode(space.largest())
-    theirs = load_checkpoint(start).architecture
-    ours = replace(theirs, classes=task.classes, in_channels=task.in_channels, resolution=task.resolution)
-    try:
-        genes = space.encode(ours)
-    except SpaceError as error:
-        raise WeightsError(f"supernet.start: {start} is not of the space {space.name}: {error}") from error
+    genes = _member_of(supernet.space, start)
+    ours = supernet.space.decode(genes)
     supernet.load_member(genes, starting_weights(start, ours, supernet.member_weights(genes), say=say))
+
+
+def _member_of(space: SearchSpace, start: Path) -> NDArray[np.int64]:
+    """Find out which member of a space (D,) the weights of a file are of.
+
+    A checkpoint says so. A foreign state dict does not, so it is tried as each published network of the space.
+    """
+    from edgenas.nn import load_start
+
+    published, refusals = _published_members(space), []
+    for architecture in (*published.values(), space.decode(space.largest())):
+        try:
+            return space.encode(_for_task_of(space, load_start(start, architecture).architecture))
+        except (SpaceError, WeightsError) as error:
+            refusals.append(str(error))
+    takes = ["a checkpoint of a member", *(f"a torchvision or timm state dict of {name}" for name in published)]
+    raise WeightsError(
+        f"supernet.start: {start} is not of the space {space.name}, which takes {' or '.join(takes)}: {refusals[0]}"
+    )
+
+
+def _published_members(space: SearchSpace) -> dict[str, Architecture]:
+    """Return the published networks that a space has, by name, for its classes, channels and largest resolution."""
+    from edgenas.arch.zoo import NAMES, published
+
+    networks = {name: _for_task_of(space, published(name)) for name in NAMES}
+    return {name: network for name, network in networks.items() if space.contains(network)}
+
+
+def _for_task_of(space: SearchSpace, network: Architecture) -> Architecture:
+    task = space.decode(space.largest())
+    return replace(network, classes=task.classes, in_channels=task.in_channels, resolution=task.resolution)
 
 
 def _run(context: RunContext) -> None:

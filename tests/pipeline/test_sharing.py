@@ -5,14 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from edgenas.arch.zoo import published
 from edgenas.config import load
 from edgenas.errors import WeightsError
 from edgenas.nn import Checkpoint, build, save_checkpoint
 from edgenas.pipeline import images, sharing
 from edgenas.pipeline.run import run_some
 from edgenas.pipeline.sharing import start_from
+from edgenas.space import load as load_space
+from edgenas.space import with_task
 from edgenas.supernet import Supernet
+from tests.nn.test_pretrained import MobileNetV2
 from tests.pipeline.test_one_shot import SMALL, quiet
 from tests.supernet.samples import mixed_space, tiny_space
 
@@ -45,6 +51,33 @@ def test_a_classifier_for_other_classes_is_left_out_and_that_is_said(tmp_path: P
     assert np.array_equal(after["head.classifier.weight"], before["head.classifier.weight"])
     assert np.array_equal(after["stem.conv.weight"], trained.weights["stem.conv.weight"])
     assert "head.classifier.weight" in said[0]
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".pth"])
+def test_a_supernet_starts_from_a_state_dict_of_a_published_network_of_its_space(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"weights{ending}"
+    state = {name: torch.rand_like(value, dtype=torch.float32) for name, value in MobileNetV2().state_dict().items()}
+    save_file(state, path) if ending == ".safetensors" else torch.save(state, path)
+    net = Supernet(with_task(load_space("mobilenet_v2"), classes=7, in_channels=3, resolutions=[32]))
+    said: list[str] = []
+    start_from(net, path, say=said.append)
+    member = net.space.encode(replace(published("mobilenet_v2"), classes=7, resolution=32))
+    got = net.member_weights(member)
+    # The stem comes first, the last convolution lies before the classifier.
+    last = [name for name, value in state.items() if value.dim() == 4][-1]
+    assert np.array_equal(got["stem.conv.weight"], state["features.0.0.weight"].numpy())
+    assert np.array_equal(got["head.conv.weight"], state[last].numpy())
+    assert len(got["head.classifier.bias"]) == 7 and "head.classifier.weight" in said[0]
+
+
+def test_weights_of_no_member_are_refused_in_one_sentence_that_names_what_fits(tmp_path: Path) -> None:
+    torch.save(MobileNetV2().state_dict(), tmp_path / "weights.pth")
+    space = with_task(load_space("mobilenet_v3_small"), classes=4, in_channels=3, resolutions=[32])
+    expected = r"is not of the space mobilenet_v3_small, which takes .* state dict of mobilenet_v3_small: .*stem\.conv"
+    with pytest.raises(WeightsError, match=expected):
+        start_from(Supernet(space), tmp_path / "weights.pth", say=lambda text: None)
+    with pytest.raises(WeightsError, match=r"is not of the space few, which takes a checkpoint of a member: "):
+        start_from(Supernet(tiny_space()), tmp_path / "weights.pth", say=lambda text: None)
 
 
 def test_a_network_that_the_space_does_not_have_is_refused(tmp_path: Path) -> None:
