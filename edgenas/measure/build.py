@@ -40,7 +40,6 @@ Progress = Callable[[int, int, str], None]
 FloatArray = NDArray[np.float64]
 
 _MIN_NETWORKS = 4
-_PROBE_QUANTILES = tuple(0.1 * tenth for tenth in range(1, 10))
 
 
 def table_protocol(*, threads: int = 1, mode: Mode = "hot") -> Protocol:
@@ -189,10 +188,9 @@ def _protocol_line(protocol: Protocol) -> str:
 
 
 def _probes(space: SearchSpace, design: Design, ratios: FloatArray) -> tuple[Probe, ...]:
-    order = np.argsort(ratios, kind="stable")
-    rows = [int(order[round(share * (len(order) - 1))]) for share in _PROBE_QUANTILES]
     return tuple(
-        Probe(notation=format_notation(space.decode(design.genes[row])), ratio=float(ratios[row])) for row in rows
+        Probe(notation=format_notation(space.decode(design.genes[row])), ratio=float(ratios[row]))
+        for row in design.probes
     )
 
 

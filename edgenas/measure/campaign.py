@@ -18,15 +18,8 @@ Progress = Callable[[int, int, str], None]
 MAX_PASSES = 8
 # Number of the visit that replaces disturbed ones; passes are numbered from 0.
 RETAKEN = MAX_PASSES
-_REVISIT_SHARE = 0.08
 # Further visits between two looks at the noise and the time.
 _ASK_EVERY = 10
-
-
-def _again(networks: int, seed: int) -> list[int]:
-    """Networks that are visited a second time right after the first pass, in fresh sessions: they show the noise."""
-    order = np.random.default_rng(seed).permutation(networks)
-    return [int(index) for index in order[: max(4, round(_REVISIT_SHARE * networks))]]
 
 
 class Campaign:
@@ -37,6 +30,7 @@ class Campaign:
     ) -> None:
         self._networks = [space.decode(genes) for genes in design.genes]
         self._codes = [tuple(int(gene) for gene in genes) for genes in design.genes]
+        self._again = design.probes
         self._bench, self._kept, self._progress = bench, kept, progress
         self._done = self._planned = 0
 
@@ -50,7 +44,7 @@ class Campaign:
         """
         count = len(self._networks)
         order = [int(index) for index in np.random.default_rng(seed + 1).permutation(count)]
-        again = _again(count, seed)
+        again = [int(index) for index in np.random.default_rng(seed).permutation(self._again)]
         for index in order:
             self._take(index, 0, planned=count + len(again))
         for index in again:

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from edgenas.arch import lower
 from edgenas.errors import InputError, explain
 from edgenas.latency.units import Unit, graph_units, units
-from edgenas.space import SearchSpace
+from edgenas.space import SearchSpace, population_costs
 from edgenas.space.contexts import distinct_blocks
 
 _POOL_PER_NETWORK = 6
 _POOL_LIMIT = 1500
 # Share of the design chosen for coverage; the rest is drawn as a search draws, so that the correction is fitted there.
 _COVERING_SHARE = 0.6
+# Networks that are visited a second time at once, at least and of all.
+_PROBES = 9
+_PROBE_SHARE = 0.08
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,12 +31,16 @@ class Design:
         drawn: (n,) whether a network was drawn as a search draws, not chosen for coverage.
         covered: Units that at least one of them contains.
         total: Units that the space has.
+        probes: Rows of the networks that are visited twice whatever the noise. They show the noise within the build,
+            and later what has changed since: like those that a table is asked about they are drawn, and spread evenly
+            over the order of MACs, not over measured latencies, whose order has the luck of single visits in it.
     """
 
     genes: NDArray[np.int64]
     drawn: NDArray[np.bool_]
     covered: int
     total: int
+    probes: tuple[int, ...]
 
 
 def space_units(space: SearchSpace) -> dict[str, Unit]:
@@ -68,12 +75,23 @@ def covering_design(space: SearchSpace, networks: int, rng: np.random.Generator)
     # The pool ends with networks as drawn; np.unique above keeps the order, so the last rows are such.
     rest = [row for row in range(len(pool) - 1, -1, -1) if row not in taken][: networks - len(chosen)]
     order = [*chosen, *rest]
+    genes, drawn = pool[order], np.arange(len(order)) >= len(chosen)
     return Design(
-        genes=pool[order],
-        drawn=np.arange(len(order)) >= len(chosen),
+        genes=genes,
+        drawn=drawn,
+        probes=_probes(population_costs(space).macs(genes), drawn),
         covered=int(contains[order].any(axis=0).sum()),
         total=len(index),
     )
+
+
+def _probes(macs: NDArray[np.int64], drawn: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Rows of networks spread over the order of MACs; drawn ones, where there are enough of them."""
+    count = min(len(macs), max(_PROBES, round(_PROBE_SHARE * len(macs))))
+    rows = np.flatnonzero(drawn) if drawn.sum() >= count else np.arange(len(macs))
+    order = rows[np.argsort(macs[rows], kind="stable")]
+    # The middle of each of `count` equal parts.
+    return tuple(int(order[(2 * part + 1) * len(order) // (2 * count)]) for part in range(count))
 
 
 def _pool(space: SearchSpace, size: int, rng: np.random.Generator) -> NDArray[np.int64]:

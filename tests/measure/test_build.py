@@ -41,7 +41,7 @@ def test_more_noise_gives_a_wider_interval_and_more_visits(monkeypatch: pytest.M
 
 def test_no_further_visit_begins_that_would_exceed_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, noise=0.05)
-    assert build_table(load("tiny"), networks=20, seconds=0.0).build.visits == 24
+    assert build_table(load("tiny"), networks=20, seconds=0.0).build.visits == 29
     assert build_table(load("tiny"), networks=20, seconds=3.05).build.visits == 30
 
 
@@ -50,7 +50,7 @@ def test_a_device_that_goes_away_keeps_what_was_measured_and_the_build_goes_on(
 ) -> None:
     kept = tmp_path / "samples.jsonl"
     use(monkeypatch, gone_after=9, noise=0.0)
-    with pytest.raises(DeviceError, match=r"stopped after 9 of 24 visits; they are kept in .*samples\.jsonl"):
+    with pytest.raises(DeviceError, match=r"stopped after 9 of 29 visits; they are kept in .*samples\.jsonl"):
         build_table(load("tiny"), networks=20, samples=kept)
     fake = use(monkeypatch, noise=0.0)
     table = build_table(load("tiny"), networks=20, samples=kept)

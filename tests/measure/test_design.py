@@ -9,7 +9,7 @@ from edgenas.arch import lower
 from edgenas.errors import InputError
 from edgenas.latency import graph_units
 from edgenas.measure.design import covering_design, held_out, space_units
-from edgenas.space import load
+from edgenas.space import load, population_costs
 
 
 def test_a_design_covers_the_units_of_a_small_space() -> None:
@@ -53,3 +53,20 @@ def test_held_out_networks_are_none_of_the_design() -> None:
 def test_no_network_is_refused() -> None:
     with pytest.raises(InputError, match="at least one network"):
         covering_design(load("tiny"), 0, np.random.default_rng(0))
+
+
+def test_probes_are_drawn_networks_from_small_to_large() -> None:
+    space = load("ofa_mobilenet_v3")
+    design = covering_design(space, 100, np.random.default_rng(0))
+    rows = list(design.probes)
+    macs = population_costs(space).macs(design.genes)
+    assert len(set(rows)) == 9 and design.drawn[rows].all()
+    assert (np.diff(macs[rows]) > 0).all()
+    low, high = np.quantile(macs[design.drawn], (0.15, 0.85))
+    assert macs[rows[0]] < low < high < macs[rows[-1]]
+
+
+@pytest.mark.parametrize(("networks", "probes"), [(4, 4), (12, 9), (160, 13)])
+def test_a_design_has_probes_whatever_its_size(networks: int, probes: int) -> None:
+    design = covering_design(load("tiny"), networks, np.random.default_rng(0))
+    assert len(set(design.probes)) == probes
