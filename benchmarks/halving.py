@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from estimators import for_images, load_arrays, load_digits, say
+from estimator_tasks import for_images, load_arrays, load_digits, say
 
 from edgenas.data import ImageData, fit_preprocessing, parse_source
 from edgenas.nn import build

@@ -51,7 +51,7 @@ class Judged:
         seconds_per_network: To judge one, preparation not included.
         preparation_seconds: Before the first one.
         values: (N,) as estimated.
-        verdict: One sentence that says whether it beats MACs.
+        verdict: One sentence that says whether it beats MACs, with the margins and their 95 % intervals.
     """
 
     name: str
@@ -234,16 +234,21 @@ def _judge(
 def _verdict(name: str, over: Margin | None, within: Margin | None) -> str:
     if over is None or within is None:
         return "The baseline."
-    return f"{name} {_compared(over)}; within bands of similar cost it {_compared(within)}."
+    return f"{name} {_claim(over, within)}: {_text(over)} over all, {_text(within)} within bands of cost."
 
 
-def _compared(margin: Margin) -> str:
-    interval = f"{margin.difference:+.2f}, 95 % interval {margin.low:+.2f} to {margin.high:+.2f}"
-    if margin.clear:
-        return f"orders networks better than MACs ({interval})"
-    if margin.high < 0:
-        return f"orders networks worse than MACs ({interval})"
-    return f"does not beat MACs ({interval})"
+def _claim(over: Margin, within: Margin) -> str:
+    if over.clear and within.clear:
+        return "beats MACs"
+    if over.clear:
+        return "beats MACs over all costs, but not within bands of cost"
+    if within.clear:
+        return "beats MACs within bands of cost, but not over all costs"
+    return "orders networks worse than MACs" if over.high < 0 else "does not beat MACs"
+
+
+def _text(margin: Margin) -> str:
+    return f"{margin.difference:+.2f} ({margin.low:+.2f} to {margin.high:+.2f})"
 
 
 def _ceilings(accuracy: Floats, bands: NDArray[np.int64]) -> tuple[float | None, float | None, float | None]:
