@@ -11,14 +11,13 @@ from edgenas.data import fit_preprocessing
 from edgenas.errors import InputError, StoreError, TrainingError
 from edgenas.evaluate import (
     Estimates,
-    HalvingEvaluator,
     TrainedEvaluator,
     Training,
     stratified_networks,
     validate_estimators,
 )
 from edgenas.space import load, population_costs
-from edgenas.train import HalvingSettings, TrainSettings
+from edgenas.train import TrainSettings
 from tests.supernet.samples import blobs, tiny_space
 
 SPACE = load("tiny")
@@ -175,14 +174,3 @@ def test_a_training_that_fails_is_an_outcome() -> None:
     hopeless = replace(QUICK, learning_rate=1e30)
     found = TrainedEvaluator(space, DATA, hopeless, PREPROCESSING).evaluate(space.largest()[None])
     assert np.isnan(found.values).all()
-
-
-def test_halving_shows_only_full_trainings(tmp_path: Path) -> None:
-    space = tiny_space()
-    genes = stratified_networks(space, 4, np.random.default_rng(0))
-    halving = HalvingSettings(min_epochs=1, max_epochs=4, reduction=2)
-    evaluator = HalvingEvaluator(space, DATA, QUICK, PREPROCESSING, halving=halving, folder=tmp_path)
-    found = evaluator.evaluate(genes)
-    assert np.isfinite(found.values).sum() == 1
-    assert evaluator.last is not None and evaluator.last.epochs < evaluator.last.full_epochs
-    assert np.nanargmax(found.values) == evaluator.last.best
