@@ -8,7 +8,8 @@ the mean accuracy of those trainings, on validation images that no estimator see
 Prints the judge's table and writes everything as JSON: `estimators[name] = {spearman, spearman_low, spearman_high,
 spearman_within_bands, kendall, gap_points, seconds_per_network, over_macs, over_macs_within_bands}`, with `macs`,
 `params` and `seed_against_seed` (the ceiling) among the names. The first of `--supernets` is called `supernet`;
-`predictor` is fitted on what it says of other networks.
+`predictor` is fitted on what it says of other networks; `short_training` is a ninth of a training, with a seed of its
+own.
 
 A budget in minutes (of one core) is parted: 45 % for the stand-alone trainings, 50 % for the supernets, the rest for
 judging. How many steps that makes follows from a trial of each, so that supernets of any scheme cost the same; the
@@ -37,6 +38,7 @@ from edgenas.evaluate import (
     PredictorEvaluator,
     TrainedEvaluator,
     ZeroCostEvaluator,
+    shortened,
     stratified_networks,
     validate_estimators,
 )
@@ -45,6 +47,8 @@ from edgenas.evaluate import (
 __all__ = ["JUDGED_IMAGES", "SMALL_COLOUR", "Plan", "Variant", "make_plan", "say", "trained_supernet"]
 
 PREDICTOR_NETWORKS = 100
+SHORT_SEED = 1000
+"""Of the short trainings: not one of the truth."""
 
 
 def read_options() -> argparse.Namespace:
@@ -100,6 +104,10 @@ def main() -> None:
     if estimators:
         rng = np.random.default_rng((options.seed, 1))
         estimators.append(PredictorEvaluator.fit(estimators[0], plan.space, networks=PREDICTOR_NETWORKS, rng=rng))
+    short = replace(shortened(recipe), seed=SHORT_SEED)
+    estimators.append(
+        TrainedEvaluator(plan.space, plan.seen, short, preprocessing, folder=options.folder, name="short_training")
+    )
     estimators += [ZeroCostEvaluator(name, plan.space, plan.seen, preprocessing) for name in SCORES]
     validation = validate_estimators(
         plan.space,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from edgenas.evaluate.scores import SCORES
     from edgenas.evaluate.strata import stratified_networks
-    from edgenas.evaluate.trained import TrainedEvaluator, Training
+    from edgenas.evaluate.trained import TrainedEvaluator, Training, shortened
     from edgenas.evaluate.zero_cost import ZeroCostEvaluator
 
 _LAZY = {
@@ -55,6 +55,7 @@ _LAZY = {
     "margin": "ranking",
     "margin_within_bands": "ranking",
     "part_validation": "parts",
+    "shortened": "trained",
     "spearman": "ranking",
     "stratified_networks": "strata",
     "validate_estimators": "judge",
@@ -86,6 +87,7 @@ __all__ = [
     "margin",
     "margin_within_bands",
     "part_validation",
+    "shortened",
     "spearman",
     "stratified_networks",
     "validate_estimators",

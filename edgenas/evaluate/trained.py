@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from edgenas.arch import Architecture
 from edgenas.data import ImageData, Preprocessing
-from edgenas.errors import StoreError, TrainingError, explain
+from edgenas.errors import InputError, StoreError, TrainingError, explain
 from edgenas.evaluate.protocol import Estimates, Genes, Progress
 from edgenas.nn import build
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
 from edgenas.train import TrainSettings, fit
 from edgenas.train.checkpoint import write_atomically
+
+SHORT_SHARE = 1 / 9
+"""Of a full training, as an estimate of it: where the first rung of a halving lies that finds the best network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,6 @@ class TrainedEvaluator:
     Finished trainings are kept in a folder and never repeated; a network whose training fails is NaN.
     """
 
-    name = "trained"
     source: Source = "trained"
     unit = "1"
 
@@ -63,6 +65,7 @@ class TrainedEvaluator:
         *,
         seeds: int = 1,
         folder: Path | None = None,
+        name: str = "trained",
         device: torch.device | str = "cpu",
     ) -> None:
         """Remember.
@@ -74,27 +77,33 @@ class TrainedEvaluator:
             preprocessing: Of the images; its resolution is replaced by each network's.
             seeds: Trainings of each network.
             folder: Where finished trainings are kept; None keeps none.
+            name: In tables.
             device: Where to train.
         """
+        self.name = name
         self._space, self._data, self._settings = space, data, settings
         self._preprocessing, self._seeds = preprocessing, seeds
         self._folder, self._device = folder, torch.device(device)
 
     def evaluate(self, genes: Genes, *, progress: Progress | None = None) -> Estimates:
-        """Train networks (N, D); values are means over seeds, errors the spread between seeds over their root."""
-        started = time.perf_counter()
+        """Train networks (N, D); values are means over seeds, errors the spread between seeds over their root.
+
+        The seconds are what the trainings took, those that were kept from before included.
+        """
         values = np.full((len(genes), self._seeds), np.nan)
-        total, done = len(genes) * self._seeds, 0
+        total, done, seconds = len(genes) * self._seeds, 0, 0.0
         for index, row in enumerate(genes):
             for number in range(self._seeds):
                 # A failure is an outcome: the others still count, and this one stays NaN.
                 with suppress(TrainingError):
-                    values[index, number] = self.train(row, seed=self._settings.seed + number).validation_accuracy
+                    training = self.train(row, seed=self._settings.seed + number)
+                    values[index, number] = training.validation_accuracy
+                    seconds += training.seconds
                 done += 1
                 if progress is not None:
-                    progress(done, total, "training networks")
+                    progress(done, total, f"training networks ({self.name})")
         error = values.std(1, ddof=1) / np.sqrt(self._seeds) if self._seeds > 1 else None
-        return Estimates(values=values.mean(1), standard_error=error, seconds=time.perf_counter() - started)
+        return Estimates(values=values.mean(1), standard_error=error, seconds=seconds)
 
     def train(self, genes: NDArray[np.int64], *, seed: int) -> Training:
         """Train one network (D,) with one seed, or return the finished training.
@@ -142,6 +151,26 @@ class TrainedEvaluator:
         }
         text = json.dumps(identity, sort_keys=True)
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+
+
+def shortened(settings: TrainSettings, share: float = SHORT_SHARE) -> TrainSettings:
+    """Return the same recipe with a share of its budget, whose whole schedule fits in there.
+
+    Args:
+        settings: Of a full training.
+        share: Of its epochs, steps and seconds, in (0, 1]; one epoch or step is left at least.
+
+    Raises:
+        InputError: The share is impossible.
+    """
+    if not 0 < share <= 1:
+        raise InputError(explain("impossible share of a training", got=share, allowed="above 0, up to 1"))
+    return replace(
+        settings,
+        epochs=None if settings.epochs is None else max(1, round(settings.epochs * share)),
+        steps=None if settings.steps is None else max(1, round(settings.steps * share)),
+        seconds=None if settings.seconds is None else settings.seconds * share,
+    )
 
 
 def _read(file: Path) -> Training | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ VALIDATION_FILE = "estimators.json"
 
 
 def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -> dict[str, Any]:
-    """Train networks of a run's space stand-alone and judge the supernet and the zero-cost scores by them.
+    """Train networks of a run's space stand-alone and judge supernet, predictor, short trainings and scores by them.
 
     The truth is judged on one half of the run's validation images, estimators see the other half; test images are
     not looked at. Finished trainings are kept in the run directory, so a killed validation goes on where it was.
@@ -38,18 +39,23 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         TrainedEvaluator,
         ZeroCostEvaluator,
         part_validation,
+        shortened,
         validate_estimators,
     )
 
     device, space = context.compute_device, context.space
     seen, truth = part_validation(context.data, seed=context.seed("estimators images"))
     # The stand-alone networks start from random weights: the truth must know nothing of the supernet.
-    trained = TrainedEvaluator(
+    recipe = train_settings(context.settings.train, seed=context.seed("estimators"), workers=context.threads)
+    folder = context.directory.file("estimators/training").parent
+    trained = TrainedEvaluator(space, truth, recipe, context.preprocessing, folder=folder, device=device)
+    short = TrainedEvaluator(
         space,
-        truth,
-        train_settings(context.settings.train, seed=context.seed("estimators"), workers=context.threads),
+        seen,
+        replace(shortened(recipe), seed=context.seed("estimators short")),
         context.preprocessing,
-        folder=context.directory.file("estimators/training").parent,
+        folder=folder,
+        name="short_training",
         device=device,
     )
     spent = context.directory.read_json(TRAINING_FILE)["seconds"]
@@ -62,6 +68,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
             networks=context.settings.search.predictor_networks,
             rng=np.random.default_rng(context.seed("estimators predictor")),
         ),
+        short,
         *(ZeroCostEvaluator(name, space, seen, context.preprocessing, device=device) for name in SCORES),
     ]
     with context.progress("validate estimators") as report:

@@ -45,7 +45,7 @@ def test_estimators_are_judged_without_a_look_at_the_test_images(run: Path, monk
     assert found == json.loads((run / "estimators.json").read_text())
     assert sum(found["images"].values()) == len(context.data.validation)
     names = [entry["name"] for entry in found["estimators"]]
-    assert names[:4] == ["macs", "params", "supernet", "predictor"] and "naswot" in names
+    assert names[:5] == ["macs", "params", "supernet", "predictor", "short_training"] and "naswot" in names
     assert all(0 <= value[0] <= 1 for value in found["accuracy"]) and len(found["accuracy"]) == 9
 
     def refuse(*_: object, **__: object) -> None:
