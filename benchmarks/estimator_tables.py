@@ -11,7 +11,7 @@ import torch
 from estimator_plan import Plan
 from estimator_tasks import JUDGED_IMAGES
 
-from edgenas.evaluate import Judged, Validation
+from edgenas.evaluate import Judged, Margin, Validation
 
 
 def as_json(validation: Validation, plan: Plan, options: argparse.Namespace, seconds: float) -> dict[str, Any]:
@@ -65,22 +65,27 @@ def entry(judged: Judged) -> dict[str, Any]:
 def table(validation: Validation) -> str:
     """Lay the judge's table out as text."""
     width = max(len(judged.name) for judged in validation.estimators)
-    head = f"{'estimator':{width}} {'rho':>6} {'95 % interval':>15} {'in bands':>9} {'95 % interval':>15} {'tau':>6}"
-    lines = [f"{head} {'gap':>7} {'s / net':>9} {'before':>7}"]
+    head = f"{'estimator':{width}} {'rho':>5} {'95 %':>13} {'in bands':>9} {'95 %':>13} {'tau':>5} {'gap':>6}"
+    lines = [f"{head} {'s / net':>8} {'before':>7} {'over MACs':>22} {'in bands':>22}  verdict"]
     for judged in validation.estimators:
         ranks = judged.agreement
+        gap = "" if judged.gap_points is None else f"{judged.gap_points:+.1f}"
         interval = f"{ranks.spearman_low:.2f} to {ranks.spearman_high:.2f}"
         within = f"{ranks.spearman_within_bands_low:.2f} to {ranks.spearman_within_bands_high:.2f}"
-        gap = "" if judged.gap_points is None else f"{judged.gap_points:+.1f}"
         lines.append(
-            f"{judged.name:{width}} {ranks.spearman:6.2f} {interval:>15} {ranks.spearman_within_bands:9.2f}"
-            f" {within:>15} {ranks.kendall:6.2f} {gap:>7} {judged.seconds_per_network:9.4f}"
-            f" {judged.preparation_seconds:7.0f}"
+            f"{judged.name:{width}} {ranks.spearman:5.2f} {interval:>13} {ranks.spearman_within_bands:9.2f}"
+            f" {within:>13} {ranks.kendall:5.2f} {gap:>6} {judged.seconds_per_network:8.4f}"
+            f" {judged.preparation_seconds:7.0f} {margin_text(judged.over_macs):>22}"
+            f" {margin_text(judged.over_macs_within_bands):>22}  {judged.verdict}"
         )
     if validation.ceiling is not None:
         lines.append(
-            f"{'seed against seed':{width}} {validation.ceiling:6.2f} {'':>15} {validation.ceiling_within_bands:9.2f}"
-            f" {'':>15} {'':>6} {'':>7} {validation.training_seconds:9.4f}"
+            f"{'seed against seed':{width}} {validation.ceiling:5.2f} {'':>13} {validation.ceiling_within_bands:9.2f}"
+            f" {'':>13} {'':>5} {'':>6} {validation.training_seconds:8.4f}"
         )
-    lines += [judged.verdict for judged in validation.estimators if judged.over_macs is not None]
     return "\n".join([*lines, *validation.notes])
+
+
+def margin_text(margin: Margin | None) -> str:
+    """Write a margin with its interval; nothing for the baseline itself."""
+    return "" if margin is None else f"{margin.difference:+.2f} ({margin.low:+.2f} to {margin.high:+.2f})"

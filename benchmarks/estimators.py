@@ -62,7 +62,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--supernets",
         type=lambda text: [Variant.parse(part) for part in text.split(",") if part],
-        default=[Variant.parse(name) for name in ("cycle", "single_path", "sandwich")],
+        default=[Variant.parse(name) for name in ("cycle", "single_path", "sandwich", "progressive")],
         help="schemes, each with what is added and a factor to its cost: cycle*3,fair,progressive+averaged",
     )
     parser.add_argument(

@@ -137,18 +137,33 @@ def estimator_validate(
                 _two(entry["kendall"]),
                 "" if entry["gap_points"] is None else f"{entry['gap_points']:+.1f}",
                 f"{entry['seconds_per_network']:.3f}",
+                _margin(entry["over_macs"]),
+                _margin(entry["over_macs_within_bands"]),
                 entry["verdict"],
             )
         )
-    columns = ("estimator", "rho", "95 %", "within bands", "tau", "gap, points", "s / network", "against MACs")
+    columns = ("estimator", "rho", "95 %", "in bands", "tau", "gap", "s / net", "over MACs", "in bands", "verdict")
     print_table(columns, rows)
     if found["ceiling"] is not None:
-        print(f"ceiling (one seed against another): rho {found['ceiling']:.2f}")
+        within = _two(found["ceiling_within_bands"])
+        print(f"ceiling (one seed against another): rho {found['ceiling']:.2f}, in bands {within}")
+    print("bands: networks of similar MACs; gap: estimate less truth, points; margins with 95 % intervals")
+    for note in found["notes"]:
+        print(note)
     print(f"stored in {run / VALIDATION_FILE}")
     if (run / "winner.json").is_file():
         from edgenas.report import write_report
 
         print(f"report    {write_report(run)}")
+
+
+def _margin(value: dict[str, float] | None) -> str:
+    """A margin over MACs with its interval; nothing for MACs themselves."""
+    if value is None:
+        return ""
+    if value["low"] is None:
+        return "none"
+    return f"{value['difference']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
 
 
 def _two(value: float | None) -> str:

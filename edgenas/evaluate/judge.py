@@ -51,7 +51,7 @@ class Judged:
         seconds_per_network: To judge one, preparation not included.
         preparation_seconds: Before the first one.
         values: (N,) as estimated.
-        verdict: One sentence that says whether it beats MACs, with the margins and their 95 % intervals.
+        verdict: Whether it beats MACs: where the whole interval of a margin lies above 0.
     """
 
     name: str
@@ -227,28 +227,20 @@ def _judge(
         seconds_per_network=estimates.seconds / len(truth),
         preparation_seconds=estimates.preparation_seconds,
         values=tuple(float(value) for value in estimates.values),
-        verdict=_verdict(estimator.name, over, within),
+        verdict=_verdict(over, within),
     )
 
 
-def _verdict(name: str, over: Margin | None, within: Margin | None) -> str:
+def _verdict(over: Margin | None, within: Margin | None) -> str:
     if over is None or within is None:
-        return "The baseline."
-    return f"{name} {_claim(over, within)}: {_text(over)} over all, {_text(within)} within bands of cost."
-
-
-def _claim(over: Margin, within: Margin) -> str:
+        return "the baseline"
     if over.clear and within.clear:
         return "beats MACs"
     if over.clear:
-        return "beats MACs over all costs, but not within bands of cost"
+        return "beats MACs over all costs, not within bands"
     if within.clear:
-        return "beats MACs within bands of cost, but not over all costs"
-    return "orders networks worse than MACs" if over.high < 0 else "does not beat MACs"
-
-
-def _text(margin: Margin) -> str:
-    return f"{margin.difference:+.2f} ({margin.low:+.2f} to {margin.high:+.2f})"
+        return "beats MACs within bands, not over all costs"
+    return "orders worse than MACs" if over.high < 0 else "does not beat MACs"
 
 
 def _ceilings(accuracy: Floats, bands: NDArray[np.int64]) -> tuple[float | None, float | None, float | None]:

@@ -48,6 +48,7 @@ def render(run: RunFiles) -> str:
     environment.filters["ms"] = _milliseconds
     environment.filters["kib"] = lambda size: f"{size / 1024:,.1f}"
     environment.filters["seconds"] = _seconds
+    environment.filters["margin"] = _margin
     environment.filters["two"] = lambda value: "" if value is None else f"{value:.2f}"
     source = files("edgenas.report").joinpath("template.html").read_text(encoding="utf-8")
     validation = run.latency["validation"]
@@ -58,6 +59,7 @@ def render(run: RunFiles) -> str:
         one_shot_svg=plots.one_shot_plot(run.search["one_shot"]) if run.search.get("one_shot") else "",
         progress_svg=plots.progress_plot(run.search),
         prediction_svg=plots.prediction_plot(validation["networks"]) if validation else "",
+        estimators_svg=plots.estimators_plot(run.estimators["estimators"]) if run.estimators else "",
         layers_svg=plots.layers_plot(run.winner["layers"]),
         training_svg=plots.curve_plot(run.winner["training"]["history"]),
     )
@@ -70,6 +72,13 @@ def _percent(share: float, digits: int = 1) -> str:
 def _milliseconds(value: float) -> str:
     """Milliseconds with three significant digits or more."""
     return f"{value:.4f}" if value < 1 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
+
+
+def _margin(value: Mapping[str, float | None] | None) -> str:
+    """Write a margin over MACs with its interval; nothing where there is none."""
+    if value is None or any(number is None for number in value.values()):
+        return ""
+    return f"{value['difference']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
 
 
 def _seconds(value: float) -> str:

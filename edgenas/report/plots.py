@@ -106,6 +106,37 @@ def prediction_plot(networks: Sequence[Mapping[str, Any]]) -> str:
     return _svg(figure)
 
 
+def estimators_plot(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Rank correlation of every estimator with stand-alone trainings, over all costs and within bands of cost.
+
+    Args:
+        entries: Of `estimators.json`, MACs the first.
+    """
+    figure, axes = _figure(7.2, 0.36 * len(entries) + 1.3)
+    place = np.arange(len(entries))
+    for key, label, colour, shift in (
+        ("spearman", "over all costs", BLUE, -0.14),
+        ("spearman_within_bands", "within bands of cost", ORANGE, 0.14),
+    ):
+        baseline = entries[0][key]
+        if baseline is not None:
+            axes.axvline(baseline, color=colour, linestyle=":", linewidth=1, label=f"MACs, {label}")
+        known = [index for index, entry in enumerate(entries) if entry[key] is not None]
+        rho = np.array([entries[index][key] for index in known])
+        for index, value in zip(known, rho, strict=True):
+            low, high = entries[index].get(f"{key}_low"), entries[index].get(f"{key}_high")
+            if low is not None and high is not None:
+                axes.plot([low, high], [index + shift] * 2, color=colour, linewidth=1, alpha=0.5)
+            axes.plot(value, index + shift, "o", color=colour, markersize=5)
+        axes.plot([], [], "o-", color=colour, markersize=5, linewidth=1, label=label)
+    axes.set_yticks(place, [entry["name"] for entry in entries])
+    axes.invert_yaxis()
+    axes.set_xlim(max(-1.0, axes.get_xlim()[0]), 1.02)
+    axes.set_xlabel("Spearman's rho with the accuracy of stand-alone trainings, 95 % interval")
+    axes.legend(frameon=False, fontsize=8.5, ncols=4, loc="lower left", bbox_to_anchor=(-0.15, 1.0))
+    return _svg(figure)
+
+
 def layers_plot(layers: Sequence[Mapping[str, Any]]) -> str:
     """Share of latency and of MACs by block of the winner.
 

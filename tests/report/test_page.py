@@ -110,3 +110,29 @@ def test_a_learned_distribution_is_drawn_with_its_target_and_choices(tmp_path) -
     assert parser.open == [] and parser.counts["svg"] == 6
     for figure in ("tunas learned it", "target of 0.025 ms", "costs 0.0251 ms", "stages.0.depth"):
         assert figure in text
+
+
+def test_the_judgement_of_the_estimators_is_shown_beside_macs(tmp_path) -> None:
+    ranks = {"spearman": 0.9, "spearman_low": 0.7, "spearman_high": 0.95, "kendall": 0.75, "seconds_per_network": 0.2,
+             "preparation_seconds": 0.0, "gap_points": None, "spearman_within_bands": 0.5,
+             "spearman_within_bands_low": 0.1, "spearman_within_bands_high": 0.8}  # fmt: skip
+    margin = {"difference": 0.125, "low": 0.015, "high": 0.255}
+    nothing = {"difference": None, "low": None, "high": None}
+    entries = [
+        {**ranks, "name": "macs", "over_macs": None, "over_macs_within_bands": None, "verdict": "the baseline"},
+        {**ranks, "name": "supernet", "gap_points": 6.94, "preparation_seconds": 200.4, "over_macs": margin,
+         "over_macs_within_bands": margin, "verdict": "beats MACs"},
+        # A constant score orders nothing: its statistics do not exist.
+        {**{name: None if name.startswith(("spearman", "kendall")) else value for name, value in ranks.items()},
+         "name": "broken", "over_macs": nothing, "over_macs_within_bands": nothing, "verdict": "does not beat MACs"},
+    ]  # fmt: skip
+    judged = {"macs": [1] * 24, "accuracy": [[0.5, 0.6]] * 24, "ceiling": 0.85, "ceiling_within_bands": None,
+              "estimators": entries, "notes": ["Network 3 is left out."]}  # fmt: skip
+    _write(tmp_path, {**DOCUMENTS, "estimators.json": judged})
+    text = write_report(tmp_path).read_text()
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == [] and parser.counts["svg"] == 6
+    for figure in ("+0.12 (+0.01 to +0.26)", "+6.9", "rho 0.85", "beats MACs", "Network 3 is left out.", ">200<"):
+        assert figure in text
+    assert "None" not in text and "nan" not in text
