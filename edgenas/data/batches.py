@@ -40,6 +40,14 @@ class Batch:
     labels: Tensor
     targets: Tensor | None = None
 
+    def split(self, parts: int) -> list[Batch]:
+        """Return the images in parts of equal size, up to one."""
+        if parts == 1:
+            return [self]
+        targets = [None] * parts if self.targets is None else self.targets.tensor_split(parts)
+        images, labels = self.images.tensor_split(parts), self.labels.tensor_split(parts)
+        return [Batch(images=x, labels=y, targets=t) for x, y, t in zip(images, labels, targets, strict=True)]
+
 
 class Batches:
     """A split and how it gets to the device.

@@ -13,9 +13,9 @@ from torch import Tensor
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batches
 from edgenas.supernet.calibration import calibration_images
+from edgenas.supernet.images import require_fitting_data
 from edgenas.supernet.member import Member
 from edgenas.supernet.supernet import Genes, Supernet
-from edgenas.supernet.training import require_fitting_data
 
 JUDGE_BATCH = 64
 """Fastest on one core for 8 x 8 to 32 x 32 images: larger batches leave the cache, smaller ones cost calls."""

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from edgenas.data import ImageData, Preprocessing, fit_preprocessing
+from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batch, Batches
-from edgenas.errors import TrainingError, WeightsError, explain
+from edgenas.data.endless import EndlessBatches
 from edgenas.supernet.distribution import CostFunction, GeneDistribution, Genes
+from edgenas.supernet.images import prepare
 from edgenas.supernet.oneshot_settings import OneShotSettings
 from edgenas.supernet.policy import PolicyLearner
+from edgenas.supernet.schemes import Members
+from edgenas.supernet.state import Budget, Progress, identity, load_weight_tensors, run_to_the_end, weight_tensors
+from edgenas.supernet.step import SharedStepper, not_finite
 from edgenas.supernet.supernet import Supernet
-from edgenas.supernet.training import CHECKPOINT_SECONDS, largest_resolution, require_fitting_data
-from edgenas.train.checkpoint import TrainCheckpoint, read_checkpoint, write_checkpoint
-from edgenas.train.losses import batch_loss
-from edgenas.train.optimizer import load_state_tensors, make_optimizer, set_learning_rate, state_tensors
-from edgenas.train.schedule import learning_rate, spent_share, total_steps
-from edgenas.train.step import autocast_dtype
+from edgenas.train.checkpoint import TrainCheckpoint, read_checkpoint, require_same, write_checkpoint
+from edgenas.train.schedule import learning_rate, total_steps
 
 RECORDS = 200
 """Records of a whole search: enough to draw, and small however long the search is."""
@@ -62,6 +62,7 @@ class OneShotResult:
         history: The distribution over time.
         steps: Optimiser steps of the weights.
         seconds: Wall-clock time.
+        notes: What a user may not expect, one sentence each.
         preprocessing: Of the images, at the largest resolution of the space.
     """
 
@@ -71,6 +72,7 @@ class OneShotResult:
     history: tuple[OneShotRecord, ...]
     steps: int
     seconds: float
+    notes: tuple[str, ...]
     preprocessing: Preprocessing
 
 
@@ -81,7 +83,7 @@ def search_one_shot(
     cost: CostFunction,
     *,
     preprocessing: Preprocessing | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     checkpoint_dir: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> OneShotResult:
@@ -106,20 +108,10 @@ def search_one_shot(
         WeightsError: The checkpoint belongs to another search.
         StoreError: A checkpoint cannot be written.
     """
-    require_fitting_data(supernet, data)
     target = torch.device(device)
-    supernet.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    prepared = replace(preprocessing or fit_preprocessing(data.train), resolution=largest_resolution(supernet))
+    prepared = prepare(supernet, data, preprocessing, target)
     search = _OneShot(supernet, data, settings, cost, prepared, target)
-    if checkpoint_dir is not None:
-        search.resume(checkpoint_dir)
-    saved = time.perf_counter()
-    while not search.finished:
-        search.run_epoch(progress)
-        due = search.finished or time.perf_counter() - saved > CHECKPOINT_SECONDS
-        if checkpoint_dir is not None and due:
-            search.save(checkpoint_dir)
-            saved = time.perf_counter()
+    run_to_the_end(search, progress=progress, folder=checkpoint_dir)
     return search.conclude()
 
 
@@ -136,48 +128,44 @@ class _OneShot:
         device: torch.device,
     ) -> None:
         self._supernet, self._data, self._settings, self._cost = supernet, data, settings, cost
-        self._preprocessing, self._device = preprocessing, device
+        self._preprocessing = preprocessing
         train = settings.train
-        self._optimizer = make_optimizer(supernet, train)
-        dtype = autocast_dtype(train, device)
-        # Scaled losses of fp16 would need a scaler for either of two optimisers; bf16 needs none.
-        self._dtype = dtype if dtype is torch.bfloat16 else None
+        self._stepper = SharedStepper(supernet, train, device)
         self._policy = PolicyLearner(supernet, settings, cost, device)
         self._training = Batches(
             data.train, preprocessing, batch_size=train.batch_size, device=device, workers=train.workers
         )
-        self._validation = _Endless(
+        self._validation = EndlessBatches(
             Batches(data.validation, preprocessing, batch_size=train.batch_size, device=device, workers=train.workers),
             seed=train.seed + 1,
             classes=len(data.classes),
         )
-        self._total = total_steps(train, self._training.steps)
-        self._epoch = self._step = 0
-        self._seconds = 0.0
+        self._budget = Budget(train, total_steps(train, self._training.steps))
+        self._epoch = 0
+        self._folder: Path | None = None
         self._history: list[OneShotRecord] = []
 
     @property
     def finished(self) -> bool:
         """Whether the budget is spent."""
-        return self._share() >= 1
+        return self._budget.spent
 
-    def run_epoch(self, progress: Callable[[int, int, str], None] | None) -> None:
+    def take_epoch(self, progress: Progress | None) -> None:
         """Search for one pass over the training images, or the rest of the budget."""
-        started, before, train = time.perf_counter(), self._seconds, self._settings.train
+        budget, train = self._budget, self._settings.train
+        started, before = time.perf_counter(), budget.seconds
         for batch in self._training.shuffled(
             seed=train.seed, epoch=self._epoch, classes=len(self._data.classes), augment=train.augment
         ):
-            share = self._share()
-            if share >= 1:
+            if budget.spent:
                 break
-            set_learning_rate(self._optimizer, learning_rate(train, share))
-            self._take_step(batch, share)
-            self._step += 1
-            self._seconds = before + time.perf_counter() - started
-            if self._share() * RECORDS >= len(self._history) + 1:
+            self._take_step(batch, budget.share())
+            budget.step += 1
+            budget.seconds = before + time.perf_counter() - started
+            if budget.share() * RECORDS >= len(self._history) + 1:
                 self._record()
             if progress is not None:
-                progress(min(1000, round(self._share() * 1000)), 1000, f"searching with {self._settings.method}")
+                progress(*budget.thousandths(), f"searching with {self._settings.method}")
         self._epoch += 1
 
     def conclude(self) -> OneShotResult:
@@ -191,60 +179,49 @@ class _OneShot:
             best=best,
             best_cost=float(self._cost(best[None])[0]),
             history=tuple(self._history),
-            steps=self._step,
-            seconds=self._seconds,
+            steps=self._budget.step,
+            seconds=self._budget.seconds,
+            notes=tuple(self._stepper.notes),
             preprocessing=self._preprocessing,
         )
 
     def _take_step(self, batch: Batch, share: float) -> None:
         settings, policy = self._settings, self._policy
-        rng = np.random.default_rng((settings.train.seed, self._step, _STREAM))
+        rng = np.random.default_rng((settings.train.seed, self._budget.step, _STREAM))
+        rate = learning_rate(settings.train, share)
         if share < settings.warm_up_share:
-            self._train_weights(batch, self._warm_up_member(share / settings.warm_up_share, rng))
+            self._train_weights(batch, self._warm_up_member(share / settings.warm_up_share, rng), rate)
             return
         if settings.method == "tunas":
             policy.learn_by_reward(self._validation.next(), rng)
-            self._train_weights(batch, policy.distribution.sample(1, rng)[0])
+            self._train_weights(batch, policy.distribution.sample(1, rng)[0], rate)
             return
         first, last = settings.temperature
         learned = (share - settings.warm_up_share) / (1 - settings.warm_up_share)
         temperature = first * (last / first) ** learned
         images = batch if settings.method == "gumbel" else self._validation.next()
-        unrolled = (batch, self._optimizer.param_groups[0]["lr"]) if settings.method == "darts_second_order" else None
+        unrolled = (batch, rate) if settings.method == "darts_second_order" else None
         policy.learn_by_gradient(images, temperature=temperature, rng=rng, unrolled=unrolled)
-        self._train_weights(batch, policy.distribution.gumbel_path(policy.draw_noise(rng), temperature)[0])
+        self._train_weights(batch, policy.distribution.gumbel_path(policy.draw_noise(rng), temperature)[0], rate)
 
     def _warm_up_member(self, done: float, rng: np.random.Generator) -> Genes:
         if self._settings.filter_warm_up and rng.random() > done:
             return self._supernet.space.largest()
         return self._supernet.space.sample(1, rng)[0]
 
-    def _train_weights(self, batch: Batch, genes: Genes) -> None:
-        self._optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
-            logits = self._supernet(batch.images, genes)
-        loss = batch_loss(logits, batch, self._settings.train, None)
+    def _train_weights(self, batch: Batch, genes: Genes, rate: float) -> None:
+        loss = self._stepper.step(batch, Members([genes], teacher=False), rate)
         if not torch.isfinite(loss):
-            raise TrainingError(
-                explain(
-                    f"the loss of the supernet is not finite at step {self._step} of the search",
-                    got=f"member {genes.tolist()}",
-                    remedy="Lower the learning rate or set clip_norm; a checkpoint holds an earlier epoch.",
-                )
-            )
-        loss.backward()
-        if self._settings.train.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self._supernet.parameters(), self._settings.train.clip_norm)
-        self._optimizer.step()
+            raise not_finite(f"step {self._budget.step} of the search", genes, self._folder)
 
     def _record(self) -> None:
         distribution = self._policy.distribution
-        draws = distribution.sample(self._settings.cost_draws, np.random.default_rng((self._step, _LAST)))
+        draws = distribution.sample(self._settings.cost_draws, np.random.default_rng((self._budget.step, _LAST)))
         counts = self._supernet.space.cardinalities
         accuracy = self._policy.accuracy
         self._history.append(
             OneShotRecord(
-                step=self._step,
+                step=self._budget.step,
                 accuracy=None if np.isnan(accuracy) else accuracy,
                 expected_cost=float(self._cost(draws).mean()),
                 entropy=distribution.entropy(),
@@ -257,13 +234,12 @@ class _OneShot:
 
     def save(self, folder: Path) -> None:
         """Write the state."""
-        tensors = {f"supernet.{name}": value.detach() for name, value in self._supernet.shared_weights().items()}
-        tensors |= {f"optimizer.{name}": value for name, value in state_tensors(self._optimizer).items()}
+        tensors = weight_tensors(self._supernet, self._stepper)
         tensors |= {f"policy.{name}": value for name, value in self._policy.tensors().items()}
         facts = {
             "epoch": self._epoch,
-            "step": self._step,
-            "seconds": self._seconds,
+            **self._budget.facts,
+            **self._stepper.facts,
             "validation": self._validation.position,
             "policy": self._policy.facts,
             "history": [asdict(record) for record in self._history],
@@ -274,80 +250,26 @@ class _OneShot:
     @torch.no_grad()
     def resume(self, folder: Path) -> None:
         """Take the state up from a folder, where there is one."""
+        self._folder = folder
         checkpoint = read_checkpoint(folder)
         if checkpoint is None:
             return
-        facts = checkpoint.facts
-        self._require_same_search(facts["search"], folder)
-        groups: dict[str, dict[str, torch.Tensor]] = {"supernet": {}, "optimizer": {}, "policy": {}}
-        for key, value in checkpoint.tensors.items():
-            group, name = key.split(".", 1)
-            groups[group][name] = value
-        for name, parameter in self._supernet.shared_weights().items():
-            parameter.copy_(groups["supernet"][name])
-        load_state_tensors(self._optimizer, groups["optimizer"])
+        facts, groups = checkpoint.facts, checkpoint.groups()
+        require_same(self._identity(), facts["search"], folder, what="search")
+        load_weight_tensors(self._supernet, self._stepper, groups)
+        self._stepper.load_facts(facts)
+        self._budget.load_facts(facts)
         self._policy.load_tensors(groups["policy"])
         self._policy.load_facts(facts["policy"])
         self._validation.skip_to(facts["validation"])
-        self._epoch, self._step, self._seconds = facts["epoch"], facts["step"], facts["seconds"]
+        self._epoch = facts["epoch"]
         self._history = [_record_of(record) for record in facts["history"]]
 
     def _identity(self) -> dict[str, Any]:
-        """Say which search this is: what may not differ when it is taken up again."""
-        settings = self._settings.to_dict()
-        recipe = {name: value for name, value in settings.pop("train").items() if name != "workers"}
         space = self._supernet.space
         ends = self._cost(np.stack([space.smallest(), space.largest()]))
-        found = {
-            "space": space.digest,
-            "data": self._data.digest,
-            "input": self._preprocessing.to_dict(),
-            "costs": [float(value) for value in ends],
-            **settings,
-            **recipe,
-        }
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
-
-    def _require_same_search(self, theirs: Mapping[str, Any], folder: Path) -> None:
-        ours = self._identity()
-        different = sorted(name for name in ours if theirs.get(name) != ours[name])
-        if different:
-            raise WeightsError(
-                explain(
-                    f"the checkpoint in {folder} belongs to another search",
-                    got=", ".join(f"{name} {theirs.get(name)} (now {ours[name]})" for name in different[:3]),
-                    remedy="Name another folder, or delete this one to start anew.",
-                )
-            )
-
-    def _share(self) -> float:
-        return spent_share(self._settings.train, self._step, self._total, self._seconds)
-
-
-class _Endless:
-    """Batches of one epoch after the other, from any position."""
-
-    def __init__(self, batches: Batches, *, seed: int, classes: int) -> None:
-        self._batches, self._seed, self._classes = batches, seed, classes
-        self.position = 0
-        self._stream: Iterator[Batch] | None = None
-
-    def next(self) -> Batch:
-        """Return the next batch."""
-        if self._stream is None:
-            self._stream = self._walk()
-        self.position += 1
-        return next(self._stream)
-
-    def skip_to(self, position: int) -> None:
-        """Go on at a position."""
-        self.position, self._stream = position, None
-
-    def _walk(self) -> Iterator[Batch]:
-        epoch, first = divmod(self.position, self._batches.steps)
-        while True:
-            yield from self._batches.shuffled(seed=self._seed, epoch=epoch, classes=self._classes, first_step=first)
-            epoch, first = epoch + 1, 0
+        found = identity(self._supernet, self._data, self._preprocessing, self._settings.to_dict())
+        return {**found, "costs": [float(value) for value in ends]}
 
 
 def _record_of(content: Mapping[str, Any]) -> OneShotRecord:

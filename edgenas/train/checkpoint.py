@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,14 @@ class TrainCheckpoint:
 
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
+
+    def groups(self) -> defaultdict[str, dict[str, Tensor]]:
+        """Return tensors named GROUP.NAME by group and name."""
+        found: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+        for key, value in self.tensors.items():
+            group, name = key.split(".", 1)
+            found[group][name] = value
+        return found
 
 
 def write_checkpoint(folder: Path, checkpoint: TrainCheckpoint, *, tag: str) -> None:
@@ -85,6 +94,35 @@ def read_checkpoint(folder: Path) -> TrainCheckpoint | None:
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise WeightsError(explain(f"checkpoint {index} is broken: {error}", remedy="Delete the folder.")) from error
     return TrainCheckpoint(tensors=tensors, facts=facts)
+
+
+def require_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], folder: Path, *, what: str) -> None:
+    """Check that a checkpoint belongs to a training.
+
+    Args:
+        ours: What may not differ, plain values by name.
+        theirs: The same of the checkpoint, as JSON gave it.
+        folder: Of the checkpoint.
+        what: Kind of training.
+
+    Raises:
+        WeightsError: Something differs.
+    """
+    plain = json.loads(json.dumps(ours))
+    different = sorted(name for name in plain if theirs.get(name) != plain[name])
+    if different:
+        raise WeightsError(
+            explain(
+                f"the checkpoint in {folder} belongs to another {what}",
+                got=", ".join(f"{name} {theirs.get(name)} (now {plain[name]})" for name in different[:3]),
+                remedy="Name another folder, or delete this one to start anew.",
+            )
+        )
+
+
+def last_state(folder: Path | None) -> str:
+    """Say in a sentence where the last good state of a training is, for errors; empty where none was kept."""
+    return "" if folder is None or not (folder / INDEX).is_file() else f" The last good state is kept in {folder}."
 
 
 def write_atomically(path: Path, data: bytes) -> None:

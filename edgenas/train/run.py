@@ -18,7 +18,7 @@ from edgenas.data.preprocessing import Preprocessing
 from edgenas.data.values import ImageData
 from edgenas.errors import TrainingError, WeightsError, explain
 from edgenas.train.averaging import WeightAverage, recalibrate
-from edgenas.train.checkpoint import TrainCheckpoint, read_checkpoint, write_checkpoint
+from edgenas.train.checkpoint import TrainCheckpoint, last_state, read_checkpoint, require_same, write_checkpoint
 from edgenas.train.judge import judge
 from edgenas.train.optimizer import load_state_tensors, state_tensors
 from edgenas.train.result import Accuracy, EpochRecord, FitResult
@@ -66,6 +66,7 @@ class TrainingRun:
         self._images = 0
         # What is known of the weights as they are now; None where they were not judged since they changed.
         self._judged: Accuracy | None = None
+        self._folder: Path | None = None
         self._best: dict[str, Tensor] = {}
         self._best_accuracy = -1.0
         self._stepper = Stepper(model, settings, teacher=teacher, device=device, classes=len(data.classes))
@@ -160,15 +161,13 @@ class TrainingRun:
         Raises:
             WeightsError: It is broken or belongs to another training.
         """
+        self._folder = folder
         checkpoint = read_checkpoint(folder)
         if checkpoint is None:
             return
         facts = checkpoint.facts
-        self._refuse_other_training(facts, folder)
-        groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}, "best": {}}
-        for key, value in checkpoint.tensors.items():
-            group, name = key.split(".", 1)
-            groups[group][name] = value
+        require_same(self._identity(), facts["training"], folder, what="training")
+        groups = checkpoint.groups()
         _load(self._model, groups["model"], folder)
         if self._average is not None:
             _load(self._average.model, groups["average"], folder)
@@ -277,7 +276,7 @@ class TrainingRun:
             explain(
                 f"{what} at step {step} (epoch {self.epoch})",
                 got=got,
-                remedy="Lower train.learning_rate or set train.clip_norm; a checkpoint holds the last good epoch.",
+                remedy=f"Lower train.learning_rate or set train.clip_norm.{last_state(self._folder)}",
             )
         )
 
@@ -309,18 +308,6 @@ class TrainingRun:
         """Say which training this is: what may not differ when it is taken up again."""
         settings = {name: value for name, value in self._settings.to_dict().items() if name not in HARMLESS}
         return {**settings, "data": self._data.digest, "input": self._preprocessing.to_dict()}
-
-    def _refuse_other_training(self, facts: Any, folder: Path) -> None:
-        ours, theirs = self._identity(), facts["training"]
-        different = sorted(name for name in ours if theirs.get(name) != ours[name])
-        if different:
-            raise WeightsError(
-                explain(
-                    f"the checkpoint in {folder} belongs to another training",
-                    got=", ".join(f"{name} {theirs.get(name)} (now {ours[name]})" for name in different[:3]),
-                    remedy="Name another folder, or delete this one to start anew.",
-                )
-            )
 
 
 def _load(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:

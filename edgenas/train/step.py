@@ -111,7 +111,7 @@ class Stepper:
         # A part of one image has no variance to normalise by.
         parts = max(1, min(self.accumulation, count // 2))
         losses, right = [], []
-        for part in _parts(batch, parts):
+        for part in batch.split(parts):
             with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
                 logits = self.model(part.images)
                 teacher_logits = self._teach(part.images)
@@ -148,10 +148,3 @@ def autocast_dtype(settings: TrainSettings, device: torch.device) -> torch.dtype
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
-
-def _parts(batch: Batch, parts: int) -> list[Batch]:
-    if parts == 1:
-        return [batch]
-    targets = [None] * parts if batch.targets is None else batch.targets.tensor_split(parts)
-    images, labels = batch.images.tensor_split(parts), batch.labels.tensor_split(parts)
-    return [Batch(images=x, labels=y, targets=t) for x, y, t in zip(images, labels, targets, strict=True)]

@@ -79,7 +79,7 @@ def test_a_search_lands_on_its_target_and_is_repeatable(method: str) -> None:
 def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.supernet.oneshot.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("edgenas.supernet.state.CHECKPOINT_SECONDS", 0.0)
     train = TrainSettings(epochs=5, batch_size=32, learning_rate=1e-2, workers=1)
     settings = OneShotSettings(method=method, target=3000.0, train=train)  # type: ignore[arg-type]
     whole = search_one_shot(Supernet(SPACE), DATA, settings, cost)
