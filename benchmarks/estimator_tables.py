@@ -11,7 +11,7 @@ import torch
 from estimator_plan import Plan
 from estimator_tasks import JUDGED_IMAGES
 
-from edgenas.evaluate import Judged, Margin, Validation
+from edgenas.evaluate import Judged, Margin, Partial, Validation
 
 
 def as_json(validation: Validation, plan: Plan, options: argparse.Namespace, seconds: float) -> dict[str, Any]:
@@ -58,6 +58,7 @@ def entry(judged: Judged) -> dict[str, Any]:
         "preparation_seconds": judged.preparation_seconds,
         "over_macs": judged.over_macs and asdict(judged.over_macs),
         "over_macs_within_bands": judged.over_macs_within_bands and asdict(judged.over_macs_within_bands),
+        "beyond_macs": judged.beyond_macs and asdict(judged.beyond_macs),
         "verdict": judged.verdict,
     }
 
@@ -66,7 +67,7 @@ def table(validation: Validation) -> str:
     """Lay the judge's table out as text."""
     width = max(len(judged.name) for judged in validation.estimators)
     head = f"{'estimator':{width}} {'rho':>5} {'95 %':>13} {'in bands':>9} {'95 %':>13} {'tau':>5} {'gap':>6}"
-    lines = [f"{head} {'s / net':>8} {'before':>7} {'over MACs':>22} {'in bands':>22}  verdict"]
+    lines = [f"{head} {'s / net':>8} {'before':>7} {'over MACs':>22} {'in bands':>22} {'beyond MACs':>22}  verdict"]
     for judged in validation.estimators:
         ranks = judged.agreement
         gap = "" if judged.gap_points is None else f"{judged.gap_points:+.1f}"
@@ -76,7 +77,8 @@ def table(validation: Validation) -> str:
             f"{judged.name:{width}} {ranks.spearman:5.2f} {interval:>13} {ranks.spearman_within_bands:9.2f}"
             f" {within:>13} {ranks.kendall:5.2f} {gap:>6} {judged.seconds_per_network:8.4f}"
             f" {judged.preparation_seconds:7.0f} {margin_text(judged.over_macs):>22}"
-            f" {margin_text(judged.over_macs_within_bands):>22}  {judged.verdict}"
+            f" {margin_text(judged.over_macs_within_bands):>22} {partial_text(judged.beyond_macs):>22}"
+            f"  {judged.verdict}"
         )
     if validation.ceiling is not None:
         lines.append(
@@ -89,3 +91,8 @@ def table(validation: Validation) -> str:
 def margin_text(margin: Margin | None) -> str:
     """Write a margin with its interval; nothing for the baseline itself."""
     return "" if margin is None else f"{margin.difference:+.2f} ({margin.low:+.2f} to {margin.high:+.2f})"
+
+
+def partial_text(partial: Partial | None) -> str:
+    """Write a partial correlation with its interval; nothing for the baseline itself."""
+    return "" if partial is None else f"{partial.spearman:+.2f} ({partial.low:+.2f} to {partial.high:+.2f})"

@@ -137,17 +137,18 @@ def estimator_validate(
                 _two(entry["kendall"]),
                 "" if entry["gap_points"] is None else f"{entry['gap_points']:+.1f}",
                 f"{entry['seconds_per_network']:.3f}",
-                _margin(entry["over_macs"]),
-                _margin(entry["over_macs_within_bands"]),
+                _interval(entry["over_macs"], "difference"),
+                _interval(entry["over_macs_within_bands"], "difference"),
+                _interval(entry["beyond_macs"], "spearman"),
                 entry["verdict"],
             )
         )
-    columns = ("estimator", "rho", "95 %", "in bands", "tau", "gap", "s / net", "over MACs", "in bands", "verdict")
-    print_table(columns, rows)
+    margins = ("over MACs", "in bands", "beyond MACs")
+    print_table(("estimator", "rho", "95 %", "in bands", "tau", "gap", "s / net", *margins, "verdict"), rows)
     if found["ceiling"] is not None:
         within = _two(found["ceiling_within_bands"])
         print(f"ceiling (one seed against another): rho {found['ceiling']:.2f}, in bands {within}")
-    print("bands: networks of similar MACs; gap: estimate less truth, points; margins with 95 % intervals")
+    print("bands: networks of similar MACs; gap: estimate less truth, points; beyond: what MACs do not say")
     for note in found["notes"]:
         print(note)
     print(f"stored in {run / VALIDATION_FILE}")
@@ -157,13 +158,11 @@ def estimator_validate(
         print(f"report    {write_report(run)}")
 
 
-def _margin(value: dict[str, float] | None) -> str:
-    """A margin over MACs with its interval; nothing for MACs themselves."""
-    if value is None:
+def _interval(value: dict[str, float] | None, name: str) -> str:
+    """A figure with its interval; nothing for MACs beside themselves and where it does not exist."""
+    if value is None or None in value.values():
         return ""
-    if value["low"] is None:
-        return "none"
-    return f"{value['difference']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
+    return f"{value[name]:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
 
 
 def _two(value: float | None) -> str:

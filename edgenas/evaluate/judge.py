@@ -22,7 +22,9 @@ from edgenas.evaluate.protocol import Estimates, Evaluator, Floats, Genes, Progr
 from edgenas.evaluate.ranking import (
     Agreement,
     Margin,
+    Partial,
     agreement,
+    beyond,
     cost_bands,
     margin,
     margin_within_bands,
@@ -47,11 +49,12 @@ class Judged:
         agreement: With the mean accuracy of stand-alone trainings.
         over_macs: By how much it orders better than MACs; None for MACs itself.
         over_macs_within_bands: The same among networks of similar cost.
+        beyond_macs: What it knows of the truth that MACs do not say.
         gap_points: Mean of estimate minus truth in points of accuracy; None where it gives no accuracy.
         seconds_per_network: To judge one, preparation not included.
         preparation_seconds: Before the first one.
         values: (N,) as estimated.
-        verdict: Whether it beats MACs: where the whole interval of a margin lies above 0.
+        verdict: Whether it beats MACs, or adds to them: where the whole interval lies above 0.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Judged:
     agreement: Agreement
     over_macs: Margin | None
     over_macs_within_bands: Margin | None
+    beyond_macs: Partial | None
     gap_points: float | None
     seconds_per_network: float
     preparation_seconds: float
@@ -212,10 +216,11 @@ def _judge(
         missing = int((~np.isfinite(estimates.values)).sum())
         return f"{estimator.name} is not judged: it gave no value for {missing} of {len(truth)} networks."
     found = agreement(estimates.values, truth, bands=bands, rng=rng)
-    over = within = None
+    over = within = added = None
     if estimator.name != BASELINE:
         over = margin(estimates.values, macs, truth, rng=rng)
         within = margin_within_bands(estimates.values, macs, truth, bands=bands, rng=rng)
+        added = beyond(estimates.values, macs, truth, rng=rng)
     gap = float(np.mean(estimates.values - truth)) * 100 if estimator.unit == "1" else None
     return Judged(
         name=estimator.name,
@@ -223,24 +228,23 @@ def _judge(
         agreement=found,
         over_macs=over,
         over_macs_within_bands=within,
+        beyond_macs=added,
         gap_points=gap,
         seconds_per_network=estimates.seconds / len(truth),
         preparation_seconds=estimates.preparation_seconds,
         values=tuple(float(value) for value in estimates.values),
-        verdict=_verdict(over, within),
+        verdict=_verdict(over, within, added),
     )
 
 
-def _verdict(over: Margin | None, within: Margin | None) -> str:
-    if over is None or within is None:
+def _verdict(over: Margin | None, within: Margin | None, added: Partial | None) -> str:
+    if over is None or within is None or added is None:
         return "the baseline"
-    if over.clear and within.clear:
-        return "beats MACs"
-    if over.clear:
-        return "beats MACs over all costs, not within bands"
-    if within.clear:
-        return "beats MACs within bands, not over all costs"
-    return "orders worse than MACs" if over.high < 0 else "does not beat MACs"
+    if over.clear or within.clear:
+        return "beats MACs" if over.clear and within.clear else f"beats MACs {'over all' if over.clear else 'in bands'}"
+    if over.high < 0:
+        return "worse than MACs"
+    return "does not beat MACs, adds to them" if added.clear else "does not beat MACs"
 
 
 def _ceilings(accuracy: Floats, bands: NDArray[np.int64]) -> tuple[float | None, float | None, float | None]:

@@ -61,6 +61,25 @@ class Margin:
         return self.low > 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What an estimate knows of the truth beyond what a baseline knows.
+
+    Attributes:
+        spearman: Rank correlation of what the baseline leaves open in both; NaN where it leaves nothing open.
+        low, high: Its bootstrap interval over networks, 95 %.
+    """
+
+    spearman: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the whole interval lies above 0."""
+        return self.low > 0
+
+
 def agreement(estimate: Floats, truth: Floats, *, bands: NDArray[np.int64], rng: np.random.Generator) -> Agreement:
     """Compare an estimate with the truth.
 
@@ -126,6 +145,24 @@ def margin_within_bands(
     return Margin(difference=difference, low=low, high=high)
 
 
+def beyond(estimate: Floats, baseline: Floats, truth: Floats, *, rng: np.random.Generator) -> Partial:
+    """Correlate the ranks of an estimate (N,) and of the truth (N,), those of the baseline (N,) held fixed.
+
+    The partial correlation (r_et - r_eb r_tb) / sqrt((1 - r_eb^2) (1 - r_tb^2)) of ranks (Kendall 1942, for rho). It
+    is what an estimate adds where the baseline is known anyway, as MACs are; a margin asks for more, that it orders
+    better than the baseline by itself.
+
+    Raises:
+        InputError: There are fewer than three networks, or a value is not finite.
+    """
+    _require_comparable(estimate, truth)
+    _require_comparable(baseline, truth)
+    indices = _resamples(len(truth), rng)
+    low, high = _interval(_partial_rows(estimate[indices], baseline[indices], truth[indices]))
+    value = _partial_rows(estimate[None], baseline[None], truth[None])[0]
+    return Partial(spearman=float(value), low=low, high=high)
+
+
 def within_bands(estimate: Floats, truth: Floats, bands: NDArray[np.int64]) -> float:
     """Mean of Spearman's rho within bands (N,), weighted by their networks; a band that orders nothing is left out."""
     return float(_within_rows(estimate, truth, bands, np.arange(len(truth))[None])[0])
@@ -162,6 +199,14 @@ def _spearman_rows(first: Floats, second: Floats) -> Floats:
     ranks = [stats.rankdata(values, axis=1) for values in (first, second)]
     x, y = (rank - rank.mean(1, keepdims=True) for rank in ranks)
     return _ratio((x * y).sum(1), (x * x).sum(1) * (y * y).sum(1))
+
+
+def _partial_rows(estimate: Floats, baseline: Floats, truth: Floats) -> Floats:
+    """Partial correlation of ranks, row by row of (R, N)."""
+    ours, theirs = _spearman_rows(estimate, baseline), _spearman_rows(truth, baseline)
+    left = (1 - ours**2) * (1 - theirs**2)
+    # Rounding leaves a trace of an estimate that is the baseline in other units.
+    return _ratio(_spearman_rows(estimate, truth) - ours * theirs, np.where(left > 1e-12, left, 0))
 
 
 def _within_rows(estimate: Floats, truth: Floats, bands: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:

@@ -48,7 +48,7 @@ def render(run: RunFiles) -> str:
     environment.filters["ms"] = _milliseconds
     environment.filters["kib"] = lambda size: f"{size / 1024:,.1f}"
     environment.filters["seconds"] = _seconds
-    environment.filters["margin"] = _margin
+    environment.filters["interval"] = _interval
     environment.filters["two"] = lambda value: "" if value is None else f"{value:.2f}"
     source = files("edgenas.report").joinpath("template.html").read_text(encoding="utf-8")
     validation = run.latency["validation"]
@@ -74,11 +74,11 @@ def _milliseconds(value: float) -> str:
     return f"{value:.4f}" if value < 1 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
 
 
-def _margin(value: Mapping[str, float | None] | None) -> str:
-    """Write a margin over MACs with its interval; nothing where there is none."""
+def _interval(value: Mapping[str, float | None] | None, name: str = "difference") -> str:
+    """Write a figure with its interval; nothing where there is none."""
     if value is None or any(number is None for number in value.values()):
         return ""
-    return f"{value['difference']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
+    return f"{value[name]:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
 
 
 def _seconds(value: float) -> str:

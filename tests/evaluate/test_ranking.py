@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from edgenas.errors import InputError
-from edgenas.evaluate import agreement, cost_bands, kendall, margin, margin_within_bands, spearman, within_bands
+from edgenas.evaluate import (
+    agreement,
+    beyond,
+    cost_bands,
+    kendall,
+    margin,
+    margin_within_bands,
+    spearman,
+    within_bands,
+)
 
 RNG = np.random.default_rng(0)
 ONE_BAND = np.zeros(40, dtype=np.int64)
@@ -126,6 +135,27 @@ def test_within_bands_an_estimate_beats_the_cost_that_it_does_not_beat_over_all(
     assert within.difference > 4 * over.difference
     same = margin_within_bands(cost, cost, truth, bands=bands, rng=np.random.default_rng(1))
     assert (same.difference, same.low, same.high) == (0, 0, 0)
+
+
+def test_beyond_a_baseline_is_the_correlation_of_what_it_leaves_open_in_the_ranks() -> None:
+    rng = np.random.default_rng(6)
+    baseline = rng.normal(size=60)
+    truth, estimate = baseline + rng.normal(size=60), baseline + rng.normal(size=60)
+    ranks = [stats.rankdata(values) for values in (estimate, truth, baseline)]
+    left = [rank - np.polyval(np.polyfit(ranks[2], rank, 1), ranks[2]) for rank in ranks[:2]]
+    found = beyond(estimate, baseline, truth, rng=rng)
+    assert found.spearman == pytest.approx(np.corrcoef(*left)[0, 1])
+    assert found.low < found.spearman < found.high
+
+
+def test_an_estimate_may_add_to_a_baseline_that_it_does_not_beat() -> None:
+    rng = np.random.default_rng(7)
+    baseline, other = rng.normal(size=80), rng.normal(size=80)
+    truth = baseline + 0.5 * other
+    assert beyond(other, baseline, truth, rng=rng).clear
+    assert margin(other, baseline, truth, rng=rng).high < 0
+    same = beyond(3 * baseline, baseline, truth, rng=rng)
+    assert np.isnan(same.spearman) and not same.clear
 
 
 def test_what_cannot_be_ranked_is_refused() -> None:

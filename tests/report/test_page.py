@@ -121,7 +121,8 @@ def test_the_judgement_of_the_estimators_is_shown_beside_macs(tmp_path) -> None:
     entries = [
         {**ranks, "name": "macs", "over_macs": None, "over_macs_within_bands": None, "verdict": "the baseline"},
         {**ranks, "name": "supernet", "gap_points": 6.94, "preparation_seconds": 200.4, "over_macs": margin,
-         "over_macs_within_bands": margin, "verdict": "beats MACs"},
+         "over_macs_within_bands": margin, "beyond_macs": {"spearman": 0.48, "low": -0.1, "high": 0.82},
+         "verdict": "beats MACs"},
         # A constant score orders nothing: its statistics do not exist.
         {**{name: None if name.startswith(("spearman", "kendall")) else value for name, value in ranks.items()},
          "name": "broken", "over_macs": nothing, "over_macs_within_bands": nothing, "verdict": "does not beat MACs"},
@@ -133,6 +134,7 @@ def test_the_judgement_of_the_estimators_is_shown_beside_macs(tmp_path) -> None:
     parser = Balanced()
     parser.feed(text)
     assert parser.open == [] and parser.counts["svg"] == 6
-    for figure in ("+0.12 (+0.01 to +0.26)", "+6.9", "rho 0.85", "beats MACs", "Network 3 is left out.", ">200<"):
+    figures = ("+0.12 (+0.01 to +0.26)", "+0.48 (-0.10 to +0.82)", "+6.9", "rho 0.85", "beats MACs", ">200<")
+    for figure in (*figures, "Network 3 is left out."):
         assert figure in text
     assert "None" not in text and "nan" not in text
