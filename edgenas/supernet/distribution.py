@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +17,21 @@ Genes = NDArray[np.int64]
 Floats = NDArray[np.float64]
 CostFunction = Callable[[Genes], Floats]
 """From codes (N, D) to costs (N,): table latency in milliseconds, MACs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GenePair:
+    """Two networks and the relaxed choice between them.
+
+    Attributes:
+        first: (D,), drawn from the distribution.
+        second: (D,), another choice of every gene that has one.
+        odds: (D,) log odds of the first over the second, differentiable.
+    """
+
+    first: Genes
+    second: Genes
+    odds: Tensor
 
 
 class GeneDistribution(nn.Module):
@@ -56,27 +72,36 @@ class GeneDistribution(nn.Module):
         draws = rng.random((n, len(edges), 1))
         return np.minimum((draws > edges[None]).sum(2), np.asarray(self.space.cardinalities) - 1).astype(np.int64)
 
-    def log_prob(self, genes: Genes) -> Tensor:
-        """Log probabilities (N,) of networks (N, D), differentiable."""
-        index = torch.from_numpy(np.asarray(genes, np.int64)).to(self.logits.device)
-        logs = self.log_probabilities()
-        return logs[torch.arange(len(logs), device=logs.device)[None], index].sum(1)
+    def log_prob(self, networks: Genes, *, genes: Sequence[int] | None = None) -> Tensor:
+        """Log probabilities (N,) of networks (N, D), differentiable.
 
-    def gumbel_path(self, noise: Tensor, temperature: float) -> tuple[Genes, Tensor]:
-        """Choose one network by the Gumbel-softmax, and one gate of value 1 per gene (Jang 2017; Wu 2019, eq. 6).
+        Args:
+            networks: (N, D).
+            genes: Indices of those that count; all if None.
+        """
+        index = torch.from_numpy(np.asarray(networks, np.int64)).to(self.logits.device)
+        logs = self.log_probabilities()
+        chosen = logs[torch.arange(len(logs), device=logs.device)[None], index]
+        return (chosen if genes is None else chosen[:, list(genes)]).sum(1)
+
+    def gumbel_pair(self, noise: Tensor, temperature: float) -> GenePair:
+        """Draw two networks that differ in every gene, and how far the relaxed choice prefers the first.
+
+        With Gumbel noise the largest values are a draw, and the second largest a draw among the other choices, which is
+        how ProxylessNAS draws its two paths (Cai 2019, section 3.2.1); the odds are those of the Gumbel-softmax (Jang
+        2017; FBNet, Wu 2019, eq. 6) of these two.
 
         Args:
             noise: (D, K) Gumbel noise.
             temperature: Of the relaxation.
-
-        Returns:
-            The network (D,), and gates (D,) that are 1 and carry the gradient of the relaxed choice.
         """
-        soft = functional.softmax((self.log_probabilities() + noise) / temperature, 1)
-        choice = soft.argmax(1)
-        chosen = soft.gather(1, choice[:, None])[:, 0]
-        # In this order the difference is exactly 0, so that gates change no result.
-        return choice.cpu().numpy().astype(np.int64), 1 + (chosen - chosen.detach())
+        values = self.log_probabilities() + noise
+        order = values.detach().argsort(1, descending=True)
+        first, second = order[:, 0], order[:, min(1, values.shape[1] - 1)]
+        # Of a gene with one choice the second would be an absent one.
+        second = torch.where(self.get_buffer("absent").gather(1, second[:, None])[:, 0], first, second)
+        odds = (values.gather(1, first[:, None]) - values.gather(1, second[:, None]))[:, 0] / temperature
+        return GenePair(first=_genes(first), second=_genes(second), odds=odds)
 
     def expectation(self, values: Callable[[Genes], Floats], draws: int, rng: np.random.Generator) -> Tensor:
         """Expected value of a function of networks, whose gradient is that of the score function (Williams 1992).
@@ -113,3 +138,7 @@ class GeneDistribution(nn.Module):
             likely = self.log_prob(near)
         best: Genes = near[int(likely.argmax())]
         return best
+
+
+def _genes(choices: Tensor) -> Genes:
+    return choices.cpu().numpy().astype(np.int64)

@@ -94,7 +94,7 @@ def search_one_shot(
 
     Args:
         supernet: Changed in place and moved to `device`.
-        data: Training images for weights, validation images for the distribution (but for "gumbel").
+        data: Training images for weights, validation images for the distribution.
         settings: The recipe.
         cost: Of networks (N, D), in the unit of `settings.target`.
         preprocessing: Normalisation of the images; None takes the statistics of the training images.
@@ -192,17 +192,21 @@ class _OneShot:
         if share < settings.warm_up_share:
             self._train_weights(batch, self._warm_up_member(share / settings.warm_up_share, rng), rate)
             return
+        self._learn(batch, share, rate, rng)
+        self._train_weights(batch, policy.distribution.sample(1, rng)[0], rate)
+
+    def _learn(self, batch: Batch, share: float, rate: float, rng: np.random.Generator) -> None:
+        """Let the distribution learn from images that the weights are not trained on."""
+        settings, policy, held_out = self._settings, self._policy, self._validation.next()
         if settings.method == "tunas":
-            policy.learn_by_reward(self._validation.next(), rng)
-            self._train_weights(batch, policy.distribution.sample(1, rng)[0], rate)
-            return
-        first, last = settings.temperature
-        learned = (share - settings.warm_up_share) / (1 - settings.warm_up_share)
-        temperature = first * (last / first) ** learned
-        images = batch if settings.method == "gumbel" else self._validation.next()
-        unrolled = (batch, rate) if settings.method == "darts_second_order" else None
-        policy.learn_by_gradient(images, temperature=temperature, rng=rng, unrolled=unrolled)
-        self._train_weights(batch, policy.distribution.gumbel_path(policy.draw_noise(rng), temperature)[0], rate)
+            policy.learn_by_reward(held_out, rng)
+        elif settings.method == "gumbel":
+            first, last = settings.temperature
+            learned = (share - settings.warm_up_share) / (1 - settings.warm_up_share)
+            policy.learn_by_two_paths(held_out, temperature=first * (last / first) ** learned, rng=rng)
+        else:
+            unrolled = (batch, rate) if settings.method == "darts_second_order" else None
+            policy.learn_by_expectation(held_out, rng=rng, unrolled=unrolled)
 
     def _warm_up_member(self, done: float, rng: np.random.Generator) -> Genes:
         if self._settings.filter_warm_up and rng.random() > done:

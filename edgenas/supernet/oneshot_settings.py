@@ -20,12 +20,12 @@ class OneShotSettings:
     """The recipe.
 
     Attributes:
-        method: How the distribution learns:
+        method: How the distribution learns, always from validation images, while weights learn from training images:
             "tunas": REINFORCE on accuracy and the absolute reward of cost (Bender 2020);
-            "gumbel": gradient through one sampled path (FBNet, Wu 2019; ProxylessNAS, Cai 2019), both on training
-            images in one step;
-            "darts", "darts_second_order": the same path gradient, but bi-level: the distribution learns on validation
-            images, weights on training images (Liu 2019, first order and one unrolled step).
+            "gumbel": gradient through the gates of two sampled paths, relaxed by the Gumbel-softmax (ProxylessNAS, Cai
+            2019; FBNet, Wu 2019);
+            "darts", "darts_second_order": bi-level gradient of the expected loss (Liu 2019, first order and one
+            unrolled step), where DARTS takes the loss of the mixture of all networks.
         cost_goal: "penalty": the lower the expected cost the better; "target": the distance from `target` counts.
         target: Cost to hit; also the unit of the penalty.
         cost_weight: Of the cost: TuNAS's -b (Bender 2020: 0.10), ProxylessNAS's lambda (Cai 2019: 0.1).
@@ -35,6 +35,7 @@ class OneShotSettings:
             that late choices and last filters are trained too (Bender 2020, section 4.2).
         baseline_decay: Of the moving average of rewards (0.95).
         temperature: First and last of the Gumbel-softmax, exponential between.
+        paths: Networks whose losses stand for the expected loss of a darts step.
         cost_draws: Networks whose costs stand for the expected cost of a step.
         train: Budget, optimiser of weights, augmentation, seed.
     """
@@ -48,6 +49,7 @@ class OneShotSettings:
     filter_warm_up: bool = True
     baseline_decay: float = 0.95
     temperature: tuple[float, float] = (5.0, 0.5)
+    paths: int = 4
     cost_draws: int = 512
     train: TrainSettings = TrainSettings()
 
@@ -60,7 +62,10 @@ class OneShotSettings:
         if not self.target > 0:
             raise ConfigError(explain("impossible oneshot.target", got=self.target, allowed="above 0"))
         if not (
-            self.cost_weight >= 0 and self.learning_rate > 0 and min(self.temperature) > 0 and self.cost_draws >= 2
+            self.cost_weight >= 0
+            and self.learning_rate > 0
+            and min(self.temperature) > 0
+            and min(self.cost_draws, self.paths) >= 2
         ):
             raise ConfigError(explain("impossible oneshot settings", got=self))
         for name in ("warm_up_share", "baseline_decay"):

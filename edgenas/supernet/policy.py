@@ -1,8 +1,9 @@
-"""How the distribution over networks learns from batches: by reward, or by gradients through one path."""
+"""How the distribution over networks learns from batches: by reward, by gates, or by the expected loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from edgenas.data.batches import Batch
 from edgenas.supernet.distribution import CostFunction, Floats, GeneDistribution, Genes
 from edgenas.supernet.oneshot_settings import OneShotSettings
 from edgenas.supernet.supernet import Supernet
+from edgenas.supernet.two_paths import TwoPaths
 from edgenas.train.optimizer import load_state_tensors, state_tensors
 
 _FINITE_DIFFERENCE = 0.01
@@ -36,77 +38,115 @@ class PolicyLearner:
         betas = (0.0, 0.999) if settings.method == "tunas" else (0.5, 0.999)
         self._adam = torch.optim.Adam(self.distribution.parameters(), lr=settings.learning_rate, betas=betas)
         self._baseline: float | None = None
-
-    def draw_noise(self, rng: np.random.Generator) -> Tensor:
-        """Draw Gumbel noise (D, K)."""
-        logits = self.distribution.logits
-        return torch.from_numpy(rng.gumbel(size=tuple(logits.shape))).to(logits)
+        self._two_paths = TwoPaths(supernet)
 
     def learn_by_reward(self, batch: Batch, rng: np.random.Generator) -> None:
         """REINFORCE (Bender 2020, section 3): accuracy of one network, and the expected cost term in closed form."""
         genes = self.distribution.sample(1, rng)
         with torch.no_grad():
             logits = self._supernet(batch.images, genes[0])
-        self.accuracy = float((logits.argmax(1) == batch.labels).float().mean())
-        if self._baseline is None:
-            self._baseline = self.accuracy
-        advantage = self.accuracy - self._baseline
-        decay = self._settings.baseline_decay
-        self._baseline = decay * self._baseline + (1 - decay) * self.accuracy
-        self._adam.zero_grad()
-        (self._cost_term(rng) - advantage * self.distribution.log_prob(genes)[0]).backward()
-        self._adam.step()
+        self._note_accuracy(logits, batch)
+        (-self._advantage(self.accuracy) * self.distribution.log_prob(genes)[0]).backward()
+        self._step(rng)
 
-    def learn_by_gradient(
-        self, batch: Batch, *, temperature: float, rng: np.random.Generator, unrolled: tuple[Batch, float] | None = None
-    ) -> None:
-        """One step down the gradient of the loss through one path.
+    def learn_by_two_paths(self, batch: Batch, *, temperature: float, rng: np.random.Generator) -> None:
+        """One step down the gradient of the loss with respect to the gates of two sampled paths.
+
+        Genes without a place learn as in `learn_by_reward`, from the loss.
 
         Args:
             batch: Images that it learns from.
             temperature: Of the Gumbel-softmax.
-            rng: Draws the path and the networks whose costs stand for the expected cost.
+            rng: Draws the paths, and the networks whose costs stand for the expected cost.
+        """
+        logits = self.distribution.logits
+        noise = torch.from_numpy(rng.gumbel(size=tuple(logits.shape))).to(logits)
+        pair = self.distribution.gumbel_pair(noise, temperature)
+        output = self._two_paths.logits(batch.images, pair)
+        self._note_accuracy(output, batch)
+        loss = functional.cross_entropy(output, batch.labels)
+        drawn = self.distribution.log_prob(pair.first[None], genes=self._two_paths.placeless)[0]
+        # The weights' gradients of this loss are not wanted.
+        (gradient,) = torch.autograd.grad(loss + self._advantage(loss.item()) * drawn, [logits])
+        logits.grad = gradient
+        self._step(rng)
+
+    def learn_by_expectation(
+        self, batch: Batch, *, rng: np.random.Generator, unrolled: tuple[Batch, float] | None = None
+    ) -> None:
+        """One step down the gradient of the expected loss, estimated by several paths on the same images.
+
+        Args:
+            batch: Images that it learns from.
+            rng: Draws the paths, and the networks whose costs stand for the expected cost.
             unrolled: A batch of training images and the weights' learning rate: the gradient is then taken after one
                 step of the weights on them.
         """
-        logits, noise = self.distribution.logits, self.draw_noise(rng)
-
-        def loss_of(images: Batch) -> tuple[Tensor, Tensor]:
-            genes, gates = self.distribution.gumbel_path(noise, temperature)
-            output = self._supernet(images.images, genes, gates=gates)
-            return functional.cross_entropy(output, images.labels), output
-
+        genes, logits = self.distribution.sample(self._settings.paths, rng), self.distribution.logits
         if unrolled is None:
-            loss, output = loss_of(batch)
-            (gradient,) = torch.autograd.grad(loss, [logits])
+            with torch.no_grad():
+                losses = self._losses(batch, genes)
+            (gradient,) = torch.autograd.grad(self._expected(losses, genes), [logits])
         else:
-            gradient, output = self._unrolled_gradient(loss_of, batch, *unrolled)
-        self.accuracy = float((output.argmax(1) == batch.labels).float().mean())
-        self._adam.zero_grad()
-        self._cost_term(rng).backward()
-        assert logits.grad is not None
-        logits.grad += gradient
-        self._adam.step()
+            gradient = self._unrolled_gradient(batch, genes, *unrolled)
+        logits.grad = gradient
+        self._step(rng)
 
-    def _unrolled_gradient(
-        self, loss_of: Callable[[Batch], tuple[Tensor, Tensor]], batch: Batch, training: Batch, rate: float
-    ) -> tuple[Tensor, Tensor]:
+    def _losses(self, batch: Batch, genes: Genes) -> Tensor:
+        """Losses (N,) of networks on the same images."""
+        outputs = [self._supernet(batch.images, row) for row in genes]
+        self._note_accuracy(torch.cat(outputs), replace(batch, labels=batch.labels.repeat(len(genes))))
+        return torch.stack([functional.cross_entropy(output, batch.labels) for output in outputs])
+
+    def _expected(self, losses: Tensor, genes: Genes) -> Tensor:
+        """Mean loss of drawn networks; its gradient in the distribution is unbiased.
+
+        Each loss is held against the mean of the others (Kool 2019), which takes out how hard the images are.
+        """
+        centred = (losses - losses.mean()).detach() * len(genes) / (len(genes) - 1)
+        score = (centred * self.distribution.log_prob(genes)).mean()
+        return losses.mean() + score - score.detach()
+
+    def _unrolled_gradient(self, batch: Batch, genes: Genes, training: Batch, rate: float) -> Tensor:
         """Gradient after one unrolled step of the weights, second term by finite differences (Liu 2019, eq. 7, 8)."""
         logits, parameters = self.distribution.logits, list(self._supernet.parameters())
+
+        def expected(images: Batch) -> Tensor:
+            return self._expected(self._losses(images, genes), genes)
+
         saved = [parameter.detach().clone() for parameter in parameters]
-        inner = torch.autograd.grad(loss_of(training)[0], parameters, allow_unused=True)
+        inner = torch.autograd.grad(expected(training), parameters, allow_unused=True)
         _shift(parameters, saved, inner, -rate)
-        loss, output = loss_of(batch)
-        first, *outer = torch.autograd.grad(loss, [logits, *parameters], allow_unused=True)
-        nothing = torch.zeros((), device=logits.device)
+        first, *outer = torch.autograd.grad(expected(batch), [logits, *parameters], allow_unused=True)
+        accuracy, nothing = self.accuracy, torch.zeros((), device=logits.device)
         norm = torch.sqrt(sum((g.square().sum() for g in outer if g is not None), nothing))
         epsilon = _FINITE_DIFFERENCE / max(float(norm), 1e-12)
         sides = []
         for sign in (1.0, -1.0):
             _shift(parameters, saved, outer, sign * epsilon)
-            sides.append(torch.autograd.grad(loss_of(training)[0], [logits])[0])
+            with torch.no_grad():
+                losses = self._losses(training, genes)
+            sides.append(torch.autograd.grad(self._expected(losses, genes), [logits])[0])
         _shift(parameters, saved, outer, 0.0)
-        return first - rate * (sides[0] - sides[1]) / (2 * epsilon), output
+        self.accuracy = accuracy
+        gradient: Tensor = first - rate * (sides[0] - sides[1]) / (2 * epsilon)
+        return gradient
+
+    def _note_accuracy(self, logits: Tensor, batch: Batch) -> None:
+        self.accuracy = float((logits.argmax(1) == batch.labels).float().mean())
+
+    def _advantage(self, value: float) -> float:
+        """Difference of a value to the moving average of those before, which it is then added to."""
+        before = value if self._baseline is None else self._baseline
+        decay = self._settings.baseline_decay
+        self._baseline = decay * before + (1 - decay) * value
+        return value - before
+
+    def _step(self, rng: np.random.Generator) -> None:
+        """Take a step down the gradient that is there and that of the expected cost."""
+        self._cost_term(rng).backward()
+        self._adam.step()
+        self._adam.zero_grad()
 
     def _cost_term(self, rng: np.random.Generator) -> Tensor:
         """What the expected cost adds to the loss of the distribution."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -57,14 +57,12 @@ class Supernet(nn.Module):
             self._add(f"{owner}.bias", torch.zeros(sharing.out_channels))
         self._paths: OrderedDict[bytes, Path] = OrderedDict()
 
-    def forward(self, x: Tensor, genes: Genes, *, gates: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, genes: Genes) -> Tensor:
         """Run one member on a batch.
 
         Args:
             x: Images (N, C, H, W), resized where they are not of the member's resolution.
             genes: The member, (D,).
-            gates: One factor per gene (D,), for gradients with respect to choices: those of a block's genes multiply
-                its branch, those of a stage all its branches, those of the whole network the logits.
 
         Returns:
             Logits (N, classes), normalised with the statistics of this batch.
@@ -72,33 +70,7 @@ class Supernet(nn.Module):
         Raises:
             SpaceError: The genes do not lie in the space.
         """
-        if gates is None:
-            return run_path(self.path(genes), x, self._layer)
-        gated = self._gated(gates)
-        return run_path(self.path(genes), x, gated)
-
-    def _gated(self, gates: Tensor) -> Callable[[Tensor, Step], Tensor]:
-        """Return the layer function that multiplies results where a gene's choice takes effect."""
-        names = self.space.gene_names
-
-        def factor(prefixes: tuple[str, ...]) -> Tensor | None:
-            index = [i for i, name in enumerate(names) if name.rpartition(".")[0] in prefixes]
-            return gates[index].prod() if index else None
-
-        def layer(x: Tensor, step: Step) -> Tensor:
-            y = self._layer(x, step)
-            block, _, part = step.op.name.rpartition(".")
-            if part == "classifier":
-                scale = factor(("",))
-            elif part == "project" or (part == "conv" and block.startswith("stages.")):
-                # A fused block has both; its gates belong to the last.
-                fused = part == "conv" and step.sharing is not None and ".fused" in step.sharing.name
-                scale = None if fused else factor((block, block.rpartition(".")[0]))
-            else:
-                scale = None
-            return y if scale is None else y * scale
-
-        return layer
+        return run_path(self.path(genes), x, self.layer)
 
     def path(self, genes: Genes) -> Path:
         """Return the steps of a member, remembered for the last `KNOWN_PATHS` members."""
@@ -177,7 +149,13 @@ class Supernet(nn.Module):
         for part in ("norm.weight", "norm.bias") if sharing.norm else ("bias",):
             yield f"{op.name}.{part}", self._shared(f"{sharing.name}.{part}")[: sharing.out_channels]
 
-    def _layer(self, x: Tensor, step: Step) -> Tensor:
+    def layer(self, x: Tensor, step: Step) -> Tensor:
+        """Run one step that has weights, on the member's part of the shared ones.
+
+        Args:
+            x: What the step reads.
+            step: Of a path of this supernet.
+        """
         sharing, op = step.sharing, step.op
         assert sharing is not None
         weight = slice_weight(self._shared(f"{sharing.name}.weight"), sharing)
