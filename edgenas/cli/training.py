@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -35,17 +36,26 @@ def train(
     start: Annotated[
         Path | None, typer.Option(help="Weights to start from: a checkpoint, or a state dict of torchvision or timm.")
     ] = None,
+    teacher: Annotated[Path | None, typer.Option(help="Checkpoint to distil from (train.teacher).")] = None,
 ) -> None:
-    """Train one network on the images of a configuration, by its train section."""
+    """Train one network on the images of a configuration, by its train section.
+
+    Any key of the section can be set here: --set train.epochs=100 --set train.augment.flip=true.
+    """
     from edgenas.cli.architectures import find_architecture
     from edgenas.config.load import load
     from edgenas.pipeline.alone import train_alone
 
-    settings = load(find_configuration(configuration), overrides or [])
+    texts = list(overrides or [])
+    texts += [f"train.teacher={json.dumps(str(teacher))}"] if teacher is not None else []
+    settings = load(find_configuration(configuration), texts)
     found = train_alone(find_architecture(network), settings, out, start=start, progress=progress_bar, say=print)
     print(
         f"validation accuracy {100 * found.validation_accuracy:.2f} %, test accuracy {100 * found.test_accuracy:.2f} % "
-        f"+- {164.5 * found.test_standard_error:.2f} (90 %)\ncheckpoint {found.checkpoint}"
+        f"+- {164.5 * found.test_standard_error:.2f} (90 %)\n"
+        f"{found.images_per_second:,.0f} images a second on {found.device}, "
+        f"{100 * found.waiting_share:.1f} % of the time waiting for images\n"
+        f"checkpoint {found.checkpoint}"
     )
 
 
@@ -96,8 +106,6 @@ def supernet_extract(
     out: Annotated[Path, typer.Option(help="The checkpoint to write (.safetensors).")],
 ) -> None:
     """Take one network out of a supernet, with normalisation statistics of its own."""
-    import json
-
     from edgenas.cli.architectures import find_architecture
     from edgenas.nn import Checkpoint, save_checkpoint
     from edgenas.pipeline.reopen import open_run
@@ -126,29 +134,32 @@ def estimator_validate(
 
     context = open_run(run, progress=progress_bar, say=print)
     found = validate_run_estimators(context, networks=networks, seeds=seeds)
-    rows = []
-    for entry in found["estimators"]:
-        rows.append(
-            (
-                entry["name"],
-                _two(entry["spearman"]),
-                f"{_two(entry['spearman_low'])} to {_two(entry['spearman_high'])}",
-                _two(entry["spearman_within_bands"]),
-                _two(entry["kendall"]),
-                "" if entry["gap_points"] is None else f"{entry['gap_points']:+.1f}",
-                f"{entry['seconds_per_network']:.3f}",
-                _interval(entry["over_macs"], "difference"),
-                _interval(entry["over_macs_within_bands"], "difference"),
-                _interval(entry["beyond_macs"], "spearman"),
-                entry["verdict"],
-            )
+    ranks = [
+        (
+            entry["name"],
+            *(text for name in ("spearman", "spearman_within_bands", "kendall") for text in _ranks(entry, name)),
+            "" if entry["gap_points"] is None else f"{entry['gap_points']:+.1f}",
+            f"{entry['seconds_per_network']:.3f}",
         )
-    margins = ("over MACs", "in bands", "beyond MACs")
-    print_table(("estimator", "rho", "95 %", "in bands", "tau", "gap", "s / net", *margins, "verdict"), rows)
+        for entry in found["estimators"]
+    ]
+    columns = ("estimator", "rho", "95 %", "in bands", "95 %", "tau", "95 %", "gap, points", "s / network")
+    print_table(columns, ranks)
+    margins = [
+        (
+            entry["name"],
+            _interval(entry["over_macs"], "difference"),
+            _interval(entry["over_macs_within_bands"], "difference"),
+            _interval(entry["beyond_macs"], "spearman"),
+            entry["verdict"],
+        )
+        for entry in found["estimators"][1:]
+    ]
+    print_table(("beside MACs", "rho over theirs", "in bands", "beyond them", "verdict"), margins)
     if found["ceiling"] is not None:
         within = _two(found["ceiling_within_bands"])
         print(f"ceiling (one seed against another): rho {found['ceiling']:.2f}, in bands {within}")
-    print("bands: networks of similar MACs; gap: estimate less truth, points; beyond: what MACs do not say")
+    print("bands: networks of similar MACs; gap: estimate less truth; beyond: correlation of what MACs leave open")
     for note in found["notes"]:
         print(note)
     print(f"stored in {run / VALIDATION_FILE}")
@@ -156,6 +167,12 @@ def estimator_validate(
         from edgenas.report import write_report
 
         print(f"report    {write_report(run)}")
+
+
+def _ranks(entry: dict[str, float | None], name: str) -> tuple[str, str]:
+    """A correlation and its interval."""
+    low, high = _two(entry[f"{name}_low"]), _two(entry[f"{name}_high"])
+    return _two(entry[name]), f"{low} to {high}" if low else ""
 
 
 def _interval(value: dict[str, float] | None, name: str) -> str:

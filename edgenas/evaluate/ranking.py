@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 RESAMPLES = 1000
 LEVEL = 0.95
+MISSING_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,10 +256,12 @@ def _resamples_within(bands: NDArray[np.int64], rng: np.random.Generator) -> NDA
 
 
 def _interval(values: Floats) -> tuple[float, float]:
-    """Percentiles of resampled values; those that order nothing are left out."""
-    values = values[np.isfinite(values)]
-    if not len(values):
+    """Percentiles of resampled values; resamples that order nothing are left out, up to a tenth of them."""
+    finite = np.isfinite(values)
+    if finite.mean() < 1 - MISSING_SHARE:
+        # What is left is a choice of the resamples that happen to suit the statistic.
         return float("nan"), float("nan")
+    values = values[finite]
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

@@ -74,11 +74,11 @@ def _milliseconds(value: float) -> str:
     return f"{value:.4f}" if value < 1 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
 
 
-def _interval(value: Mapping[str, float | None] | None, name: str = "difference") -> str:
-    """Write a figure with its interval; nothing where there is none."""
+def _interval(value: Mapping[str, float | None] | None) -> str:
+    """Write an interval; nothing where there is none."""
     if value is None or any(number is None for number in value.values()):
         return ""
-    return f"{value[name]:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
+    return f"{value['low']:+.2f} to {value['high']:+.2f}"
 
 
 def _seconds(value: float) -> str:

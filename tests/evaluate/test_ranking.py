@@ -158,6 +158,14 @@ def test_an_estimate_may_add_to_a_baseline_that_it_does_not_beat() -> None:
     assert np.isnan(same.spearman) and not same.clear
 
 
+def test_there_is_no_interval_where_too_many_resamples_order_nothing() -> None:
+    baseline = np.arange(9.0)
+    almost = np.array([0.0, 1, 2, 3, 4, 5, 6, 8, 7])
+    truth = np.array([0.0, 2, 1, 4, 3, 5, 6, 8, 7])
+    found = beyond(almost, baseline, truth, rng=np.random.default_rng(0))
+    assert found.spearman > 0 and np.isnan(found.low) and not found.clear
+
+
 def test_what_cannot_be_ranked_is_refused() -> None:
     with pytest.raises(InputError, match="2 and 2 networks"):
         agreement(np.arange(2.0), np.arange(2.0), bands=ONE_BAND[:2], rng=RNG)
