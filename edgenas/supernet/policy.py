@@ -86,7 +86,7 @@ class PolicyLearner:
         if unrolled is None:
             with torch.no_grad():
                 losses = self._losses(batch, genes)
-            (gradient,) = torch.autograd.grad(self._expected(losses, genes), [logits])
+            (gradient,) = torch.autograd.grad(self.expected(losses, genes), [logits])
         else:
             gradient = self._unrolled_gradient(batch, genes, *unrolled)
         logits.grad = gradient
@@ -98,10 +98,14 @@ class PolicyLearner:
         self._note_accuracy(torch.cat(outputs), replace(batch, labels=batch.labels.repeat(len(genes))))
         return torch.stack([functional.cross_entropy(output, batch.labels) for output in outputs])
 
-    def _expected(self, losses: Tensor, genes: Genes) -> Tensor:
-        """Mean loss of drawn networks; its gradient in the distribution is unbiased.
+    def expected(self, losses: Tensor, genes: Genes) -> Tensor:
+        """Return the mean loss of drawn networks; its gradient in the distribution is unbiased.
 
         Each loss is held against the mean of the others (Kool 2019), which takes out how hard the images are.
+
+        Args:
+            losses: (N,), N >= 2; differentiable in the weights or not.
+            genes: (N, D), drawn from the distribution.
         """
         centred = (losses - losses.mean()).detach() * len(genes) / (len(genes) - 1)
         score = (centred * self.distribution.log_prob(genes)).mean()
@@ -112,7 +116,7 @@ class PolicyLearner:
         logits, parameters = self.distribution.logits, list(self._supernet.parameters())
 
         def expected(images: Batch) -> Tensor:
-            return self._expected(self._losses(images, genes), genes)
+            return self.expected(self._losses(images, genes), genes)
 
         saved = [parameter.detach().clone() for parameter in parameters]
         inner = torch.autograd.grad(expected(training), parameters, allow_unused=True)
@@ -126,7 +130,7 @@ class PolicyLearner:
             _shift(parameters, saved, outer, sign * epsilon)
             with torch.no_grad():
                 losses = self._losses(training, genes)
-            sides.append(torch.autograd.grad(self._expected(losses, genes), [logits])[0])
+            sides.append(torch.autograd.grad(self.expected(losses, genes), [logits])[0])
         _shift(parameters, saved, outer, 0.0)
         self.accuracy = accuracy
         gradient: Tensor = first - rate * (sides[0] - sides[1]) / (2 * epsilon)

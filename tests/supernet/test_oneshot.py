@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from edgenas.data import ArraySplit, ImageData, fit_preprocessing
+from edgenas.data.values import Split
 from edgenas.errors import ConfigError, SearchError, TrainingError, WeightsError
 from edgenas.space import population_costs
 from edgenas.supernet import DistributionSearcher, GeneDistribution, OneShotSettings, Supernet, search_one_shot
+from edgenas.supernet.policy import PolicyLearner
 from edgenas.train import TrainSettings
 from tests.supernet.samples import blobs, mixed_space, tiny_space
 
@@ -59,7 +62,48 @@ def test_a_search_lands_on_its_target_and_is_repeatable(method: str) -> None:
     assert [r.expected_cost for r in first.history] == [r.expected_cost for r in second.history]
 
 
-@pytest.mark.parametrize("method", ["tunas", "darts"])
+@pytest.mark.parametrize("method", ["tunas", "gumbel", "darts"])
+def test_a_distribution_learns_from_validation_images_alone(method: str) -> None:
+    # Weights that do not move: training images could reach the distribution only if it were trained on them.
+    train = TrainSettings(epochs=None, steps=20, batch_size=32, learning_rate=1e-12)
+    settings = OneShotSettings(
+        method=method, target=3000.0, cost_weight=0.0, warm_up_share=0.0, train=train  # type: ignore[arg-type]
+    )
+    preprocessing = fit_preprocessing(DATA.train)
+
+    def learned(data: ImageData) -> torch.Tensor:
+        result = search_one_shot(Supernet(SPACE), data, settings, cost, preprocessing=preprocessing)
+        return result.distribution.logits.detach()
+
+    def mislabelled(split: Split) -> ArraySplit:
+        assert isinstance(split, ArraySplit)
+        return replace(split, labels=(split.labels + 1) % 4)
+
+    plain = learned(DATA)
+    assert float(plain.abs().max()) > 0.1
+    assert torch.allclose(plain, learned(replace(DATA, train=mislabelled(DATA.train))), atol=1e-3)
+    other = learned(replace(DATA, validation=mislabelled(DATA.validation)))
+    assert not torch.allclose(plain, other, atol=1e-1)
+
+
+def test_the_expected_loss_has_the_gradient_of_the_exact_sum() -> None:
+    learner = PolicyLearner(Supernet(SPACE), OneShotSettings(target=1.0), cost, torch.device("cpu"))
+    every = np.stack(np.meshgrid(*[range(c) for c in SPACE.cardinalities], indexing="ij"), -1)
+    genes = every.reshape(-1, len(SPACE.cardinalities))
+    logits = learner.distribution.logits
+
+    def losses(networks: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(cost(networks) / 1000).float()
+
+    (expected,) = torch.autograd.grad((learner.distribution.log_prob(genes).exp() * losses(genes)).sum(), [logits])
+    drawn = learner.distribution.sample(40_000, np.random.default_rng(0)).reshape(10_000, 4, -1)
+    found = torch.zeros_like(expected)
+    for four in drawn[:4000]:
+        found += torch.autograd.grad(learner.expected(losses(four), four), [logits])[0] / 4000
+    assert torch.allclose(found, expected, atol=0.08 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("method", ["tunas", "gumbel", "darts"])
 def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
