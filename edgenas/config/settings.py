@@ -40,6 +40,16 @@ class DataSection(Section):
     test_limit: Positive | None = None
     validation_fraction: Share = 0.2
     test_fraction: Share = 0.2
+    cache: bool = Field(True, description="Keep prepared images in files of the run directory.")
+    memory_limit_mib: Positive = Field(
+        2048, description="Without a cache, larger sets (as prepared) are decoded while training."
+    )
+
+    @model_validator(mode="after")
+    def _leaves_training_images(self) -> DataSection:
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction below 1 together: the rest is to train on")
+        return self
 
     @model_validator(mode="after")
     def _has_path(self) -> DataSection:
@@ -109,12 +119,15 @@ class SupernetSection(Section):
     distillation_weight: float = Field(1.0, ge=0, le=1, description="Of a sandwich step.")
     distil_after: float = Field(0.0, ge=0, le=1, description="Share of the training before a sandwich distils.")
     epochs: Positive = 30
+    seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
     batch_size: Annotated[int, Field(ge=2)] = 64
     accumulation: Positive = 1
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(1e-2, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
     weight_decay: float = Field(1e-2, ge=0)
     warmup_share: float = Field(0.05, ge=0, le=1)
+    final_learning_rate_share: float = Field(0.0, ge=0, le=1, description="End of the cosine, of the peak.")
     clip_norm: float | None = Field(None, gt=0)
     averaging_decay: float | None = Field(None, gt=0, lt=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
@@ -200,21 +213,29 @@ class TrainSection(Section):
     """Training of the chosen network, starting from the supernet's weights unless told otherwise."""
 
     epochs: Positive = 40
+    seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
     batch_size: Annotated[int, Field(ge=2)] = 64
-    accumulation: Positive = 1
+    accumulation: Positive = Field(1, description="Parts in which a batch is processed; saves memory.")
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(3e-3, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(1e-2, ge=0)
-    warmup_share: float = Field(0.05, ge=0, le=1)
-    clip_norm: float | None = Field(None, gt=0)
+    learning_rate: float = Field(3e-3, gt=0, description="Peak, after warm-up.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
+    weight_decay: float = Field(1e-2, ge=0, description="Never on norms and biases.")
+    warmup_share: float = Field(0.05, ge=0, le=1, description="Share of the training in which the rate rises.")
+    final_learning_rate_share: float = Field(0.0, ge=0, le=1, description="End of the cosine, of the peak.")
+    clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient.")
     averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
+    recalibration_images: Positive = Field(1024, description="Training images for the average's norm statistics.")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     augment: AugmentSection = AugmentSection()
+    teacher: str | None = Field(None, description="Checkpoint of a network of the same classes, to distil from.")
+    distillation_weight: float = Field(0.5, ge=0, le=1, description="Share of the teacher in the loss.")
+    distillation_temperature: float = Field(2.0, gt=0, description="Softens teacher and student.")
     dropout: float = Field(0.0, ge=0, lt=1)
     stochastic_depth: float = Field(0.0, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    channels_last: bool = Field(True, description="Memory layout; about twice as fast for depthwise layers.")
     keep: Literal["final", "best"] = "final"
+    evaluate_every: Positive = Field(1, description="Epochs between judgements on the validation images.")
     from_supernet: bool = Field(True, description="Start from the supernet's weights.")
 
 

@@ -15,7 +15,8 @@ from edgenas.errors import WeightsError, explain
 from edgenas.pipeline.context import ProgressFactory, RunContext
 from edgenas.pipeline.directory import RunDirectory, make_folder
 from edgenas.pipeline.images import load_images
-from edgenas.pipeline.training import train_settings
+from edgenas.pipeline.teaching import load_teacher
+from edgenas.pipeline.training import train_settings, unit_of
 
 if TYPE_CHECKING:
     from edgenas.nn import Weights
@@ -30,12 +31,18 @@ class Alone:
         validation_accuracy: In [0, 1].
         test_accuracy: In [0, 1].
         test_standard_error: Of it.
+        images_per_second: Of the training, without judging.
+        waiting_share: Share of the training spent waiting for images.
+        device: Where it was trained.
     """
 
     checkpoint: Path
     validation_accuracy: float
     test_accuracy: float
     test_standard_error: float
+    images_per_second: float
+    waiting_share: float
+    device: str
 
 
 def train_alone(
@@ -91,12 +98,15 @@ def train_alone(
             data,
             train_settings(settings.train, seed=seed, workers=context.threads),
             preprocessing=preprocessing,
+            teacher=load_teacher(settings.train.teacher, classes=data.classes, preprocessing=preprocessing),
             checkpoint_dir=context.directory.file("state/settings").parent,
-            progress=lambda done, total: report(done, total, "steps"),
+            progress=lambda done, total: report(done, total, unit_of(settings.train)),
             device=device,
         )
     tested = evaluate(module, data.test, preprocessing, device=device)
     module.to("cpu")
+    for note in found.notes:
+        say(f"  {note}")
     checkpoint = out / "model.safetensors"
     metadata = {
         "preprocessing": json.dumps(preprocessing.to_dict()),
@@ -110,6 +120,9 @@ def train_alone(
         validation_accuracy=found.validation_accuracy,
         test_accuracy=tested.value,
         test_standard_error=tested.standard_error,
+        images_per_second=found.images_per_second,
+        waiting_share=found.waiting_share,
+        device=device,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.stage import Stage
+from edgenas.pipeline.teaching import load_teacher
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
@@ -43,7 +44,8 @@ def load_images(context: RunContext, *, resolution: int | None = None, cache: bo
     values = context.settings.data.model_dump()
     # The supernet shrinks images for smaller resolutions, so they are prepared for the largest.
     values["resolution"] = resolution or values["resolution"] or max(context.settings.space.resolutions or [0]) or None
-    folder = str(context.directory.path / "cache") if cache and values["source"] != "digits" else None
+    cache = values.pop("cache") and cache and values["source"] != "digits"
+    folder = str(context.directory.path / "cache") if cache else None
     settings = DataSettings(**values, seed=context.seed("data"), cache_dir=folder, workers=context.threads)
     with context.progress("images") as report:
         return load(settings, progress=lambda done, total: report(done, total, ""))
@@ -64,6 +66,8 @@ def _run(context: RunContext) -> None:
 
     data = context.data
     preprocessing = fit_preprocessing(data.train, resize=context.settings.data.resize)
+    # Here already, so that a teacher of other classes does not end a run at its last training.
+    load_teacher(context.settings.train.teacher, classes=data.classes, preprocessing=preprocessing)
     for note in data.notes:
         context.say(f"  {note}")
     context.directory.write_json("data.json", data_document(context, data, preprocessing))

@@ -17,6 +17,7 @@ from edgenas.pipeline import front, images, reporting, scaling, searching, shari
 from edgenas.pipeline.context import ProgressFactory, RunContext
 from edgenas.pipeline.directory import RunDirectory, open_run_directory
 from edgenas.pipeline.stage import Stage, StageOutcome, run_stages
+from edgenas.pipeline.teaching import require_teacher
 
 STAGES: tuple[Stage[RunContext], ...] = (
     images.STAGE,
@@ -72,6 +73,7 @@ def run_some(
     Returns:
         The run directory.
     """
+    require_teacher(settings.train.teacher)
     directory = open_run_directory(settings.output, settings.name)
     context = RunContext(settings, directory, progress=progress, say=say)
     directory.write_json("settings.json", {**settings.model_dump(), "version": __version__})
@@ -98,6 +100,7 @@ def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Calla
             kept, and the same call goes on from there.
     """
     started = time.monotonic()
+    require_teacher(settings.train.teacher)
     directory = open_run_directory(settings.output, settings.name)
     context = RunContext(settings, directory, progress=progress, say=say)
     directory.write_json("settings.json", {**settings.model_dump(), "version": __version__})

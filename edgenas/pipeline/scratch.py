@@ -7,7 +7,8 @@ from dataclasses import replace
 from edgenas.arch import Architecture
 from edgenas.pipeline.context import Progress, RunContext
 from edgenas.pipeline.images import load_images
-from edgenas.pipeline.training import Trained, train_settings
+from edgenas.pipeline.teaching import load_teacher, teacher_digest
+from edgenas.pipeline.training import Trained, train_settings, unit_of
 
 
 def train_from_scratch(
@@ -34,7 +35,12 @@ def train_from_scratch(
 
     section = context.settings.train
     data = load_images(context, resolution=architecture.resolution)
-    depends_on = {"train": section.model_dump(), "seed": seed, "data": data.digest}
+    depends_on = {
+        "train": section.model_dump(),
+        "seed": seed,
+        "data": data.digest,
+        "teacher": teacher_digest(section.teacher),
+    }
     state = context.state_folder(f"{folder}/{architecture.digest[:16]}", depends_on)
     preprocessing = fit_preprocessing(data.train, resize=context.settings.data.resize)
     module = build(
@@ -49,8 +55,9 @@ def train_from_scratch(
         data,
         settings if section.keep == "best" else replace(settings, evaluate_every=10**6),
         preprocessing=preprocessing,
+        teacher=load_teacher(section.teacher, classes=data.classes, preprocessing=preprocessing),
         checkpoint_dir=state,
-        progress=None if report is None else lambda done, total: report(done, total, "steps"),
+        progress=None if report is None else lambda done, total: report(done, total, unit_of(section)),
         device=context.compute_device,
     )
     module.to("cpu")

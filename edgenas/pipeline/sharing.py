@@ -152,7 +152,7 @@ def _run(context: RunContext) -> None:
             context.data,
             settings,
             preprocessing=context.preprocessing,
-            progress=lambda done, total, what: report(done, total, "steps"),
+            progress=lambda done, total, what: report(done, total, "" if settings.train.seconds else "steps"),
             checkpoint_dir=folder,
             device=device,
         )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.config.settings import TrainSection
+from edgenas.config.settings import SupernetSection, TrainSection
 from edgenas.pipeline.context import RunContext
 from edgenas.pipeline.directory import file_digest
 from edgenas.pipeline.images import load_images
 from edgenas.pipeline.sharing import SUPERNET_FILE
+from edgenas.pipeline.teaching import load_teacher, teacher_digest
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
@@ -69,8 +70,13 @@ def train_settings(section: TrainSection, *, seed: int, workers: int = 2) -> Tra
     from edgenas.data.augment_settings import AugmentSettings
     from edgenas.train import TrainSettings
 
-    values = section.model_dump(exclude={"from_supernet", "augment"})
+    values = section.model_dump(exclude={"from_supernet", "augment", "teacher"})
     return TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
+
+
+def unit_of(section: TrainSection | SupernetSection) -> str:
+    """Return what the progress of a training counts; without a unit, thousandths of its time."""
+    return "steps" if section.seconds is None else ""
 
 
 def images_at(context: RunContext, resolution: int) -> ImageData:
@@ -113,16 +119,19 @@ def train_network(context: RunContext, genes: NDArray[np.int64], digest: str) ->
         "seed": seed,
         "data": data.digest,
         "supernet": file_digest(context.directory.path / SUPERNET_FILE) if section.from_supernet else None,
+        "teacher": teacher_digest(section.teacher),
     }
     folder = context.state_folder(f"train/{digest[:12]}", depends_on)
+    teacher = load_teacher(section.teacher, classes=data.classes, preprocessing=preprocessing)
     with context.progress("train the network") as report:
         result = fit(
             module,
             data,
             train_settings(section, seed=seed, workers=context.threads),
             preprocessing=preprocessing,
+            teacher=teacher,
             checkpoint_dir=folder,
-            progress=lambda done, total: report(done, total, "steps"),
+            progress=lambda done, total: report(done, total, unit_of(section)),
             device=device,
         )
     module.to("cpu")

@@ -24,6 +24,7 @@ from edgenas.pipeline.exporting import export_network, file_document
 from edgenas.pipeline.front import FRONT_FILE
 from edgenas.pipeline.neighbours import neighbours
 from edgenas.pipeline.stage import Stage
+from edgenas.pipeline.teaching import teacher_digest
 from edgenas.pipeline.training import Trained, train_network
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     return {
         "seed": settings.seed,
         "train": settings.train.model_dump(),
+        "teacher": teacher_digest(settings.train.teacher),
         "target": settings.target.model_dump(),
         "export": settings.export.model_dump(),
         "recipe": recipe_digest(settings.export.recipe),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgenas.train.averaging import WeightAverage, recalibrate
     from edgenas.train.candidates import TrainedCandidates
     from edgenas.train.judge import evaluate, predict_logits
+    from edgenas.train.teacher import Teacher
     from edgenas.train.trainer import fit
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Job",
     "LearningCurve",
     "ResumableEvaluator",
+    "Teacher",
     "TrainSettings",
     "TrainedCandidates",
     "WeightAverage",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _TORCH_NAMES = {
+    "Teacher": "teacher",
     "TrainedCandidates": "candidates",
     "WeightAverage": "averaging",
     "evaluate": "judge",

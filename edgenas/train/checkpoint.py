@@ -109,12 +109,12 @@ def require_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], folder: Pat
         WeightsError: Something differs.
     """
     plain = json.loads(json.dumps(ours))
-    different = sorted(name for name in plain if theirs.get(name) != plain[name])
+    different = sorted(name for name in {*plain, *theirs} if theirs.get(name) != plain.get(name))
     if different:
         raise WeightsError(
             explain(
                 f"the checkpoint in {folder} belongs to another {what}",
-                got=", ".join(f"{name} {theirs.get(name)} (now {plain[name]})" for name in different[:3]),
+                got=", ".join(f"{name} {theirs.get(name)} (now {plain.get(name)})" for name in different[:3]),
                 remedy="Name another folder, or delete this one to start anew.",
             )
         )

@@ -25,6 +25,7 @@ from edgenas.train.result import Accuracy, EpochRecord, FitResult
 from edgenas.train.schedule import learning_rate, spent_share, total_steps
 from edgenas.train.settings import TrainSettings
 from edgenas.train.step import Stepper
+from edgenas.train.teacher import weights_digest
 
 # Reading a loss makes the host wait for the device; so many steps are checked at once.
 CHECK_EVERY = 16
@@ -69,6 +70,7 @@ class TrainingRun:
         self._folder: Path | None = None
         self._best: dict[str, Tensor] = {}
         self._best_accuracy = -1.0
+        self._teacher = None if teacher is None else weights_digest(teacher)
         self._stepper = Stepper(model, settings, teacher=teacher, device=device, classes=len(data.classes))
         self._average = None if settings.averaging_decay is None else WeightAverage(model, settings.averaging_decay)
         self._batches = Batches(
@@ -307,7 +309,8 @@ class TrainingRun:
     def _identity(self) -> dict[str, Any]:
         """Say which training this is: what may not differ when it is taken up again."""
         settings = {name: value for name, value in self._settings.to_dict().items() if name not in HARMLESS}
-        return {**settings, "data": self._data.digest, "input": self._preprocessing.to_dict()}
+        taught = {} if self._teacher is None else {"teacher": self._teacher}
+        return {**settings, "data": self._data.digest, "input": self._preprocessing.to_dict(), **taught}
 
 
 def _load(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:

@@ -43,9 +43,10 @@ def fit(
         data: Train and validation splits; the test split is not touched.
         settings: The recipe.
         preprocessing: The network's input; None normalises by the statistics of the training images, at their size.
-        teacher: Gives the soft targets of distillation; same input, K logits.
+        teacher: Gives the soft targets of distillation from the same input, K logits; see `Teacher` where its
+            normalisation or size is another.
         checkpoint_dir: Where to keep the state; taken up from where there is one.
-        progress: Called after every step with (steps done, steps in all), or milliseconds where only a clock limits.
+        progress: Called after every step with (steps done, steps in all), or in thousandths where a clock limits.
         on_epoch: Called with every new record of the history.
         stop_after_epochs: Stop there with the schedule unfinished, to be taken up later from `checkpoint_dir`.
         device: Where to train.

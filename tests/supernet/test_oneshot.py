@@ -177,3 +177,36 @@ def test_impossible_settings_are_refused() -> None:
         OneShotSettings(method="tuna", target=1.0)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="target"):
         OneShotSettings(target=0.0)
+
+
+@pytest.mark.parametrize("method", ["tunas", "gumbel", "darts_second_order"])
+def test_half_precision_learns_too_and_keeps_weights_in_full_precision(method: str) -> None:
+    train = TrainSettings(epochs=None, steps=40, batch_size=32, learning_rate=1e-2, precision="bf16", accumulation=2)
+    settings = OneShotSettings(method=method, target=3000.0, train=train)  # type: ignore[arg-type]
+    net = Supernet(SPACE)
+    found = search_one_shot(net, DATA, settings, cost)
+    assert all(parameter.dtype == torch.float32 for parameter in net.parameters())
+    assert torch.isfinite(found.distribution.logits).all() and found.history[-1].entropy < 1
+
+
+def test_when_memory_runs_out_a_search_goes_on_in_parts_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = Supernet.forward
+
+    def limited(net: Supernet, x: torch.Tensor, genes: np.ndarray) -> torch.Tensor:
+        if torch.is_grad_enabled() and len(x) > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(net, x, genes)
+
+    monkeypatch.setattr(Supernet, "forward", limited)
+    train = TrainSettings(epochs=None, steps=6, batch_size=32, learning_rate=1e-2)
+    found = search_one_shot(Supernet(SPACE), DATA, OneShotSettings(target=3000.0, train=train), cost)
+    assert found.steps == 6
+    assert found.notes == ("Memory ran out: batches are processed in 2 parts from here on.",)
+
+
+def test_the_distributions_own_learning_rate_is_part_of_what_a_search_is(tmp_path: Path) -> None:
+    train = TrainSettings(epochs=1, batch_size=32, learning_rate=1e-2)
+    settings = OneShotSettings(target=3000.0, train=train)
+    search_one_shot(Supernet(SPACE), DATA, settings, cost, checkpoint_dir=tmp_path)
+    with pytest.raises(WeightsError, match="own.learning_rate"):
+        search_one_shot(Supernet(SPACE), DATA, replace(settings, learning_rate=0.1), cost, checkpoint_dir=tmp_path)

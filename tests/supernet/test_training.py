@@ -247,3 +247,26 @@ def test_a_stored_supernet_comes_back_with_its_space_and_preprocessing(tmp_path:
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(WeightsError, match="cannot read"):
         load_supernet(path)
+
+
+@pytest.mark.parametrize("scheme", ["sandwich", "cycle"])
+def test_half_precision_learns_too_and_keeps_weights_in_full_precision(scheme: str) -> None:
+    net = Supernet(tiny_space())
+    train = replace(TRAIN, epochs=25, precision="bf16", clip_norm=1.0, accumulation=2)
+    settings = SupernetSettings(scheme=scheme, train=train)  # type: ignore[arg-type]
+    result = train_supernet(net, DATA, settings)
+    assert all(parameter.dtype == torch.float32 for parameter in net.parameters())
+    found = SupernetEvaluator(net, DATA, result.preprocessing).evaluate([net.space.largest()])
+    assert found.accuracy[0] > 0.6
+    full = Supernet(tiny_space())
+    train_supernet(full, DATA, replace(settings, train=replace(train, precision="fp32")))
+    assert not all(torch.equal(a, b) for a, b in zip(weights_of(net), weights_of(full), strict=True))
+
+
+def test_the_weight_of_a_teacher_is_part_of_what_a_sandwich_training_is(tmp_path: Path) -> None:
+    settings = SupernetSettings(scheme="sandwich", train=replace(TRAIN, epochs=1))
+    train_supernet(Supernet(tiny_space()), DATA, settings, checkpoint_dir=tmp_path)
+    with pytest.raises(WeightsError, match=r"own.distillation_weight 1.0 \(now 0.5\)"):
+        train_supernet(
+            Supernet(tiny_space()), DATA, replace(settings, distillation_weight=0.5), checkpoint_dir=tmp_path
+        )

@@ -245,3 +245,15 @@ def test_the_test_split_is_not_touched(data: ImageData, make_model: Make) -> Non
 
     blind = replace(data, test=Untouchable())  # type: ignore[arg-type]
     assert fit(make_model(), blind, replace(SETTINGS, epochs=1)).steps == 6
+
+
+def test_half_precision_learns_too_and_keeps_weights_in_full_precision(data: ImageData, make_model: Make) -> None:
+    model, teacher = make_model(), make_model(seed=3)
+    fit(teacher, data, replace(SETTINGS, epochs=12))
+    settings = replace(EVERYTHING, precision="bf16", epochs=12, keep="final", augment=AugmentSettings())
+    seen: list[torch.dtype] = []
+    model[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    result = fit(model, data, settings, teacher=teacher)
+    assert torch.bfloat16 in seen
+    assert all(value.dtype == torch.float32 for value in model.state_dict().values() if value.is_floating_point())
+    assert result.validation_accuracy > 0.8
