@@ -33,6 +33,7 @@ import torch
 from one_shot_summary import STRATEGY_NAMES, Document, summarise, table
 
 from edgenas.config import load
+from edgenas.data import ArraySplit
 from edgenas.nn import build
 from edgenas.pipeline import images, one_shot, sharing, tables
 from edgenas.pipeline.context import RunContext
@@ -75,7 +76,14 @@ class Bench:
 
     def evaluator(self) -> SupernetEvaluator:
         """Load the run's supernet; a new one for every search, which remembers nothing of others."""
-        return sharing.load_evaluator(self.context)
+        return sharing.load_evaluator(self.context, data=replace(self.context.data, validation=self.judged_images))
+
+    @cached_property
+    def judged_images(self) -> ArraySplit:
+        """The validation images that every network is judged on."""
+        split = self.context.data.validation
+        chosen = np.arange(min(len(split), self.options.judged_images))
+        return ArraySplit(images=split.read(chosen), labels=split.labels[chosen])
 
     @cached_property
     def judge_seconds(self) -> float:
@@ -212,13 +220,15 @@ def points(accuracy: np.ndarray, latency: np.ndarray) -> list[tuple[float, float
 def measure(bench: Bench) -> dict[str, Document]:
     """Run everything that is not known yet, by `method-target-seed` and `strategy-seed`."""
     options, parts = bench.options, {}
-    for seed in range(options.seeds):
+    seeds = range(options.seeds)
+    for seed in seeds:
         for share in options.targets:
             for method in options.methods:
                 name = f"{method}-{share}-{seed}"
                 parts[name] = bench.kept(name, lambda m=method, t=share, s=seed: bench.learn(m, t, s))  # type: ignore[misc]
             name = f"random_at_target-{share}-{seed}"
             parts[name] = bench.kept(name, lambda t=share, s=seed: bench.random_at(t, s))  # type: ignore[misc]
+    for seed in seeds:
         for strategy in STRATEGY_NAMES:
             name = f"{strategy}-{seed}"
             parts[name] = bench.kept(name, lambda n=strategy, s=seed: bench.strategy(n, s))  # type: ignore[misc]
@@ -232,10 +242,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--folder", type=Path, required=True, help="the run and finished parts")
     parser.add_argument("--targets", type=floats, default=[0.4, 0.5, 0.65])
-    parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
+    parser.add_argument("--methods", type=names, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8.0, help="processor time of a target")
+    parser.add_argument("--seconds", type=float, default=10.0, help="processor time of a target")
     parser.add_argument("--epochs", type=int, default=10, help="of a distribution's learning")
+    parser.add_argument("--judged-images", type=int, default=1000, help="validation images of a judgement, at most")
     parser.add_argument("--alone", type=floats, default=[], help="targets whose found networks are trained alone")
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="a key of the configuration")
     options = parser.parse_args()
@@ -255,6 +266,11 @@ def main() -> None:
         }  # fmt: skip
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps({**about, **document}, indent=1))
+
+
+def names(text: str) -> list[str]:
+    """Parse names with commas between; none are none."""
+    return [part for part in text.split(",") if part]
 
 
 def floats(text: str) -> list[float]:

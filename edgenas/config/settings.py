@@ -149,7 +149,9 @@ class OneShotSection(Section):
     target: float | None = Field(
         None, gt=0, description="Cost to hit (unit of a penalty), ms or MACs; the budget of target if left out."
     )
-    weight: float = Field(0.1, ge=0, description="Of the cost, relative to its target, against accuracy or loss.")
+    weight: float | None = Field(
+        None, ge=0, description="Of the cost, relative to its target; 0.1 (tunas) or 0.3 (the others) if left out."
+    )
     epochs: Positive | None = Field(None, description="Of the training; those of supernet if left out.")
     learning_rate: float = Field(0.05, gt=0, description="Of the distribution.")
     from_supernet: bool = Field(True, description="Go on from the weights of the supernet; no warm-up then.")

@@ -13,6 +13,8 @@ CostGoal = Literal["penalty", "target"]
 
 METHODS: tuple[str, ...] = get_args(MethodName)
 COST_GOALS: tuple[str, ...] = get_args(CostGoal)
+COST_WEIGHTS = {"tunas": 0.1, "gumbel": 0.3, "darts": 0.3, "darts_second_order": 0.3}
+"""The first against accuracy (Bender 2020: 0.10), the others against a loss, whose differences are larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class OneShotSettings:
             unrolled step), where DARTS takes the loss of the mixture of all networks.
         cost_goal: "penalty": the lower the expected cost the better; "target": the distance from `target` counts.
         target: Cost to hit; also the unit of the penalty.
-        cost_weight: Of the cost: TuNAS's -b (Bender 2020: 0.10), ProxylessNAS's lambda (Cai 2019: 0.1).
+        cost_weight: Of the cost, against accuracy or loss: TuNAS's -b, ProxylessNAS's lambda; `COST_WEIGHTS` if None.
         learning_rate: Of the distribution's Adam (beta1 = 0 for tunas).
         warm_up_share: Share of the budget in which only weights learn, on uniform networks (Bender 2020: 0.25).
         filter_warm_up: Whether, in the warm-up, a share of steps falling from 1 to 0 trains the largest network, so
@@ -43,7 +45,7 @@ class OneShotSettings:
     method: MethodName = "tunas"
     cost_goal: CostGoal = "target"
     target: float
-    cost_weight: float = 0.1
+    cost_weight: float | None = None
     learning_rate: float = 0.05
     warm_up_share: float = 0.25
     filter_warm_up: bool = True
@@ -62,7 +64,7 @@ class OneShotSettings:
         if not self.target > 0:
             raise ConfigError(explain("impossible oneshot.target", got=self.target, allowed="above 0"))
         if not (
-            self.cost_weight >= 0
+            self.weight_of_cost >= 0
             and self.learning_rate > 0
             and min(self.temperature) > 0
             and min(self.cost_draws, self.paths) >= 2
@@ -71,6 +73,11 @@ class OneShotSettings:
         for name in ("warm_up_share", "baseline_decay"):
             if not 0 <= (value := getattr(self, name)) < 1:
                 raise ConfigError(explain(f"impossible oneshot.{name}", got=value, allowed="0 or more, below 1"))
+
+    @property
+    def weight_of_cost(self) -> float:
+        """The weight of the cost, given or by the method."""
+        return COST_WEIGHTS[self.method] if self.cost_weight is None else self.cost_weight
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

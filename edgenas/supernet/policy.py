@@ -160,7 +160,7 @@ class PolicyLearner:
             found = self._cost(genes) / settings.target
             return np.abs(found - 1) if settings.cost_goal == "target" else found
 
-        return settings.cost_weight * self.distribution.expectation(relative, settings.cost_draws, rng)
+        return settings.weight_of_cost * self.distribution.expectation(relative, settings.cost_draws, rng)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what a checkpoint must hold as tensors."""
