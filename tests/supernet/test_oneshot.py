@@ -210,3 +210,9 @@ def test_the_distributions_own_learning_rate_is_part_of_what_a_search_is(tmp_pat
     search_one_shot(Supernet(SPACE), DATA, settings, cost, checkpoint_dir=tmp_path)
     with pytest.raises(WeightsError, match="own.learning_rate"):
         search_one_shot(Supernet(SPACE), DATA, replace(settings, learning_rate=0.1), cost, checkpoint_dir=tmp_path)
+
+
+def test_the_cost_weighs_as_the_method_needs_unless_a_weight_is_given() -> None:
+    assert OneShotSettings(method="tunas", target=1.0).weight_of_cost == 0.1
+    assert OneShotSettings(method="gumbel", target=1.0).weight_of_cost == 0.3
+    assert OneShotSettings(method="gumbel", target=1.0, cost_weight=0.0).weight_of_cost == 0.0
