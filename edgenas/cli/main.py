@@ -54,6 +54,10 @@ def _fail(message: str) -> None:
     raise SystemExit(USAGE_ERROR)
 
 
+def _say_interrupted() -> None:
+    print("interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line; errors of edgenas and of the machine become one message and status 2."""
     try:
@@ -61,8 +65,13 @@ def main() -> None:
     except EdgenasError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        print("interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
+        _say_interrupted()
         raise SystemExit(INTERRUPTED) from None
+    except SystemExit as end:
+        # Typer turns the interrupt of a command into this.
+        if end.code == INTERRUPTED:
+            _say_interrupted()
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

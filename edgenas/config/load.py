@@ -102,8 +102,8 @@ def _describe(problem: Any, source: str, lines: Mapping[Place, int]) -> str:
         return explain(f"{where}: missing")
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     message = "a section of its own keys" if problem["type"] in ("model_type", "model_attributes_type") else message
-    got = problem["input"] if not isinstance(problem["input"], dict) else "a section"
-    return explain(f"{where}: not usable", got=repr(got), allowed=message)
+    got = None if isinstance(problem["input"], dict) else repr(problem["input"])
+    return explain(f"{where}: not usable", got=got, allowed=message)
 
 
 def validate(document: object, *, source: str, lines: Mapping[Place, int] | None = None) -> RunSettings:

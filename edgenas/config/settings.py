@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -18,6 +19,9 @@ PredictableName = Literal["nsga2", "ageing", "pareto_local_search", "reinforce",
 RewardedName = Literal["reinforce", "reinforce_lstm", "ppo"]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
 Metric = Literal["accuracy", "latency_ms", "macs", "params"]
+
+
+_COMPUTE = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
 class Section(BaseModel):
@@ -278,7 +282,9 @@ class RunSettings(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     output: str = Field("runs", description="Folder of run directories.")
     threads: Positive | None = Field(None, description="Threads for training; all cores if left out.")
-    compute: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where to train: auto, cpu, cuda.")
+    compute: str = Field(
+        "auto", json_schema_extra={"pattern": _COMPUTE}, description="Where to train: auto, cpu, cuda or cuda:N."
+    )
     data: DataSection = DataSection()
     space: SpaceSection = SpaceSection()
     target: TargetSection = TargetSection()
@@ -289,3 +295,10 @@ class RunSettings(Section):
     train: TrainSection = TrainSection()
     export: ExportSection = ExportSection()
     scale: ScaleSection = ScaleSection()
+
+    @field_validator("compute")
+    @classmethod
+    def _names_a_device(cls, value: str) -> str:
+        if not re.match(_COMPUTE, value):
+            raise ValueError("auto, cpu, cuda or cuda:N")
+        return value

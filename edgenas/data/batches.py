@@ -57,6 +57,7 @@ class Batches:
 
     Attributes:
         waiting_seconds: Time that the consumer has waited for images so far.
+        notes: What a user may not expect, one sentence each.
     """
 
     def __init__(
@@ -79,6 +80,9 @@ class Batches:
             resident_limit_mib: Largest split that is kept on a GPU.
             workers: Threads that read ahead.
         """
+        self.notes: tuple[str, ...] = ()
+        if batch_size > len(split):
+            self.notes = (f"batch_size {batch_size} is more than the {len(split)} images; they are one batch.",)
         self.split = split
         self.preprocessing = preprocessing
         self.batch_size = min(batch_size, len(split))

@@ -52,5 +52,6 @@ def _check_range(labels: np.ndarray, names: tuple[str, ...], *, where: str) -> N
                 f"labels in {where} are out of range",
                 got=f"{low} to {high}",
                 allowed=f"0 to {len(names) - 1} for {len(names)} classes",
+                remedy="Number the classes from 0.",
             )
         )

@@ -15,7 +15,7 @@ from edgenas.errors import WeightsError, explain
 from edgenas.pipeline.context import ProgressFactory, RunContext
 from edgenas.pipeline.directory import RunDirectory, make_folder
 from edgenas.pipeline.images import load_images
-from edgenas.pipeline.teaching import load_teacher
+from edgenas.pipeline.teaching import load_teacher, require_teacher
 from edgenas.pipeline.training import train_settings, unit_of
 
 if TYPE_CHECKING:
@@ -76,10 +76,13 @@ def train_alone(
     from edgenas.nn import Checkpoint, build, save_checkpoint
     from edgenas.train import evaluate, fit
 
+    require_teacher(settings.train.teacher)
     make_folder(out)
     context = RunContext(settings, RunDirectory(path=out), progress=progress, say=say)
     wanted = settings.data.resolution or (None if settings.data.source == "digits" else architecture.resolution)
     data = load_images(context, resolution=wanted)
+    for note in data.notes:
+        say(f"  {note}")
     fitted = fit_to_data(architecture, len(data.classes), data.channels, data.resolution, say=say)
     preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
     seed = context.seed("train")

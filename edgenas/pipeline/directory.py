@@ -85,7 +85,7 @@ def _cannot_write(target: Path, error: OSError) -> StoreError:
         explain(
             f"cannot write {target}",
             got=error.strerror or str(error),
-            remedy="Free some space or choose another folder with --set output=DIR; what was finished is kept.",
+            remedy="Free some space or choose another folder (output, or --out); what was finished is kept.",
         )
     )
 
@@ -103,7 +103,7 @@ def make_folder(path: Path) -> None:
             explain(
                 f"cannot make the folder {path}",
                 got=error.strerror or str(error),
-                remedy="Choose another with --set output=DIR.",
+                remedy="Choose another folder (output in the configuration, or --out).",
             )
         ) from error
 

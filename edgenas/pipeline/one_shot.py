@@ -9,6 +9,7 @@ import numpy as np
 
 from edgenas.config.settings import OneShotSection
 from edgenas.errors import SearchError, explain
+from edgenas.pipeline.budget import looked_at
 from edgenas.pipeline.context import TABLE_FILE, RunContext
 from edgenas.pipeline.costs import CostModel
 from edgenas.pipeline.directory import file_digest
@@ -56,12 +57,17 @@ def learn_distribution(
         costs: Of the networks.
         target: Cost to hit, or the unit of a penalty; see `target_of`.
         seed: Of the learning.
+
+    Raises:
+        SearchError: The target is below what any network costs.
     """
     from edgenas.supernet import search_one_shot
 
     section = context.settings.search.one_shot
     settings = _settings(section, context, method, target=target, seed=seed)
     cost = _cost_function(section, costs)
+    if section.goal == "target":
+        _require_reachable(target, cost, context, section)
     supernet = _start(section, context, seed)
     state = {
         **settings.to_dict(),
@@ -80,6 +86,8 @@ def learn_distribution(
             checkpoint_dir=context.state_folder(f"{STATE}/{method}", state),
             device=context.compute_device,
         )
+    for note in result.notes:
+        context.say(f"  {note}")
     document = _document(context, section, settings, result)
     return Learned(result=result, settings=settings, cost=cost, document=document)
 
@@ -114,6 +122,23 @@ def target_of(context: RunContext, costs: CostModel, budget_ms: float | None) ->
             remedy="Set search.one_shot.target or a budget in the target section, or the goal penalty.",
         )
     )
+
+
+def _require_reachable(target: float, cost: CostFunction, context: RunContext, section: OneShotSection) -> None:
+    """Refuse a target below every network; say so where it is above them all."""
+    found = cost(looked_at(context.space, seed=context.seed("budget")))
+    low, high = float(found.min()), float(found.max())
+    if target < low:
+        raise SearchError(
+            explain(
+                f"no network of the space {context.space.name} costs as little as the one-shot target",
+                got=f"{target:.4g} ({section.cost})",
+                allowed=f"{low:.4g} to {high:.4g}",
+                remedy="Set search.one_shot.target within that, or the goal penalty.",
+            )
+        )
+    if target > high:
+        context.say(f"  the one-shot target {target:.4g} ({section.cost}) is above every network, {high:.4g} at most")
 
 
 def _cost_function(section: OneShotSection, costs: CostModel) -> CostFunction:

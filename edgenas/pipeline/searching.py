@@ -82,7 +82,7 @@ class Searching:
         """Prepare; the supernet is loaded and the table spread over the space.
 
         Raises:
-            BudgetError: No network can meet the latency budget.
+            BudgetError: No network can meet the limits.
             ConfigError: A reward is named that lacks its budget or an objective.
         """
         self._context = context
@@ -90,8 +90,7 @@ class Searching:
         self.learned: dict[str, Any] | None = None
         self.guided: GuidedSearcher | None = None
         self.budget_ms = budget_in_ms(context.settings.target, context.space, costs)
-        if self.budget_ms is not None:
-            require_possible(self.budget_ms, context.space, costs, seed=context.seed("budget"))
+        require_possible(context.settings.target, context.space, costs, seed=context.seed("budget"))
         self.study = Study(
             objectives=objectives_of(list(context.settings.search.objectives)),
             limits=_limits(context, self.budget_ms),

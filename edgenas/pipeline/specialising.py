@@ -71,7 +71,7 @@ def specialise(
     budget_ms = budget_in_ms(target, source.space, costs)
     if budget_ms is None:
         raise BudgetError(explain("there is no budget", remedy="Give --budget 3ms, or --budget 50%."))
-    require_possible(budget_ms, source.space, costs, seed=source.seed("specialise"))
+    require_possible(target, source.space, costs, seed=source.seed("specialise"))
     data = run_images(source)
     evaluator = load_evaluator(source, data=data)
     known, others = known_networks(source, costs), networks_of(also, source, costs)

@@ -61,7 +61,8 @@ def load_supernet(path: Path, *, space: SearchSpace | None = None) -> tuple[Supe
             metadata = dict(file.metadata() or {})
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise WeightsError(explain(f"cannot read {path}", got=str(error))) from error
+        remedy = "Train it again (edgenas supernet train, or the run); a damaged file is replaced."
+        raise WeightsError(explain(f"cannot read the supernet {path}", got=str(error), remedy=remedy)) from error
     try:
         stored = read(metadata[SPACE_KEY], source=f"space in {path}")
         preprocessing = Preprocessing.from_dict(json.loads(metadata[PREPROCESSING_KEY]))

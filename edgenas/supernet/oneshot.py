@@ -181,7 +181,7 @@ class _OneShot:
             history=tuple(self._history),
             steps=self._budget.step,
             seconds=self._budget.seconds,
-            notes=tuple(self._stepper.notes),
+            notes=(*self._training.notes, *self._stepper.notes),
             preprocessing=self._preprocessing,
         )
 

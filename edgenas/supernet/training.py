@@ -196,7 +196,7 @@ class _Run:
             seconds=seconds,
             images_per_second=images / seconds if seconds else 0.0,
             waiting_share=self._waited / seconds if seconds else 0.0,
-            notes=tuple(self._stepper.notes),
+            notes=(*self._batches.notes, *self._stepper.notes),
             preprocessing=self._preprocessing,
         )
 

@@ -114,10 +114,16 @@ def require_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], folder: Pat
         raise WeightsError(
             explain(
                 f"the checkpoint in {folder} belongs to another {what}",
-                got=", ".join(f"{name} {theirs.get(name)} (now {plain.get(name)})" for name in different[:3]),
+                got=", ".join(_change(name, theirs.get(name), plain.get(name)) for name in different[:4]),
                 remedy="Name another folder, or delete this one to start anew.",
             )
         )
+
+
+def _change(name: str, before: object, now: object) -> str:
+    """Say what differs; digests and whole sections by their name alone."""
+    told = f"{name} {before} (now {now})"
+    return told if len(told) <= 80 else f"other {name}"
 
 
 def last_state(folder: Path | None) -> str:
@@ -132,8 +138,13 @@ def write_atomically(path: Path, data: bytes) -> None:
         OSError: It cannot be written.
     """
     draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError:
+        # On a full disk half a file would only take up the rest of it.
+        draft.unlink(missing_ok=True)
+        raise

@@ -140,7 +140,7 @@ class TrainingRun:
             accumulation=self._stepper.accumulation,
             complete=self.finished,
             stopped=self._reason(),
-            notes=tuple(self._stepper.notes),
+            notes=(*self._batches.notes, *self._stepper.notes),
             preprocessing=self._preprocessing,
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgenas.config import load
-from edgenas.errors import SearchError
+from edgenas.errors import BudgetError, SearchError
 from edgenas.pipeline import images, one_shot, searching, sharing, tables
 from edgenas.pipeline.run import run_some
 
@@ -45,6 +45,10 @@ def test_a_one_shot_strategy_aims_at_the_latency_budget_of_the_run(tmp_path) -> 
     assert again["one_shot"]["best"]["cost"] == pytest.approx(200_000, rel=0.05)
     with pytest.raises(SearchError, match="needs a cost to hit"):
         search(tmp_path, "search.strategy=darts", "search.one_shot.cost=macs")
+    with pytest.raises(SearchError, match=r"costs as little as the one-shot target; got 1e-09 .*within that"):
+        search(tmp_path, "search.strategy=darts", "search.one_shot.target=1e-9")
+    with pytest.raises(BudgetError, match=r"meets target.max_macs; got 10; allowed: [\d,]+ or more"):
+        search(tmp_path, "search.strategy=tunas", "target.max_macs=10")
 
 
 def test_a_search_that_was_killed_while_it_judged_does_not_learn_again(tmp_path, monkeypatch) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from edgenas.errors import StoreError, WeightsError
 from edgenas.train import checkpoint as module
-from edgenas.train.checkpoint import INDEX, TrainCheckpoint, read_checkpoint, write_checkpoint
+from edgenas.train.checkpoint import INDEX, TrainCheckpoint, read_checkpoint, require_same, write_checkpoint
 
 
 def make(value: float) -> TrainCheckpoint:
@@ -62,3 +62,22 @@ def test_a_broken_or_foreign_checkpoint_is_refused_by_name(tmp_path: Path) -> No
     (tmp_path / INDEX).write_text("{")
     with pytest.raises(WeightsError, match="is broken"):
         read_checkpoint(tmp_path)
+
+
+def test_a_file_that_could_not_be_finished_does_not_stay_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        write_checkpoint(tmp_path, make(1.0), tag="1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_differs_is_named_and_long_values_only_by_their_name(tmp_path: Path) -> None:
+    ours, theirs = {"seed": 1, "data": "a" * 64, "x": 1}, {"seed": 2, "data": "b" * 64, "x": 1, "teacher": "t"}
+    with pytest.raises(WeightsError, match=r"other data, seed 2 \(now 1\), teacher t \(now None\)"):
+        require_same(ours, theirs, tmp_path, what="training")
+    require_same({"limits": (1, 2)}, {"limits": [1, 2]}, tmp_path, what="training")
