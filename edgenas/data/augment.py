@@ -13,6 +13,7 @@ from torch import Tensor
 
 from edgenas.data.augment_settings import AugmentSettings
 from edgenas.data.randaugment import adjust_brightness, adjust_contrast, adjust_saturation, rand_augment
+from edgenas.data.transfer import to_device
 
 # Ranges of random erasing: share of the area, and height over width (Zhong 2020, section 3).
 ERASE_AREA = (0.02, 1 / 3)
@@ -136,7 +137,7 @@ def _reflect(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 def _to(values: NDArray[np.generic], like: Tensor, dtype: type | None = None) -> Tensor:
     """Bring drawn numbers to the device; floats take the type of `like`, integers stay indices."""
-    tensor = torch.from_numpy(np.ascontiguousarray(values))
     if dtype is bool:
-        return tensor.to(like.device)
-    return tensor.to(like.device, like.dtype if tensor.is_floating_point() else torch.int64)
+        return to_device(values, like.device)
+    floating = np.issubdtype(values.dtype, np.floating)
+    return to_device(values, like.device, like.dtype if floating else torch.int64)

@@ -16,12 +16,15 @@ from torch.nn import functional
 from edgenas.data.augment import change_colours, erase, mix, shift_and_flip
 from edgenas.data.augment_settings import AugmentSettings
 from edgenas.data.preprocessing import Preprocessing
+from edgenas.data.transfer import has_room, to_device
 from edgenas.data.values import ArraySplit, Images, Indices, Split
 
 NO_AUGMENTATION = AugmentSettings()
 # Images that one thread reads at a time; a batch is shared out among the threads.
 PIECE = 16
 BATCHES_AHEAD = 4
+# Images that go to a GPU at once, where all of them stay there.
+COPIED = 512
 # Keeps the order of an epoch apart from the draws of its batches, which are seeded by (seed, epoch, step).
 ORDER_STREAM = 2**31
 
@@ -89,13 +92,13 @@ class Batches:
         self.device = torch.device(device)
         self.waiting_seconds = 0.0
         self._workers = workers
-        self._labels = torch.from_numpy(np.ascontiguousarray(split.labels)).to(self.device)
+        self._labels = to_device(split.labels, self.device)
         self._factor, self._offset = (
-            torch.from_numpy(values)[:, None, None].to(self.device) for values in preprocessing.affine()
+            to_device(values[:, None, None], self.device) for values in preprocessing.affine()
         )
         self._resident: Tensor | None = None
         image_bytes = len(split) * int(np.prod(split.shape))
-        self._fits = self.device.type != "cpu" and image_bytes <= resident_limit_mib * 2**20
+        self._fits = has_room(image_bytes, self.device, resident_limit_mib * 2**20)
 
     @property
     def steps(self) -> int:
@@ -157,7 +160,7 @@ class Batches:
         return pixels.mul_(self._factor).add_(self._offset)
 
     def _take_labels(self, indices: Indices) -> Tensor:
-        return self._labels[torch.from_numpy(indices).to(self.device)]
+        return self._labels[to_device(indices, self.device)]
 
     def _read(self, chunks: Sequence[Indices]) -> Iterator[Tensor]:
         """Yield (B, H, W, C) uint8 on the device for every chunk, adding up the time that the caller waits."""
@@ -173,13 +176,15 @@ class Batches:
         return self._fits or (in_memory and self.device.type == "cpu")
 
     def _read_resident(self, chunks: Sequence[Indices]) -> Iterator[Tensor]:
-        if self.device.type == "cpu":
+        if not self._fits:
             yield from (torch.from_numpy(self.split.read(chunk)) for chunk in chunks)
             return
         if self._resident is None:
-            self._resident = torch.from_numpy(self.split.read(np.arange(len(self.split)))).to(self.device)
+            everything = np.arange(len(self.split))
+            pieces = [everything[start : start + COPIED] for start in range(0, len(everything), COPIED)]
+            self._resident = torch.cat(list(self._read_ahead(pieces)))
         for chunk in chunks:
-            yield self._resident[torch.from_numpy(chunk).to(self.device)]
+            yield self._resident[to_device(chunk, self.device)]
 
     def _read_ahead(self, chunks: Sequence[Indices]) -> Iterator[Tensor]:
         waiting: deque[list[Future[Images]]] = deque()
@@ -196,10 +201,7 @@ class Batches:
             pool.shutdown(cancel_futures=True)
 
     def _gather(self, pieces: list[Future[Images]]) -> Tensor:
-        images = torch.from_numpy(np.concatenate([piece.result() for piece in pieces]))
-        if self.device.type == "cuda":
-            return images.pin_memory().to(self.device, non_blocking=True)
-        return images.to(self.device)
+        return to_device(np.concatenate([piece.result() for piece in pieces]), self.device)
 
 
 def _base(array: np.ndarray) -> object:

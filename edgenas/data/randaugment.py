@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edgenas.data.transfer import to_device
+
 Operation = Callable[[Tensor, Tensor], Tensor]
 
 GREATEST_DEGREES = 30.0
@@ -41,8 +43,8 @@ def rand_augment(images: Tensor, magnitude: float, rng: np.random.Generator) -> 
         chosen = np.flatnonzero(choice == number)
         if not len(chosen):
             continue
-        index = torch.from_numpy(chosen).to(images.device)
-        amount = torch.from_numpy(strength[chosen]).to(images.device, images.dtype)[:, None, None, None]
+        index = to_device(chosen, images.device)
+        amount = to_device(strength[chosen], images.device, images.dtype)[:, None, None, None]
         out[index] = operation(images[index], amount)
     return out
 

@@ -83,7 +83,10 @@ class ZeroCostEvaluator:
     def _batch(self, resolution: int) -> Batch:
         if resolution not in self._batches:
             preprocessing = replace(self._preprocessing, resolution=resolution)
-            batches = Batches(self._data.train, preprocessing, batch_size=self._images, device=self._device)
+            # One batch: not worth bringing the whole set to a GPU.
+            batches = Batches(
+                self._data.train, preprocessing, batch_size=self._images, device=self._device, resident_limit_mib=0
+            )
             shuffled = batches.shuffled(seed=self._seed, epoch=0, classes=len(self._data.classes))
             self._batches[resolution] = next(iter(shuffled))
         return self._batches[resolution]

@@ -30,7 +30,8 @@ def calibration_images(
     Returns:
         Batches (B, C, H, W).
     """
-    batches = Batches(data.train, preprocessing, batch_size=batch_size, device=device)
+    # A few batches: not worth bringing the whole set to a GPU.
+    batches = Batches(data.train, preprocessing, batch_size=batch_size, device=device, resident_limit_mib=0)
     wanted = max(1, min(count, len(data.train)) // batches.batch_size)
     shuffled = batches.shuffled(seed=seed, epoch=EPOCH, classes=len(data.classes))
     return [batch.images for batch in islice(shuffled, wanted)]

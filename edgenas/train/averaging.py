@@ -29,8 +29,8 @@ class WeightAverage:
     def update(self, model: nn.Module, step: int) -> None:
         """Take in the weights after optimizer step `step` (from 0)."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for mean, parameter in zip(self.model.parameters(), model.parameters(), strict=True):
-            mean.lerp_(parameter, 1 - decay)
+        # All at once: one parameter after the other would be bound by the host on a GPU.
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
 
     @torch.no_grad()
     def copy_buffers(self, model: nn.Module) -> None:

@@ -10,6 +10,8 @@ import torch
 
 from edgenas.data import ArraySplit, AugmentSettings, DataSettings, fit_preprocessing, load
 from edgenas.data.batches import Batch, Batches
+from edgenas.data.endless import EndlessBatches
+from edgenas.data.transfer import has_room, to_device
 
 ALL = AugmentSettings(
     crop_padding=2, flip=True, jitter=0.3, randaugment_ops=2, erase_probability=0.3, mixup_alpha=0.2, cutmix_alpha=1.0
@@ -134,3 +136,46 @@ def test_leaving_an_epoch_early_ends_its_threads(tmp_path: Path, write_folder: C
     next(epoch)
     epoch.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+def test_a_set_that_stays_on_its_device_gives_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = numbered(50)
+    expected = list(make(split).shuffled(seed=1, epoch=0, classes=5, augment=ALL))
+    # The only device of this machine may be a CPU, where nothing needs to stay; it takes the same way all the same.
+    monkeypatch.setattr("edgenas.data.batches.has_room", lambda *_: True)
+    monkeypatch.setattr("edgenas.data.batches.COPIED", 20)
+    resident = make(split)
+    assert same(list(resident.shuffled(seed=1, epoch=0, classes=5, augment=ALL)), expected)
+    reads: list[int] = []
+    monkeypatch.setattr(ArraySplit, "read", lambda self, indices: reads.append(len(indices)))
+    assert same(list(resident.shuffled(seed=1, epoch=0, classes=5, augment=ALL)), expected)
+    assert reads == []
+
+
+def test_images_stay_on_no_cpu_and_only_within_the_limit() -> None:
+    assert not has_room(10, torch.device("cpu"), 1000)
+    assert not has_room(1001, torch.device("cuda"), 1000)
+
+
+def test_values_reach_a_device_in_the_type_that_is_wanted() -> None:
+    values = np.arange(6, dtype=np.float64).reshape(2, 3)[:, ::-1]
+    found = to_device(values, torch.device("cpu"), torch.float32)
+    assert found.dtype == torch.float32 and np.array_equal(found.numpy(), values)
+
+
+def test_a_batch_in_parts_holds_the_same_images_labels_and_targets() -> None:
+    batch = next(make(numbered()).shuffled(seed=0, epoch=0, classes=5, augment=ALL))
+    parts = batch.split(3)
+    assert [len(part.labels) for part in parts] == [6, 5, 5]
+    assert torch.equal(torch.cat([part.images for part in parts]), batch.images)
+    assert batch.targets is not None
+    assert torch.equal(torch.cat([p.targets for p in parts if p.targets is not None]), batch.targets)
+    assert batch.split(1) == [batch]
+
+
+def test_endless_batches_go_on_from_any_position() -> None:
+    whole = EndlessBatches(make(numbered()), seed=0, classes=5)
+    taken = [whole.next() for _ in range(7)]
+    later = EndlessBatches(make(numbered()), seed=0, classes=5)
+    later.skip_to(5)
+    assert same([later.next(), later.next()], taken[5:]) and later.position == 7
