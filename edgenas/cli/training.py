@@ -76,7 +76,7 @@ def supernet_evaluate(
     run: Run,
     network: Annotated[list[str] | None, typer.Argument(help="Networks; random ones of the space if left out.")] = None,
     count: Annotated[int, typer.Option(min=1, help="How many random networks.")] = 8,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
 ) -> None:
     """Print the inherited accuracy of networks (validation images, their own normalisation statistics)."""
     import numpy as np
