@@ -220,15 +220,14 @@ def points(accuracy: np.ndarray, latency: np.ndarray) -> list[tuple[float, float
 def measure(bench: Bench) -> dict[str, Document]:
     """Run everything that is not known yet, by `method-target-seed` and `strategy-seed`."""
     options, parts = bench.options, {}
-    seeds = range(options.seeds)
-    for seed in seeds:
+    for seed in range(options.seeds):
         for share in options.targets:
             for method in options.methods:
                 name = f"{method}-{share}-{seed}"
                 parts[name] = bench.kept(name, lambda m=method, t=share, s=seed: bench.learn(m, t, s))  # type: ignore[misc]
             name = f"random_at_target-{share}-{seed}"
             parts[name] = bench.kept(name, lambda t=share, s=seed: bench.random_at(t, s))  # type: ignore[misc]
-    for seed in seeds:
+    for seed in range(options.strategy_seeds):
         for strategy in STRATEGY_NAMES:
             name = f"{strategy}-{seed}"
             parts[name] = bench.kept(name, lambda n=strategy, s=seed: bench.strategy(n, s))  # type: ignore[misc]
@@ -244,19 +243,22 @@ def main() -> None:
     parser.add_argument("--targets", type=floats, default=[0.4, 0.5, 0.65])
     parser.add_argument("--methods", type=names, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--strategy-seeds", type=int, help="of searches without a target; as many if left out")
     parser.add_argument("--seconds", type=float, default=10.0, help="processor time of a target")
     parser.add_argument("--epochs", type=int, default=10, help="of a distribution's learning")
     parser.add_argument("--judged-images", type=int, default=1000, help="validation images of a judgement, at most")
     parser.add_argument("--alone", type=floats, default=[], help="targets whose found networks are trained alone")
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="a key of the configuration")
     options = parser.parse_args()
+    options.strategy_seeds = options.seeds if options.strategy_seeds is None else options.strategy_seeds
     ours = [f"output={options.folder}", f"search.one_shot.epochs={options.epochs}", "threads=1"]
     settings = load(Path(options.config), [*options.overrides, *ours])
     directory = run_some((images.STAGE, tables.STAGE, sharing.STAGE), settings, progress=quiet, say=print)
     bench = Bench(open_run(directory, progress=quiet, say=print), options)
     document = summarise(
         measure(bench), methods=options.methods, targets=options.targets, seeds=options.seeds,
-        alone_targets=options.alone, inherited=bench.inherited, alone=bench.alone,
+        strategy_seeds=options.strategy_seeds, alone_targets=options.alone,
+        inherited=bench.inherited, alone=bench.alone,
     )  # fmt: skip
     print(table(document))
     if options.json is not None:

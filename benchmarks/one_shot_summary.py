@@ -24,6 +24,7 @@ def summarise(
     methods: Sequence[str],
     targets: Sequence[float],
     seeds: int,
+    strategy_seeds: int,
     alone_targets: Sequence[float],
     inherited: Worth,
     alone: Worth,
@@ -34,22 +35,23 @@ def summarise(
         parts: By `method-target-seed` (learned, random at the target) or `strategy-seed`.
         methods: One-shot methods.
         targets: Shares of the largest network's latency.
-        seeds: How many.
+        seeds, strategy_seeds: How many of searches at a target, and of those without.
         alone_targets: Those of the targets whose networks are trained alone.
         inherited, alone: Accuracy of a network on test images, with the run's supernet and trained alone.
     """
     names = (*methods, RANDOM_AT, *STRATEGY_NAMES)
-    runs = {(name, seed): _run(parts, name, targets, seed) for name in names for seed in range(seeds)}
-    every = np.array([point for run in runs.values() for point in run["judged"]])
+    counts = {name: strategy_seeds if name in STRATEGY_NAMES else seeds for name in names}
+    runs = {name: [_run(parts, name, targets, seed) for seed in range(counts[name])] for name in names}
+    every = np.array([point for own in runs.values() for run in own for point in run["judged"]])
     rows = []
-    for name in names:
-        own = [runs[name, seed] for seed in range(seeds)]
+    for name, own in runs.items():
         networks = [[run["found"][place] for run in own] for place in range(len(targets))]
         # Strategies that know no target are not trained alone: what they have there is below it or above.
         chosen = [] if name in STRATEGY_NAMES else [place for place, t in enumerate(targets) if t in alone_targets]
         rows.append(
             {
                 "method": name,
+                "seeds": len(own),
                 **_errors(own, targets),
                 "inherited_test_accuracy": [[inherited(genes) for genes in found] for found in networks],
                 "alone_test_accuracy": {
@@ -107,14 +109,16 @@ def table(document: Document) -> str:
     lines = [
         f"targets: {', '.join(f'{share:g}' for share in document['targets'])} of the largest network's latency; "
         f"{document['seeds']} seeds",
-        "| method | off target | accuracy, test | mean (range) | alone | hypervolume (range) | networks | CPU s |",
-        "|---|---|---|---|---|---|---|---|",
+        "| method | seeds | off target | accuracy, test | mean (range) | alone (range) | hypervolume (range) | networks"
+        " | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in document["rows"]:
         accuracy = 100 * np.array(row["inherited_test_accuracy"])
         alone = [100 * value for values in row["alone_test_accuracy"].values() for value in values]
         cells = (
             row["method"],
+            str(row["seeds"]),
             ", ".join(f"{100 * value:.1f} %" for value in row.get("latency_error", [])),
             " / ".join(f"{value:.2f}" for value in accuracy.mean(1)),
             spread(accuracy.mean(0)),
