@@ -3,7 +3,7 @@
     python benchmarks/training_speed.py --photographs DIR --json OUT
 
 On every device that is here (the CPU; a GPU where there is one) networks are trained for some steps by the whole
-recipe of augmentation, from images in memory, in every precision that the device has; then a supernet; then, where a
+recipe of augmentation, from images in memory, on a GPU in every precision that it has; then a supernet; then, where a
 folder of photographs is named, from files that are decoded while training, with one and with two threads that read.
 """
 
@@ -58,7 +58,7 @@ def images_in_memory() -> ImageData:
 
 
 def precisions(device: str) -> tuple[str, ...]:
-    """What trainings on a device are given; bf16 runs on a CPU too, but without instructions for it takes minutes."""
+    """What trainings on a device are given; on a CPU, what `auto` takes there."""
     if device == "cpu":
         return ("fp32",)
     return ("fp32", "bf16", "fp16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("fp32", "fp16")
