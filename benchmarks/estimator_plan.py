@@ -22,6 +22,7 @@ DIGITS_SUPERNET_SECONDS = 25.0
 TRAINING_SHARE, SUPERNET_SHARE = 0.45, 0.5
 TRIAL_STEPS = 24
 AVERAGING_DECAY = 0.999
+TEACHER_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,27 +30,31 @@ class Variant:
     """One supernet to train.
 
     Attributes:
-        name: As it was asked for: `cycle`, `cycle*3` for three times the cost, `cycle+averaged` for averaged weights.
+        name: As it was asked for: `cycle`, `cycle*3` for three times the cost, `progressive+averaged+taught`.
         scheme: Of the training.
         averaged: Whether the average of the shared weights is kept, not the last ones.
+        taught: Whether the largest member teaches after the warm-up (progressive only).
         factor: Its cost over that of the others.
     """
 
     name: str
     scheme: str
     averaged: bool = False
+    taught: bool = False
     factor: float
 
     @classmethod
     def parse(cls, text: str) -> Variant:
-        """Read `scheme[+averaged][*factor]`."""
+        """Read `scheme[+averaged][+taught][*factor]`."""
         head, _, factor = text.partition("*")
         scheme, *more = head.split("+")
         if scheme not in SCHEMES:
             raise argparse.ArgumentTypeError(f"unknown scheme {scheme}; allowed: {', '.join(SCHEMES)}")
-        if more not in ([], ["averaged"]):
-            raise argparse.ArgumentTypeError(f"unknown addition {'+'.join(more)}; allowed: averaged")
-        return cls(name=text, scheme=scheme, averaged=bool(more), factor=float(factor or 1))
+        if not set(more) <= {"averaged", "taught"}:
+            raise argparse.ArgumentTypeError(f"unknown addition in {text}; allowed: averaged, taught")
+        return cls(
+            name=text, scheme=scheme, averaged="averaged" in more, taught="taught" in more, factor=float(factor or 1)
+        )
 
     @property
     def stem(self) -> str:
@@ -59,7 +64,8 @@ class Variant:
     def settings(self, recipe: TrainSettings) -> SupernetSettings:
         """Return the settings of its training; a sandwich distils in the second half, as late as it helps."""
         train = replace(recipe, averaging_decay=AVERAGING_DECAY if self.averaged else None)
-        return SupernetSettings(scheme=self.scheme, distil_after=0.5, train=train)  # type: ignore[arg-type]
+        weight = TEACHER_WEIGHT if self.taught else 0.0
+        return SupernetSettings(scheme=self.scheme, distil_after=0.5, teacher_weight=weight, train=train)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

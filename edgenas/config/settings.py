@@ -122,6 +122,9 @@ class SupernetSection(Section):
     random_members: Annotated[int, Field(ge=0)] = Field(2, description="Of a sandwich step.")
     distillation_weight: float = Field(1.0, ge=0, le=1, description="Of a sandwich step.")
     distil_after: float = Field(0.0, ge=0, le=1, description="Share of the training before a sandwich distils.")
+    teacher_weight: float = Field(
+        0.0, ge=0, le=1, description="Share of the largest network, as its warm-up left it, in the loss of progressive."
+    )
     epochs: Positive = 30
     seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
     batch_size: Annotated[int, Field(ge=2)] = 64

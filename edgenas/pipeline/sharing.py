@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SUPERNET_FILE = "supernet/supernet.safetensors"
 TRAINING_FILE = "supernet/training.json"
-_OWN = {"scheme", "random_members", "distillation_weight", "distil_after"}
+_OWN = {"scheme", "random_members", "distillation_weight", "distil_after", "teacher_weight"}
 
 
 def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) -> SupernetSettings:
@@ -73,11 +73,13 @@ def load_evaluator(context: RunContext, *, data: ImageData | None = None) -> Sup
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
     start = settings.supernet.start
+    # A key that came later must not make finished supernets look like others where it says nothing.
+    unused = () if settings.supernet.teacher_weight else ("teacher_weight",)
     weights = {} if start is None else {"start": file_digest(Path(start)) if Path(start).is_file() else "absent"}
     return {
         "seed": settings.seed,
         "space": context.space.digest,
-        "supernet": settings.supernet.model_dump(exclude={"recalibration_images", "start"}),
+        "supernet": settings.supernet.model_dump(exclude={"recalibration_images", "start", *unused}),
         **weights,
     }
 

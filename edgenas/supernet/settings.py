@@ -30,6 +30,8 @@ class SupernetSettings:
         distillation_weight: Share of the largest member's outputs in the loss of the others in a sandwich step
             (Yu 2020: 1).
         distil_after: Share of the budget after which a sandwich step distils; before, all learn from labels.
+        teacher_weight: Of a progressive training: share of the teacher in the loss once its warm-up is over (Cai 2020).
+            The teacher is the largest member as the warm-up left it, softened by `train.distillation_temperature`.
         train: Budget, optimiser, augmentation, precision and seed, as for one network. `averaging_decay` averages
             the shared weights; dropout, stochastic depth and `keep` do not apply.
     """
@@ -38,6 +40,7 @@ class SupernetSettings:
     random_members: int = 2
     distillation_weight: float = 1.0
     distil_after: float = 0.0
+    teacher_weight: float = 0.0
     train: TrainSettings = TrainSettings()
 
     def __post_init__(self) -> None:
@@ -50,9 +53,17 @@ class SupernetSettings:
             raise ConfigError(
                 explain("impossible supernet.random_members", got=self.random_members, allowed="0 or more")
             )
-        for name in ("distillation_weight", "distil_after"):
+        for name in ("distillation_weight", "distil_after", "teacher_weight"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ConfigError(explain(f"impossible supernet.{name}", got=value, allowed="0 to 1"))
+        if self.teacher_weight and self.scheme != "progressive":
+            raise ConfigError(
+                explain(
+                    "supernet.teacher_weight needs a scheme that trains the largest network first",
+                    got=self.scheme,
+                    allowed="progressive",
+                )
+            )
         for name in ("dropout", "stochastic_depth"):
             if getattr(self.train, name):
                 raise ConfigError(explain(f"supernet.train.{name} has no meaning for a supernet", allowed=0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,17 @@ class SharedStepper:
         accumulation: Parts of a batch; doubled once where memory ran out.
         notes: Says so then.
         member_steps: Forward and backward passes of members so far.
+        teacher: Gives soft targets (B, K) of images (B, C, H, W) to all members; None where nobody teaches.
     """
 
     def __init__(
-        self, supernet: Supernet, settings: TrainSettings, device: torch.device, *, distillation_weight: float = 1.0
+        self,
+        supernet: Supernet,
+        settings: TrainSettings,
+        device: torch.device,
+        *,
+        distillation_weight: float = 1.0,
+        teacher_weight: float = 0.0,
     ) -> None:
         """Make an optimiser.
 
@@ -42,11 +50,14 @@ class SharedStepper:
             settings: Optimiser, precision, accumulation, clipping, label smoothing.
             device: Where to compute.
             distillation_weight: Of the first member's outputs in the loss of the others, where it teaches them.
+            teacher_weight: Of the outputs of `teacher` in the loss of all, where there is one.
         """
         self.optimizer = make_optimizer(supernet, settings)
         self.accumulation = settings.accumulation
         self.notes: list[str] = []
         self.member_steps = 0
+        self.teacher: Callable[[Tensor], Tensor] | None = None
+        self._taught = replace(settings, distillation_weight=teacher_weight)
         self._supernet, self._settings, self._device = supernet, settings, device
         self._distillation_weight = distillation_weight
         self._dtype = autocast_dtype(settings, device)
@@ -113,10 +124,11 @@ class SharedStepper:
         total = torch.zeros((), device=self._device)
         for part in parts:
             teacher: Tensor | None = None
+            soft = self._soft_targets(part)
             for genes in members.genes:
                 with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
                     logits = self._supernet(part.images, genes)
-                loss = self._loss(logits, part, teacher)
+                loss = self._loss(logits, part, teacher, soft)
                 self.scaler.scale(loss * (len(part.labels) / len(batch.labels))).backward()
                 total += loss.detach() / (len(members.genes) * len(parts))
                 if members.teacher and teacher is None:
@@ -124,10 +136,17 @@ class SharedStepper:
         self.member_steps += len(members.genes)
         return total
 
-    def _loss(self, logits: Tensor, batch: Batch, teacher: Tensor | None) -> Tensor:
+    @torch.no_grad()
+    def _soft_targets(self, batch: Batch) -> Tensor | None:
+        if self.teacher is None:
+            return None
+        with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
+            return self.teacher(batch.images)
+
+    def _loss(self, logits: Tensor, batch: Batch, teacher: Tensor | None, targets: Tensor | None) -> Tensor:
         weight = self._distillation_weight
         if teacher is None:
-            return batch_loss(logits, batch, self._settings, None)
+            return batch_loss(logits, batch, self._taught, targets)
         soft = distillation_loss(logits.float(), teacher.float(), 1.0)
         if weight == 1:
             return soft

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from torch import Tensor
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batches
 from edgenas.supernet.images import prepare
-from edgenas.supernet.schemes import members_of_step
+from edgenas.supernet.schemes import WARM_UP_SHARE, members_of_step
 from edgenas.supernet.settings import SupernetSettings
 from edgenas.supernet.state import Budget, Progress, identity, load_weight_tensors, run_to_the_end, weight_tensors
 from edgenas.supernet.step import SharedStepper, not_finite
@@ -119,7 +120,14 @@ class _Run:
         self._supernet, self._data, self._settings = supernet, data, settings
         self._preprocessing = preprocessing
         train = settings.train
-        self._stepper = SharedStepper(supernet, train, device, distillation_weight=settings.distillation_weight)
+        self._stepper = SharedStepper(
+            supernet,
+            train,
+            device,
+            distillation_weight=settings.distillation_weight,
+            teacher_weight=settings.teacher_weight,
+        )
+        self._teacher: Supernet | None = None
         self._batches = Batches(
             data.train, preprocessing, batch_size=train.batch_size, device=device, workers=train.workers
         )
@@ -147,6 +155,8 @@ class _Run:
                 break
             share = min(budget.share(ahead=0.5), 1.0)
             members = members_of_step(self._supernet.space, self._settings, step=budget.step, share=share)
+            if self._settings.teacher_weight and self._teacher is None and share >= WARM_UP_SHARE:
+                self._appoint_teacher()
             losses.append(self._stepper.step(batch, members, learning_rate(train, share)))
             if self._average:
                 self._update_average()
@@ -165,6 +175,13 @@ class _Run:
         self._epoch += 1
         self._history.append(record)
         return record
+
+    def _appoint_teacher(self) -> None:
+        """Let the largest member teach from here on, with the weights that it has now."""
+        frozen = copy.deepcopy(self._supernet).requires_grad_(False)
+        largest = frozen.space.largest()
+        self._teacher = frozen
+        self._stepper.teacher = lambda images: frozen(images, largest)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -204,6 +221,8 @@ class _Run:
         """Write the state."""
         tensors = weight_tensors(self._supernet, self._stepper)
         tensors |= {f"average.{index}": value for index, value in enumerate(self._average)}
+        if self._teacher is not None:
+            tensors |= {f"teacher.{name}": value for name, value in self._teacher.shared_weights().items()}
         facts = {
             "epoch": self._epoch,
             **self._budget.facts,
@@ -227,6 +246,11 @@ class _Run:
         load_weight_tensors(self._supernet, self._stepper, groups)
         for index, mean in enumerate(self._average):
             mean.copy_(groups["average"][str(index)])
+        if groups.get("teacher"):
+            self._appoint_teacher()
+            assert self._teacher is not None
+            for name, value in self._teacher.shared_weights().items():
+                value.copy_(groups["teacher"][name])
         self._stepper.load_facts(facts)
         self._budget.load_facts(facts)
         self._epoch, self._waited = facts["epoch"], facts["waited"]
@@ -237,4 +261,7 @@ class _Run:
         if self._settings.scheme != "sandwich":
             # Nobody teaches in the other schemes.
             del settings["distillation_weight"]
+        if not self._settings.teacher_weight:
+            # As before there was one: trainings that were begun then are taken up.
+            del settings["teacher_weight"]
         return identity(self._supernet, self._data, self._preprocessing, settings)

@@ -52,13 +52,13 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     assert not all(torch.equal(a, b) for a, b in zip(found[0], found[2], strict=True))
 
 
-@pytest.mark.parametrize("scheme", ["cycle", "sandwich"])
+@pytest.mark.parametrize(("scheme", "teacher_weight"), [("cycle", 0.0), ("sandwich", 0.0), ("progressive", 0.5)])
 def test_a_killed_training_is_taken_up_and_ends_with_the_same_weights(
-    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scheme: str, teacher_weight: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgenas.supernet.state.CHECKPOINT_SECONDS", 0.0)
     train = replace(TRAIN, epochs=4, averaging_decay=0.9)
-    settings = SupernetSettings(scheme=scheme, train=train)  # type: ignore[arg-type]
+    settings = SupernetSettings(scheme=scheme, teacher_weight=teacher_weight, train=train)  # type: ignore[arg-type]
     whole = Supernet(tiny_space())
     expected = train_supernet(whole, DATA, settings)
 
@@ -75,6 +75,18 @@ def test_a_killed_training_is_taken_up_and_ends_with_the_same_weights(
     result = train_supernet(again, DATA, settings, checkpoint_dir=tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(weights_of(whole), weights_of(again), strict=True))
     assert [r.train_loss for r in result.history] == [r.train_loss for r in expected.history]
+
+
+def test_the_largest_member_teaches_only_after_the_warm_up_and_only_where_asked() -> None:
+    def losses(weight: float) -> list[float]:
+        train = replace(TRAIN, epochs=10)
+        settings = SupernetSettings(scheme="progressive", teacher_weight=weight, train=train)
+        return [record.train_loss for record in train_supernet(Supernet(tiny_space()), DATA, settings).history]
+
+    alone, taught = losses(0.0), losses(0.5)
+    assert alone[:2] == taught[:2] and all(a != b for a, b in zip(alone[2:], taught[2:], strict=True))
+    with pytest.raises(ConfigError, match="trains the largest network first"):
+        SupernetSettings(scheme="cycle", teacher_weight=0.5)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
