@@ -10,8 +10,8 @@ not measured, so nothing depends on what else the machine does.
 
 A seed has images, noise, first weights and search of its own, the same for every scheme, so schemes are compared
 seed by seed. Prints for each scheme and budget the mean test accuracy of the delivered networks (over the budgets of
-MACs), its mean difference to `cycle` with the standard error over seeds, the accuracy of the same networks trained
-without the supernet's weights (`--alone`), and how far inherited accuracy lies from the final one.
+MACs), its mean difference to `cycle` with the standard error over seeds, and the same for the test accuracy of these
+networks with inherited weights, and trained without them (`--alone`).
 Finished parts are kept in STATE, and a killed one is taken up.
 """
 
@@ -80,13 +80,14 @@ class Bench:
         """Processor time of an epoch by scheme, relative to `REFERENCE`; found once by trials that take turns."""
         file = self.options.folder / "costs.json"
         known: dict[str, float] = json.loads(file.read_text()) if file.is_file() else {}
-        if set(self.options.schemes) <= set(known):
+        missing = [scheme for scheme in self.options.schemes if scheme not in known]
+        if not missing:
             return known
         settings = self.settings("plan", 0)
         context = open_run(run_some((images.STAGE,), settings, progress=quiet, say=silent), progress=quiet, say=silent)
-        seconds: dict[str, list[float]] = {scheme: [] for scheme in SCHEMES}
+        seconds: dict[str, list[float]] = {scheme: [] for scheme in dict.fromkeys([REFERENCE, *missing])}
         for turn in range(TRIAL_ROUNDS + 1):
-            for scheme in SCHEMES:
+            for scheme in seconds:
                 section = settings.supernet.model_copy(update={"scheme": scheme})
                 plan = supernet_settings(section, seed=turn, workers=1)
                 plan = replace(plan, train=replace(plan.train, epochs=None, steps=TRIAL_STEPS))
@@ -95,7 +96,7 @@ class Bench:
                 train_supernet(net, context.data, plan, preprocessing=context.preprocessing)
                 # The first turn pays for what is set up once.
                 seconds[scheme] += [time.process_time() - before] if turn else []
-        found = {
+        found = known | {
             scheme: statistics.median(a / b for a, b in zip(each, seconds[REFERENCE], strict=True))
             for scheme, each in seconds.items()
         }
@@ -109,13 +110,13 @@ class Bench:
         if not file.is_file():
             epochs = max(1, round(self.epochs * factor / self.costs()[scheme]))
             settings = self.settings(name, seed, f"supernet.scheme={scheme}", f"supernet.epochs={epochs}")
-            taken_up = any((self.options.folder / name).glob("supernet/checkpoint*/*"))
+            begun = any((self.options.folder / name).glob("supernet/*"))
             before = time.process_time()
             directory = run_some((images.STAGE, sharing.STAGE), settings, progress=quiet, say=silent)
             seconds = time.process_time() - before
             context = open_run(directory, progress=quiet, say=silent)
             targets = [self.deliver(context, share) for share in self.options.shares]
-            found = {"epochs": epochs, "cpu_seconds": None if taken_up else seconds, "targets": targets}
+            found = {"epochs": epochs, "cpu_seconds": None if begun else seconds, "targets": targets}
             if self.options.alone == factor:
                 for target in targets:
                     target["alone"] = train_and_test(alone(context), np.array(target["genes"]))
@@ -161,7 +162,8 @@ class Bench:
             "share": share,
             "genes": [int(gene) for gene in genes],
             "macs": int(macs[best]),
-            "inherited": 1 - float(errors[best]),
+            "inherited_validation": 1 - float(errors[best]),
+            "inherited": inherited_test_accuracy(context, genes),
             "final": train_and_test(context, genes),
         }
 
@@ -180,6 +182,12 @@ def train_and_test(context: RunContext, genes: np.ndarray) -> float:
     for folder in context.directory.path.glob(f"train/{digest[:12]}-*"):
         shutil.rmtree(folder)
     return float(evaluate(trained.module, trained.data.test, trained.preprocessing).value)
+
+
+def inherited_test_accuracy(context: RunContext, genes: np.ndarray) -> float:
+    """Test accuracy with the supernet's weights as they are: what `edgenas specialise` ships."""
+    swapped = replace(context.data, validation=context.data.test)
+    return float(sharing.load_evaluator(context, data=swapped).evaluate(genes[None]).accuracy[0])
 
 
 def mean_and_error(values: np.ndarray) -> tuple[float, float | None]:
@@ -203,6 +211,8 @@ def summarise(parts: dict[tuple[str, float, int], Document], options: argparse.N
             final = of(scheme, factor, "final")
             differences.append(final - of(REFERENCE, factor, "final"))
             difference, error = mean_and_error(differences[-1])
+            inherited = of(scheme, factor, "inherited")
+            inherited_difference, inherited_error = mean_and_error(inherited - of(REFERENCE, factor, "inherited"))
             seconds = [parts[scheme, factor, seed]["cpu_seconds"] for seed in options.seeds]
             row: Document = {
                 "scheme": scheme,
@@ -212,7 +222,9 @@ def summarise(parts: dict[tuple[str, float, int], Document], options: argparse.N
                 "final": float(final.mean()),
                 "difference": difference,
                 "difference_error": error,
-                "gap_points": float((of(scheme, factor, "inherited") - final).mean()),
+                "inherited": float(inherited.mean()),
+                "inherited_difference": inherited_difference,
+                "inherited_difference_error": inherited_error,
             }
             if options.alone == factor:
                 other = of(scheme, factor, "alone")
@@ -230,19 +242,20 @@ def summarise(parts: dict[tuple[str, float, int], Document], options: argparse.N
 def table(rows: list[Document]) -> str:
     """Lay the rows out as text."""
     lines = [
-        f"{'scheme':12} {'budget':>7} {'epochs':>7} {'CPU s':>6} {'final':>7} {'to ' + REFERENCE:>16} {'gap':>7}"
-        f" {'alone':>7} {'to ' + REFERENCE:>16}"
+        f"{'scheme':12} {'budget':>7} {'epochs':>7} {'CPU s':>6} {'final':>7} {'to ' + REFERENCE:>16}"
+        f" {'inherited':>9} {'to ' + REFERENCE:>16} {'alone':>7} {'to ' + REFERENCE:>16}"
     ]
     for row in rows:
         difference = signed(row["difference"], row["difference_error"])
         if row["factor"] is None:
             lines.append(f"{row['scheme']:12} {'all':>7} {'':7} {'':6} {'':7} {difference:>16}")
             continue
+        inherited = signed(row["inherited_difference"], row["inherited_difference_error"])
         other = f"{row['alone']:7.2f} {signed(row['alone_difference'], row['alone_difference_error']):>16}" \
             if "alone" in row else ""  # fmt: skip
         lines.append(
             f"{row['scheme']:12} {row['factor']:7g} {row['epochs']:7} {row['cpu_seconds']:6.0f} {row['final']:7.2f}"
-            f" {difference:>16} {row['gap_points']:+7.1f} {other}"
+            f" {difference:>16} {row['inherited']:9.2f} {inherited:>16} {other}"
         )
     return "\n".join(lines)
 

@@ -6,7 +6,8 @@
 Every scheme trains supernets at several budgets of processor time with several seeds, and each supernet's order is held
 against the same stand-alone trainings, as in `benchmarks/estimators.py`, whose images, networks and recipes are used.
 Prints for each scheme and budget the mean rho over seeds with its range, rho within bands of cost, and the gap.
-Finished trainings and supernets are kept in `--folder`.
+Finished trainings and supernets are kept in `--folder`. `--schedule` tries other shares of the phases of progressive
+shrinking, and `--first-supernet-seed` other seeds than those that are reported; each in a folder of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from estimators import (
 from edgenas.data import Preprocessing, fit_preprocessing
 from edgenas.evaluate import TrainedEvaluator, cost_bands, spearman, stratified_networks
 from edgenas.space import population_costs
-from edgenas.supernet import SCHEMES, SupernetEvaluator
+from edgenas.supernet import SCHEMES, SupernetEvaluator, schemes
 
 Document = dict[str, Any]
 
@@ -59,7 +60,7 @@ def judge_variant(
     """Train and judge the supernets of one scheme and budget."""
     found: list[tuple[float, float, float]] = []
     seconds = []
-    for seed in range(options.supernet_seeds):
+    for seed in range(options.first_supernet_seed, options.first_supernet_seed + options.supernet_seeds):
         own = copy.copy(options)
         own.seed = seed
         supernet, prepared, spent = trained_supernet(variant, plan, preprocessing, own)
@@ -91,6 +92,10 @@ def main() -> None:
     parser.add_argument("--schemes", type=lambda text: text.split(","), default=list(SCHEMES))
     parser.add_argument("--factors", type=lambda text: [float(x) for x in text.split(",")], default=[0.25, 0.5, 1.0])
     parser.add_argument("--supernet-seeds", type=int, default=2)
+    parser.add_argument("--first-supernet-seed", type=int, default=0)
+    parser.add_argument("--schedule", type=lambda text: tuple(float(x) for x in text.split(",")),
+                        default=(schemes.WARM_UP_SHARE, schemes.PHASE_SHARE),
+                        help="shares of warm-up and phase of progressive: 0.1,0.05")  # fmt: skip
     parser.add_argument("--networks", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=2, help="of the stand-alone trainings")
     parser.add_argument("--minutes", type=float, help="as in benchmarks/estimators.py, on its schemes at factor 1")
@@ -99,6 +104,7 @@ def main() -> None:
     fixed = {"space": None, "steps": None, "supernet_seconds": None, "train_limit": 12_000, "averaging": None}
     vars(options).update(supernets=variants, seed=0, **fixed)
     torch.set_num_threads(1)
+    schemes.WARM_UP_SHARE, schemes.PHASE_SHARE = options.schedule
     plan = make_plan(options)
     preprocessing = fit_preprocessing(plan.truth.train)
     genes, accuracy = truth_of(plan, preprocessing, options)
@@ -121,7 +127,7 @@ def main() -> None:
         about = {
             "data": options.data.partition(":")[0], "space": plan.space.name, "networks": len(genes),
             "seeds": options.seeds, "supernet_seeds": options.supernet_seeds, "macs": baseline, "ceiling": ceiling,
-            "rows": rows,
+            "first_supernet_seed": options.first_supernet_seed, "schedule": options.schedule, "rows": rows,
         }  # fmt: skip
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(about, indent=1), encoding="utf-8")

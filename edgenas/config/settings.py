@@ -118,7 +118,7 @@ class AugmentSection(Section):
 class SupernetSection(Section):
     """Training of the shared weights that judge candidates."""
 
-    scheme: Literal["single_path", "fair", "cycle", "sandwich", "progressive"] = "cycle"
+    scheme: Literal["single_path", "fair", "cycle", "sandwich", "progressive"] = "progressive"
     random_members: Annotated[int, Field(ge=0)] = Field(2, description="Of a sandwich step.")
     distillation_weight: float = Field(1.0, ge=0, le=1, description="Of a sandwich step.")
     distil_after: float = Field(0.0, ge=0, le=1, description="Share of the training before a sandwich distils.")

@@ -25,7 +25,8 @@ class SupernetSettings:
             "cycle": one member, in turns the largest, a random one, the smallest, a random one;
             "sandwich": the largest, the smallest and `random_members` random ones, gradients summed (Yu 2018);
             "progressive": one random member of a part of the space that grows from the largest network to all:
-            first kernels, block kinds and resolutions, then depths, expansions and widths (Cai 2020).
+            first kernels, block kinds and resolutions, then depths, expansions and widths (Cai 2020). The default,
+            by benchmarks/scheme_runs.py: its runs deliver the most accurate networks.
         random_members: Of a sandwich step.
         distillation_weight: Share of the largest member's outputs in the loss of the others in a sandwich step
             (Yu 2020: 1).
@@ -36,7 +37,7 @@ class SupernetSettings:
             the shared weights; dropout, stochastic depth and `keep` do not apply.
     """
 
-    scheme: SchemeName = "cycle"
+    scheme: SchemeName = "progressive"
     random_members: int = 2
     distillation_weight: float = 1.0
     distil_after: float = 0.0
