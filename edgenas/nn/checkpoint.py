@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.document import from_document, to_document
 from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights
-from edgenas.errors import ArchitectureError, StoreError, WeightsError, explain
+from edgenas.errors import ArchitectureError, WeightsError, explain
+from edgenas.nn.tensor_file import write_tensors
 
 ARCHITECTURE_KEY = "edgenas.architecture"
 
@@ -51,14 +50,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     check_weights(lower(checkpoint.architecture), checkpoint.weights)
     document = json.dumps(to_document(checkpoint.architecture), separators=(",", ":"))
     metadata = {**checkpoint.metadata, ARCHITECTURE_KEY: document}
-    partial = path.with_name(f".{path.name}.partial")
-    arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.weights.items()}
-    try:
-        save_file(arrays, partial, metadata=metadata)
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(explain(f"cannot write {path}", got=str(error))) from error
+    write_tensors(path, checkpoint.weights, metadata)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

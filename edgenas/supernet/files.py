@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from edgenas.data import Preprocessing
-from edgenas.errors import DataError, SpaceError, StoreError, WeightsError, explain
+from edgenas.errors import DataError, SpaceError, WeightsError, explain
+from edgenas.nn.tensor_file import write_tensors
 from edgenas.space import SearchSpace, dump, read
 from edgenas.supernet.supernet import Supernet
 
@@ -31,18 +29,9 @@ def save_supernet(path: Path, supernet: Supernet, preprocessing: Preprocessing) 
     Raises:
         StoreError: The file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    arrays = {
-        name: np.array(parameter.detach().cpu().float().numpy(), order="C")
-        for name, parameter in supernet.shared_weights().items()
-    }
-    metadata = {SPACE_KEY: dump(supernet.space), PREPROCESSING_KEY: json.dumps(preprocessing.to_dict())}
-    try:
-        save_file(arrays, partial, metadata=metadata)
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(explain(f"cannot write {path}", got=str(error))) from error
+    arrays = {name: parameter.detach().cpu().float().numpy() for name, parameter in supernet.shared_weights().items()}
+    prepared = json.dumps(preprocessing.to_dict())
+    write_tensors(path, arrays, {SPACE_KEY: dump(supernet.space), PREPROCESSING_KEY: prepared})
 
 
 @torch.no_grad()
