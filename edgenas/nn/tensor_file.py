@@ -32,7 +32,7 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[np.float32]], metadat
     partial = path.with_name(f".{path.name}.partial")
     ordered = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
     try:
-        partial.write_bytes(_in_order(save(ordered, metadata=dict(metadata))))
+        partial.write_bytes(_in_order(save(ordered, metadata=dict(metadata) or None)))
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)

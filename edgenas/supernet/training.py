@@ -196,7 +196,9 @@ class _Run:
         broken = torch.nonzero(~torch.isfinite(torch.stack(losses))).flatten()
         if len(broken):
             step = self._budget.step - len(losses) + int(broken[0])
-            members = members_of_step(self._supernet.space, self._settings, step=step, share=0.5).genes
+            # As in `take_epoch`; where a clock limits, the share then is not known any more.
+            share = min(self._budget.share(ahead=step - self._budget.step + 0.5), 1.0)
+            members = members_of_step(self._supernet.space, self._settings, step=step, share=share).genes
             raise not_finite(f"step {step} (epoch {self._epoch})", members[0], self._folder)
 
     def conclude(self) -> SupernetResult:
