@@ -125,7 +125,9 @@ def supernet_extract(
 
 def estimator_validate(
     run: Run,
-    networks: Annotated[int, typer.Option(min=9, help="Networks to train stand-alone; 47 (2 x 24 - 1) take over the trainings of 24.")] = 24,
+    networks: Annotated[
+        int, typer.Option(min=9, help="Networks to train stand-alone; 47 (2 x 24 - 1) take over the trainings of 24.")
+    ] = 24,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 2,
 ) -> None:
     """Train networks stand-alone and see how well each estimator ranks them, beside plain MACs."""
