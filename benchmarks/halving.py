@@ -23,16 +23,11 @@ import torch
 from estimator_tasks import for_images, load_arrays, load_digits, say
 
 from edgenas.data import ImageData, fit_preprocessing, parse_source
+from edgenas.evaluate.halving import HalvingSettings, TrainedCandidates, asynchronous_halving, successive_halving
 from edgenas.nn import build
 from edgenas.space import SearchSpace
 from edgenas.space import load as load_space
-from edgenas.train import (
-    HalvingSettings,
-    TrainedCandidates,
-    TrainSettings,
-    asynchronous_halving,
-    successive_halving,
-)
+from edgenas.train import TrainSettings
 
 FIRST_RUNGS = (1, 3)
 

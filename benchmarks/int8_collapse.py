@@ -24,8 +24,8 @@ from edgenas.arch.zoo import published
 from edgenas.data import DataSettings, fit_preprocessing, load, parse_source
 from edgenas.deploy import CalibrationSpec, FileSpec, GuardSpec, Recipe
 from edgenas.deploy.accuracy import compare
-from edgenas.deploy.calibrate import observe
-from edgenas.deploy.guard import Guard
+from edgenas.deploy.quantise.calibrate import observe
+from edgenas.deploy.quantise.guard import Guard
 from edgenas.deploy.runners import logits_of_split, open_file, split_batches
 from edgenas.train import TrainSettings, fit
 

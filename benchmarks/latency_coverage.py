@@ -24,10 +24,10 @@ from numpy.typing import NDArray  # noqa: E402
 
 from edgenas.arch import lower  # noqa: E402
 from edgenas.latency import Unit, graph_units  # noqa: E402
-from edgenas.latency.crossval import cross_validate  # noqa: E402
-from edgenas.latency.features import group, position, work  # noqa: E402
-from edgenas.latency.fit import UnitFit  # noqa: E402
-from edgenas.measure.design import covering_design, held_out, space_units  # noqa: E402
+from edgenas.latency.model.crossval import cross_validate  # noqa: E402
+from edgenas.latency.model.process import UnitFit  # noqa: E402
+from edgenas.latency.model.work import group, position, work  # noqa: E402
+from edgenas.measure.table.design import covering_design, held_out, space_units  # noqa: E402
 from edgenas.space import SearchSpace, load  # noqa: E402
 
 Array = NDArray[np.float64]

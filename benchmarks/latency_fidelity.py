@@ -36,11 +36,15 @@ from edgenas.cost import macs  # noqa: E402
 from edgenas.formats import encode, random_weights  # noqa: E402
 from edgenas.latency import LatencyTable, SpaceLatency, write_table  # noqa: E402
 from edgenas.latency.units import SourcedOps, by_block  # noqa: E402
-from edgenas.measure import Protocol, build_table, runtime  # noqa: E402
-from edgenas.measure.design import covering_design, held_out  # noqa: E402
-from edgenas.measure.protocol import load_per_core  # noqa: E402
-from edgenas.measure.validate import target_of, truth_for, validation_of  # noqa: E402
-from edgenas.measure.visits import Bench, Target  # noqa: E402
+from edgenas.measure import (  # noqa: E402
+    Protocol,
+    build_table,
+    runtime,  # noqa: E402
+)
+from edgenas.measure.protocol.timing import load_per_core  # noqa: E402
+from edgenas.measure.protocol.visit import Bench, Target  # noqa: E402
+from edgenas.measure.table.design import covering_design, held_out  # noqa: E402
+from edgenas.measure.table.validate import target_of, truth_for, validation_of  # noqa: E402
 from edgenas.space import SearchSpace, load  # noqa: E402
 
 Array = NDArray[np.float64]

@@ -31,7 +31,7 @@ from numpy.typing import NDArray  # noqa: E402
 from edgenas.errors import DeviceError  # noqa: E402
 from edgenas.latency import LatencyTable, SpaceLatency, open_table, write_table  # noqa: E402
 from edgenas.measure import build_table, business  # noqa: E402
-from edgenas.measure.validate import held_out_networks, require_here, target_of  # noqa: E402
+from edgenas.measure.table.validate import held_out_networks, require_here, target_of  # noqa: E402
 from edgenas.space import SearchSpace, load  # noqa: E402
 
 Array = NDArray[np.float64]

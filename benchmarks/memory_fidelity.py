@@ -42,7 +42,7 @@ from edgenas.arch import Graph, lower  # noqa: E402
 from edgenas.cost import peak_activation_bytes  # noqa: E402
 from edgenas.formats import encode, random_weights  # noqa: E402
 from edgenas.measure import runtime  # noqa: E402
-from edgenas.measure.ort import OrtRuntime, OrtSession  # noqa: E402
+from edgenas.measure.engines.ort import OrtRuntime, OrtSession  # noqa: E402
 from edgenas.space import load  # noqa: E402
 
 # Tensors of an arena lie dense, aligned to this many bytes; what lies further apart is another allocation.

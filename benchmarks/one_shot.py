@@ -35,16 +35,20 @@ from one_shot_summary import STRATEGY_NAMES, Document, summarise, table
 from edgenas.config import load
 from edgenas.data import ArraySplit
 from edgenas.nn import build
-from edgenas.pipeline import images, one_shot, sharing, tables
-from edgenas.pipeline.context import RunContext
-from edgenas.pipeline.costs import CostModel
-from edgenas.pipeline.judge import Judge, objectives_of
-from edgenas.pipeline.reopen import open_run
-from edgenas.pipeline.run import run_some
-from edgenas.pipeline.training import train_settings
+from edgenas.oneshot import DistributionSearcher
+from edgenas.pipeline.commands.run import run_some
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import load_evaluator
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.open_run import open_run
+from edgenas.pipeline.search import one_shot
+from edgenas.pipeline.search.candidate_judge import Judge, objectives_of
+from edgenas.pipeline.search.cost_model import CostModel
+from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SUPERNET
+from edgenas.pipeline.training.settings import train_settings
 from edgenas.search import STRATEGIES
 from edgenas.study import Budget, Study
-from edgenas.supernet import DistributionSearcher, SupernetEvaluator
+from edgenas.supernet import SupernetEvaluator
 from edgenas.train import evaluate, fit
 
 METHODS = ("tunas", "gumbel", "darts")
@@ -67,8 +71,8 @@ class Bench:
 
     def __init__(self, context: RunContext, options: argparse.Namespace) -> None:
         self.context, self.options = context, options
-        self.costs = CostModel(context.space, context.table)
-        self.largest_ms = float(self.latency(context.space.largest()[None])[0])
+        self.costs = CostModel(artifacts.space(context), artifacts.table(context))
+        self.largest_ms = float(self.latency(artifacts.space(context).largest()[None])[0])
 
     def latency(self, genes: Genes) -> np.ndarray:
         """Table latency (N,) of networks, ms."""
@@ -76,12 +80,13 @@ class Bench:
 
     def evaluator(self) -> SupernetEvaluator:
         """Load the run's supernet; a new one for every search, which remembers nothing of others."""
-        return sharing.load_evaluator(self.context, data=replace(self.context.data, validation=self.judged_images))
+        images = replace(artifacts.images(self.context), validation=self.judged_images)
+        return load_evaluator(self.context, data=images)
 
     @cached_property
     def judged_images(self) -> ArraySplit:
         """The validation images that every network is judged on."""
-        split = self.context.data.validation
+        split = artifacts.images(self.context).validation
         chosen = np.arange(min(len(split), self.options.judged_images))
         return ArraySplit(images=split.read(chosen), labels=split.labels[chosen])
 
@@ -96,7 +101,7 @@ class Bench:
         return max(FEWEST, round(1.5 * self.options.seconds / self.judge_seconds))
 
     def _measure_judge(self) -> Document:
-        genes = self.context.space.sample(20, np.random.default_rng(1))
+        genes = artifacts.space(self.context).sample(20, np.random.default_rng(1))
         evaluator = self.evaluator()
         evaluator.evaluate(genes[:2])
         before = time.process_time()
@@ -140,7 +145,7 @@ class Bench:
     def random_at(self, share: float, seed: int) -> Document:
         """Judge networks drawn near a target; the table sorts the others out for nothing."""
         target, rng, before = share * self.largest_ms, np.random.default_rng((seed, 7)), time.process_time()
-        space = self.context.space
+        space = artifacts.space(self.context)
         pool = np.unique(space.canonical(space.sample(POOL, rng)), axis=0)
         near = rng.permutation(pool[np.abs(self.latency(pool) / target - 1) <= NEAR])
         judged = self.judge_while(near, before)
@@ -176,9 +181,9 @@ class Bench:
         shares = self.options.targets
         count = max(FEWEST, round(self.options.seconds * len(shares) / self.judge_seconds))
         study = Study(objectives=objectives_of(["accuracy", "latency_ms"]))
-        searcher = STRATEGIES[name](self.context.space, objectives=2, limits=0, seed=seed, budget=count)
+        searcher = STRATEGIES[name](artifacts.space(self.context), objectives=2, limits=0, seed=seed, budget=count)
         before = time.process_time()
-        judge = Judge(self.context.space, self.costs, self.evaluator())
+        judge = Judge(artifacts.space(self.context), self.costs, self.evaluator())
         history = study.run(searcher, judge, Budget(evaluations=count))
         seconds = time.process_time() - before
         genes, accuracy = history.results.genes, 1 - history.results.objectives[:, 0]
@@ -190,23 +195,23 @@ class Bench:
         row = np.array(genes, dtype=np.int64)
 
         def make() -> Document:
-            swapped = replace(self.context.data, validation=self.context.data.test)
-            evaluator = sharing.load_evaluator(self.context, data=swapped)
+            swapped = replace(artifacts.images(self.context), validation=artifacts.images(self.context).test)
+            evaluator = load_evaluator(self.context, data=swapped)
             return {"accuracy": float(evaluator.evaluate(row[None]).accuracy[0])}
 
-        return float(self.kept(f"inherited-{self.context.space.decode(row).digest}", make)["accuracy"])
+        return float(self.kept(f"inherited-{artifacts.space(self.context).decode(row).digest}", make)["accuracy"])
 
     def alone(self, genes: list[int]) -> float:
         """Test accuracy of a network trained alone with the run's recipe."""
         context = self.context
-        architecture = context.space.decode(np.array(genes, dtype=np.int64))
+        architecture = artifacts.space(context).decode(np.array(genes, dtype=np.int64))
 
         def make() -> Document:
             before = time.process_time()
             settings = replace(train_settings(context.settings.train, seed=0, workers=1), evaluate_every=10**9)
             module = build(architecture, generator=torch.Generator().manual_seed(0))
-            fit(module, context.data, settings, preprocessing=context.preprocessing)
-            accuracy = evaluate(module, context.data.test, context.preprocessing).value
+            fit(module, artifacts.images(context), settings, preprocessing=artifacts.preprocessing(context))
+            accuracy = evaluate(module, artifacts.images(context).test, artifacts.preprocessing(context)).value
             return {"accuracy": accuracy, "cpu_seconds": time.process_time() - before}
 
         return float(self.kept(f"alone-{architecture.digest}", make)["accuracy"])
@@ -253,7 +258,7 @@ def main() -> None:
     options.strategy_seeds = options.seeds if options.strategy_seeds is None else options.strategy_seeds
     ours = [f"output={options.folder}", f"search.one_shot.epochs={options.epochs}", "threads=1"]
     settings = load(Path(options.config), [*options.overrides, *ours])
-    directory = run_some((images.STAGE, tables.STAGE, sharing.STAGE), settings, progress=quiet, say=print)
+    directory = run_some((DATA, LATENCY_TABLE, SUPERNET), settings, progress=quiet, say=print)
     bench = Bench(open_run(directory, progress=quiet, say=print), options)
     document = summarise(
         measure(bench), methods=options.methods, targets=options.targets, seeds=options.seeds,
@@ -263,7 +268,8 @@ def main() -> None:
     print(table(document))
     if options.json is not None:
         about = {
-            "config": Path(options.config).stem, "space": bench.context.space.name, "largest_ms": bench.largest_ms,
+            "config": Path(options.config).stem, "space": artifacts.space(bench.context).name,
+            "largest_ms": bench.largest_ms,
             "seconds": options.seconds, "epochs": options.epochs, "judge_seconds": bench.judge_seconds,
         }  # fmt: skip
         options.json.parent.mkdir(parents=True, exist_ok=True)

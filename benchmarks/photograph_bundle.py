@@ -31,7 +31,7 @@ from edgenas.cli.configuration import find_configuration
 from edgenas.cli.console import progress_bar
 from edgenas.config.load import load
 from edgenas.deploy import FileCard, load_card
-from edgenas.pipeline.exported import export_checkpoint
+from edgenas.pipeline.commands.export import export_checkpoint
 
 PACKAGES = {"onnx": ("onnxruntime", "numpy", "pillow"), "tflite": ("ai-edge-litert", "numpy", "pillow")}
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgenas.formats.tflite_schema import KEEP_DIMS_OPTIONS, VALID, Code, Options, TfliteFile
-from edgenas.measure.litert import interpreter_class
-from edgenas.measure.ort import OrtRuntime
+from edgenas.measure.engines.litert import interpreter_class
+from edgenas.measure.engines.ort import OrtRuntime
 
 CHANNELS = 64
 # AVERAGE_POOL_2D and the tag of its options in TFLite's schema; no file of ours needs them.

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from photographs import decode
+from uniform_width import uniform
 
 from edgenas.arch import Architecture
 from edgenas.arch.notation import format_notation
@@ -34,14 +35,14 @@ from edgenas.config.settings import RunSettings
 from edgenas.latency import LatencyTable, predict, read_table, write_table
 from edgenas.measure import build_table
 from edgenas.nn import Checkpoint, load_checkpoint
-from edgenas.pipeline.alone import Alone, train_alone
-from edgenas.pipeline.context import RunContext
-from edgenas.pipeline.directory import RunDirectory
-from edgenas.pipeline.latencies import Share, measured_networks, pooled, shares
-from edgenas.pipeline.refined import Plan, Refined
-from edgenas.pipeline.refiner import Refiner
-from edgenas.pipeline.refining import refine
-from edgenas.scale import scaled, uniform
+from edgenas.pipeline.commands.refine.result import Plan, Refined
+from edgenas.pipeline.commands.refine.trials import Refiner
+from edgenas.pipeline.commands.refine.walk import refine
+from edgenas.pipeline.commands.train import Alone, train_alone
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.device_latency import Share, measured_networks, pooled, shares
+from edgenas.pipeline.core.directory import RunDirectory
+from edgenas.scale import scaled
 from edgenas.space import SearchSpace, with_task
 from edgenas.space import load as load_space
 

@@ -28,11 +28,11 @@ from edgenas.arch.notation import format_notation, parse_notation
 from edgenas.cli.console import print_table, progress_bar
 from edgenas.config.load import validate
 from edgenas.cost import macs, params
-from edgenas.pipeline.coefficients import RESULT_FILE, fit_coefficients
-from edgenas.pipeline.context import RunContext
-from edgenas.pipeline.directory import RunDirectory
-from edgenas.pipeline.latencies import measured_networks
-from edgenas.pipeline.scratch import train_from_scratch
+from edgenas.pipeline.commands.scale import RESULT_FILE, fit_coefficients
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.device_latency import measured_networks
+from edgenas.pipeline.core.directory import RunDirectory
+from edgenas.pipeline.training.scratch import train_from_scratch
 from edgenas.scale import compound
 from edgenas.train import evaluate
 

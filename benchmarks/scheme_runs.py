@@ -33,13 +33,15 @@ import torch
 
 from edgenas.config import load
 from edgenas.config.settings import RunSettings
-from edgenas.pipeline import images, sharing
-from edgenas.pipeline.context import RunContext
-from edgenas.pipeline.judge import identify, objectives_of
-from edgenas.pipeline.reopen import open_run
-from edgenas.pipeline.run import run_some
-from edgenas.pipeline.sharing import supernet_settings
-from edgenas.pipeline.training import train_network
+from edgenas.pipeline.commands.run import run_some
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import load_evaluator
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.open_run import open_run
+from edgenas.pipeline.search.candidate_judge import identify, objectives_of
+from edgenas.pipeline.stages import DATA, SUPERNET
+from edgenas.pipeline.training.network import train_network
+from edgenas.pipeline.training.settings import supernet_settings
 from edgenas.search import STRATEGIES
 from edgenas.space import population_costs
 from edgenas.study import Budget, Evaluation, Limit, Metric, Study
@@ -84,16 +86,16 @@ class Bench:
         if not missing:
             return known
         settings = self.settings("plan", 0)
-        context = open_run(run_some((images.STAGE,), settings, progress=quiet, say=silent), progress=quiet, say=silent)
+        context = open_run(run_some((DATA,), settings, progress=quiet, say=silent), progress=quiet, say=silent)
         seconds: dict[str, list[float]] = {scheme: [] for scheme in dict.fromkeys([REFERENCE, *missing])}
         for turn in range(TRIAL_ROUNDS + 1):
             for scheme in seconds:
                 section = settings.supernet.model_copy(update={"scheme": scheme})
                 plan = supernet_settings(section, seed=turn, workers=1)
                 plan = replace(plan, train=replace(plan.train, epochs=None, steps=TRIAL_STEPS))
-                net = Supernet(context.space)
+                net = Supernet(artifacts.space(context))
                 before = time.process_time()
-                train_supernet(net, context.data, plan, preprocessing=context.preprocessing)
+                train_supernet(net, artifacts.images(context), plan, preprocessing=artifacts.preprocessing(context))
                 # The first turn pays for what is set up once.
                 seconds[scheme] += [time.process_time() - before] if turn else []
         found = known | {
@@ -112,7 +114,7 @@ class Bench:
             settings = self.settings(name, seed, f"supernet.scheme={scheme}", f"supernet.epochs={epochs}")
             begun = any((self.options.folder / name).glob("supernet/*"))
             before = time.process_time()
-            directory = run_some((images.STAGE, sharing.STAGE), settings, progress=quiet, say=silent)
+            directory = run_some((DATA, SUPERNET), settings, progress=quiet, say=silent)
             seconds = time.process_time() - before
             context = open_run(directory, progress=quiet, say=silent)
             targets = [self.deliver(context, share) for share in self.options.shares]
@@ -127,11 +129,11 @@ class Bench:
 
     def deliver(self, context: RunContext, share: float) -> Document:
         """Search under a budget of MACs, and train what is found as the configuration says."""
-        space, counts = context.space, population_costs(context.space)
+        space, counts = artifacts.space(context), population_costs(artifacts.space(context))
         limit = share * float(counts.macs(space.largest()[None])[0])
 
         def judge(genes: np.ndarray) -> Iterator[Evaluation]:
-            inherited, macs = context.evaluator.evaluate(genes), counts.macs(genes)
+            inherited, macs = artifacts.evaluator(context).evaluate(genes), counts.macs(genes)
             for row, code in enumerate(genes):
                 metrics = {
                     "accuracy": Metric(value=float(inherited.accuracy[row]), standard_error=0.0, unit="1",
@@ -177,7 +179,7 @@ def alone(context: RunContext) -> RunContext:
 
 def train_and_test(context: RunContext, genes: np.ndarray) -> float:
     """Train a network as a run does; return its test accuracy."""
-    digest = context.space.decode(genes).digest
+    digest = artifacts.space(context).decode(genes).digest
     trained = train_network(context, genes, digest)
     for folder in context.directory.path.glob(f"train/{digest[:12]}-*"):
         shutil.rmtree(folder)
@@ -186,8 +188,8 @@ def train_and_test(context: RunContext, genes: np.ndarray) -> float:
 
 def inherited_test_accuracy(context: RunContext, genes: np.ndarray) -> float:
     """Test accuracy with the supernet's weights as they are: what `edgenas specialise` ships."""
-    swapped = replace(context.data, validation=context.data.test)
-    return float(sharing.load_evaluator(context, data=swapped).evaluate(genes[None]).accuracy[0])
+    swapped = replace(artifacts.images(context), validation=artifacts.images(context).test)
+    return float(load_evaluator(context, data=swapped).evaluate(genes[None]).accuracy[0])
 
 
 def mean_and_error(values: np.ndarray) -> tuple[float, float | None]:

@@ -33,7 +33,8 @@ from estimators import (
 from edgenas.data import Preprocessing, fit_preprocessing
 from edgenas.evaluate import TrainedEvaluator, cost_bands, spearman, stratified_networks
 from edgenas.space import population_costs
-from edgenas.supernet import SCHEMES, SupernetEvaluator, schemes
+from edgenas.supernet import SCHEMES, SupernetEvaluator
+from edgenas.supernet.training.loop import schemes
 
 Document = dict[str, Any]
 

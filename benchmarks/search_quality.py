@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 from search_peers import PEERS, Problem
+from tables import Table, read_table
 
 from edgenas.pareto import hypervolume_curve
-from edgenas.search import STRATEGIES, Results, Table, read_table
+from edgenas.search import STRATEGIES, Results
 
 LEVELS = (95, 98, 99)
 COUNTS = (100, 200, 300, 500)

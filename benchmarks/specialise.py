@@ -19,11 +19,11 @@ import numpy as np
 
 from edgenas.cli.console import print_table, progress_bar
 from edgenas.config.settings import TargetSection
-from edgenas.pipeline.device_tables import device_table
-from edgenas.pipeline.latencies import measured_networks
-from edgenas.pipeline.reopen import open_run
-from edgenas.pipeline.specialised import Specialised
-from edgenas.pipeline.specialising import specialise
+from edgenas.pipeline.commands.specialise.command import specialise
+from edgenas.pipeline.commands.specialise.device_table import device_table
+from edgenas.pipeline.commands.specialise.result import Specialised
+from edgenas.pipeline.core.device_latency import measured_networks
+from edgenas.pipeline.core.open_run import open_run
 
 DEVICES = (("ort", "fp32"), ("ort", "int8"), ("litert", "int8"))
 

@@ -22,13 +22,13 @@ from edgenas.cli.console import print_table, progress_bar
 from edgenas.config.load import validate
 from edgenas.config.settings import RunSettings
 from edgenas.data import parse_source
-from edgenas.pipeline import images, searching, sharing, tables
-from edgenas.pipeline.reopen import open_run
-from edgenas.pipeline.run import run_some
-from edgenas.pipeline.transferring import RESULT_FILE, transfer
+from edgenas.pipeline.commands.run import run_some
+from edgenas.pipeline.commands.transfer.command import RESULT_FILE, transfer
+from edgenas.pipeline.core.open_run import open_run
+from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SEARCH, SUPERNET
 
 SPACE = Path(__file__).parent / "spaces" / "small_photos.yaml"
-STAGES = (images.STAGE, tables.STAGE, sharing.STAGE, searching.STAGE)
+STAGES = (DATA, LATENCY_TABLE, SUPERNET, SEARCH)
 
 
 def settings_of(arguments: argparse.Namespace, name: str, source: str) -> RunSettings:

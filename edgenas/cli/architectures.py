@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgenas.cli.console import print_table
+from edgenas.cli.networks import find_architecture, print_prediction
 
 if TYPE_CHECKING:
     from edgenas.arch import Architecture, Graph
@@ -17,42 +17,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("zoo")(zoo)
     app.command("show")(show)
-
-
-def find_architecture(text: str) -> Architecture:
-    """Return the architecture that a text names: of the zoo, in a file, or in notation.
-
-    Args:
-        text: A name of the zoo, the path of a JSON document, checkpoint or run directory, or a notation.
-
-    Raises:
-        ArchitectureError: It is none of these.
-    """
-    from edgenas.arch.document import read_document
-    from edgenas.arch.notation import parse_notation
-    from edgenas.arch.zoo import NAMES, published
-    from edgenas.errors import ArchitectureError, explain, nearest
-
-    if text in NAMES:
-        return published(text)
-    if "|" in text:
-        return parse_notation(text)
-    path = Path(text)
-    if path.is_dir():
-        path = path / "architecture.json"
-    if path.suffix == ".safetensors" and path.is_file():
-        from edgenas.nn import load_checkpoint
-
-        return load_checkpoint(path).architecture
-    if path.suffix == ".json" or path.is_file():
-        return read_document(path)
-    raise ArchitectureError(
-        explain(
-            f"unknown network{nearest(text, NAMES)}",
-            got=repr(text),
-            allowed="a name of `edgenas zoo`, a JSON document, a checkpoint, a run directory, or a notation",
-        )
-    )
 
 
 def zoo(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -104,7 +68,6 @@ def show(
     _print_totals(graph)
     print(f"digest    {architecture.digest}\nnotation  {format_notation(architecture)}")
     if table is not None:
-        from edgenas.cli.latency import print_prediction
 
         print_prediction(architecture, table, interpolate=True)
     if fvcore:

@@ -51,8 +51,8 @@ def export(
     if path.is_dir() or path.suffix == ".safetensors":
         _print_card(_export_trained(path, recipe, out, data, overrides or [], force=force), out)
         return
-    from edgenas.cli.architectures import find_architecture
-    from edgenas.pipeline.exported import export_untrained
+    from edgenas.cli.networks import find_architecture
+    from edgenas.pipeline.commands.export import export_untrained
 
     names = export_untrained(find_architecture(source), recipe, out, force=force)
     print(f"{', '.join(names)} with random weights (for measuring only) in {out}")
@@ -61,8 +61,8 @@ def export(
 def _export_trained(path: Path, recipe: str, out: Path, data: str | None, overrides: list[str], *, force: bool) -> Card:
     from edgenas.config.load import load
     from edgenas.errors import InputError, explain
-    from edgenas.pipeline.exported import export_checkpoint
-    from edgenas.pipeline.reopen import open_run
+    from edgenas.pipeline.commands.export import export_checkpoint
+    from edgenas.pipeline.core.open_run import open_run
 
     checkpoint = path / "model.safetensors" if path.is_dir() else path
     if data is not None:
@@ -81,8 +81,8 @@ def _export_trained(path: Path, recipe: str, out: Path, data: str | None, overri
 
 def _check(folder: Path, data: str | None, overrides: list[str]) -> None:
     from edgenas.config.load import load
-    from edgenas.pipeline.exported import check_export
-    from edgenas.pipeline.reopen import open_run
+    from edgenas.pipeline.commands.export import check_export
+    from edgenas.pipeline.core.open_run import open_run
 
     settings = None
     if data is not None:

@@ -11,7 +11,6 @@ import typer
 from edgenas.cli.console import print_table, progress_bar
 
 if TYPE_CHECKING:
-    from edgenas.arch import Architecture
     from edgenas.latency import LatencyTable
     from edgenas.measure import RemoteDevice
     from edgenas.space import SearchSpace
@@ -89,8 +88,8 @@ def validate(
 ) -> None:
     """Measure held-out networks, print the error, and store it in the table."""
     from edgenas.latency import open_table, write_table
-    from edgenas.latency.plot import plot_validation
     from edgenas.measure import validate_table
+    from edgenas.report.latency_plot import plot_validation
 
     table = open_table(file)
     with device_at(device, device_python) as where, progress_bar("measure held-out networks") as report:
@@ -130,7 +129,7 @@ def predict(
     interpolate: Annotated[bool, typer.Option("--interpolate", help="Estimate what the table lacks, marked.")] = False,
 ) -> None:
     """Predict the latency of a network, with its interval, in all and by layer."""
-    from edgenas.cli.architectures import find_architecture
+    from edgenas.cli.networks import find_architecture, print_prediction
 
     print_prediction(find_architecture(architecture), file, interpolate=interpolate)
 
@@ -186,39 +185,6 @@ def space_of(table: LatencyTable, named: str | None) -> SearchSpace:
     return with_task(
         space, classes=reference.classes, in_channels=reference.in_channels, resolutions=[reference.resolution]
     )
-
-
-def print_prediction(architecture: Architecture, file: str, *, interpolate: bool = False) -> None:
-    """Print what a table predicts for a network.
-
-    Args:
-        architecture: The network.
-        file: The table.
-        interpolate: Estimate what it lacks.
-    """
-    from edgenas.latency import open_table
-    from edgenas.latency import predict as predict_one
-
-    table = open_table(file)
-    found = predict_one(table, architecture, interpolate=interpolate)
-    rows = [
-        (
-            layer.name,
-            layer.key,
-            f"{layer.latency_ms:.4f}",
-            f"{layer.error_ms:.4f}",
-            "estimated" if layer.interpolated else "",
-        )
-        for layer in found.layers
-    ]
-    print_table(("layer", "operation", "ms", "+-", ""), rows)
-    print(f"overhead  {found.overhead_ms:.4f} ms")
-    print(
-        f"latency   {found.latency_ms:.4f} ms, {100 * found.level:.0f} % interval {found.low_ms:.4f} to "
-        f"{found.high_ms:.4f} (predicted; {table.runtime.slug} on {table.device.cpu})"
-    )
-    if found.interpolated:
-        print(f"{len(found.interpolated)} operations are not in the table and were estimated from similar ones")
 
 
 def _print_warnings(table: LatencyTable) -> None:

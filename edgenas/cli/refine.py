@@ -31,11 +31,11 @@ def refine(
     from edgenas.config.load import apply_overrides, load, validate
     from edgenas.errors import InputError, explain
     from edgenas.latency import open_table
-    from edgenas.pipeline.context import RunContext
-    from edgenas.pipeline.directory import RunDirectory
-    from edgenas.pipeline.refined import Plan
-    from edgenas.pipeline.refining import refine
-    from edgenas.pipeline.reopen import open_run
+    from edgenas.pipeline.commands.refine.result import Plan
+    from edgenas.pipeline.commands.refine.walk import refine
+    from edgenas.pipeline.core.context import RunContext
+    from edgenas.pipeline.core.directory import RunDirectory
+    from edgenas.pipeline.core.open_run import open_run
 
     plan = Plan(share=to_share, budget_ms=budget_ms, step_share=step_share, short_steps=short_steps)
     run = source if source.is_dir() else source.parent

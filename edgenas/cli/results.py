@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgenas.cli.console import print_table
 
 if TYPE_CHECKING:
-    from edgenas.pipeline.run import RunResult
+    from edgenas.pipeline.commands.run import RunResult
 
 
 def print_summary(result: RunResult) -> None:

@@ -33,7 +33,7 @@ def run(
 
     from edgenas.cli.console import progress_bar
     from edgenas.cli.results import print_summary
-    from edgenas.pipeline.run import run_pipeline
+    from edgenas.pipeline.commands.run import run_pipeline
 
     result = run_pipeline(settings, progress=progress_bar, say=print)
     print_summary(result)

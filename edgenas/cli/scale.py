@@ -42,7 +42,7 @@ def scale(
 
     With --fit: train every point of a grid of growths at phi = 1 and print them, best first.
     """
-    from edgenas.cli.architectures import find_architecture
+    from edgenas.cli.networks import find_architecture
     from edgenas.errors import InputError, explain
 
     architecture = find_architecture(network)
@@ -71,9 +71,9 @@ def _fit(
     overrides: list[str],
 ) -> None:
     from edgenas.config.load import load
-    from edgenas.pipeline.coefficients import RESULT_FILE, fit_coefficients, results_folder
-    from edgenas.pipeline.context import RunContext
-    from edgenas.pipeline.directory import RunDirectory
+    from edgenas.pipeline.commands.scale import RESULT_FILE, fit_coefficients, results_folder
+    from edgenas.pipeline.core.context import RunContext
+    from edgenas.pipeline.core.directory import RunDirectory
 
     folder = results_folder(out, by)
     settings = load(find_configuration(configuration), overrides)
@@ -137,7 +137,7 @@ def _by_latency(
     precision: Literal["fp32", "int8"],
     threads: int,
 ) -> dict[str, Architecture]:
-    from edgenas.pipeline.latencies import measured_latency
+    from edgenas.pipeline.core.device_latency import measured_latency
     from edgenas.scale import Coefficients, family
 
     with progress_bar("find members") as report:
@@ -165,8 +165,8 @@ def _by_latency(
 
 def _write(members: dict[str, Architecture], out: Path, recipe: str | None) -> None:
     from edgenas.arch.document import to_document
-    from edgenas.pipeline.directory import RunDirectory
-    from edgenas.pipeline.exported import export_untrained
+    from edgenas.pipeline.commands.export import export_untrained
+    from edgenas.pipeline.core.directory import RunDirectory
 
     for name, member in members.items():
         RunDirectory(path=out).write_json(f"{name}.json", to_document(member))

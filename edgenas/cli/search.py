@@ -24,19 +24,20 @@ def search(
 ) -> None:
     """Search only: table, supernet and search of a configuration; or compare strategies at equal cost."""
     from edgenas.config.load import load
-    from edgenas.pipeline import images, searching, sharing, tables
-    from edgenas.pipeline.comparing import COMPARISON_FILE, PLOT_FILE
-    from edgenas.pipeline.comparing import compare as compare_strategies
-    from edgenas.pipeline.reopen import open_run
-    from edgenas.pipeline.run import run_some
+    from edgenas.pipeline.commands.run import run_some
+    from edgenas.pipeline.core.artifacts import SEARCH_FILE
+    from edgenas.pipeline.core.open_run import open_run
+    from edgenas.pipeline.search.comparison import COMPARISON_FILE, PLOT_FILE
+    from edgenas.pipeline.search.comparison import compare as compare_strategies
+    from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SEARCH, SUPERNET
 
     texts = list(overrides or []) + ([f"search.strategy={strategy}"] if strategy else [])
     settings = load(find_configuration(configuration), texts)
-    before = (images.STAGE, tables.STAGE, sharing.STAGE)
+    before = (DATA, LATENCY_TABLE, SUPERNET)
     if compare is None:
-        directory = run_some((*before, searching.STAGE), settings, progress=progress_bar, say=print)
+        directory = run_some((*before, SEARCH), settings, progress=progress_bar, say=print)
         context = open_run(directory, progress=progress_bar, say=print)
-        _print_front(context.directory.read_json(searching.SEARCH_FILE))
+        _print_front(context.directory.read_json(SEARCH_FILE))
         return
     directory = run_some(before, settings, progress=progress_bar, say=print)
     context = open_run(directory, progress=progress_bar, say=print)

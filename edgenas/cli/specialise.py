@@ -32,9 +32,9 @@ def specialise(
     """Take a run's trained supernet to another device: search on its table, export and measure; nothing is trained."""
     from edgenas.cli.quantities import budget as read_budget
     from edgenas.config.settings import TargetSection
-    from edgenas.pipeline.device_tables import device_table
-    from edgenas.pipeline.reopen import open_run
-    from edgenas.pipeline.specialising import specialise as specialise_run
+    from edgenas.pipeline.commands.specialise.command import specialise as specialise_run
+    from edgenas.pipeline.commands.specialise.device_table import device_table
+    from edgenas.pipeline.core.open_run import open_run
 
     budget_ms, share = read_budget(budget)
     source = open_run(run, progress=progress_bar, say=print)

@@ -42,9 +42,9 @@ def train(
 
     Any key of the section can be set here: --set train.epochs=100 --set train.augment.flip=true.
     """
-    from edgenas.cli.architectures import find_architecture
+    from edgenas.cli.networks import find_architecture
     from edgenas.config.load import load
-    from edgenas.pipeline.alone import train_alone
+    from edgenas.pipeline.commands.train import train_alone
 
     texts = list(overrides or [])
     texts += [f"train.teacher={json.dumps(str(teacher))}"] if teacher is not None else []
@@ -62,14 +62,15 @@ def train(
 def supernet_train(configuration: Configuration, overrides: Overrides = None) -> None:
     """Load the images and train the supernet of a configuration; the first stages of `edgenas run`."""
     from edgenas.config.load import load
-    from edgenas.pipeline import images, sharing
-    from edgenas.pipeline.run import run_some
+    from edgenas.pipeline.commands.run import run_some
+    from edgenas.pipeline.core.artifacts import SUPERNET_FILE
+    from edgenas.pipeline.stages import DATA, SUPERNET
 
     directory = run_some(
-        (images.STAGE, sharing.STAGE), load(find_configuration(configuration), overrides or []),
+        (DATA, SUPERNET), load(find_configuration(configuration), overrides or []),
         progress=progress_bar, say=print,
     )  # fmt: skip
-    print(f"supernet in {directory / sharing.SUPERNET_FILE}")
+    print(f"supernet in {directory / SUPERNET_FILE}")
 
 
 def supernet_evaluate(
@@ -82,17 +83,18 @@ def supernet_evaluate(
     import numpy as np
 
     from edgenas.arch.notation import format_notation
-    from edgenas.cli.architectures import find_architecture
-    from edgenas.pipeline.reopen import open_run
+    from edgenas.cli.networks import find_architecture
+    from edgenas.pipeline.core import artifacts
+    from edgenas.pipeline.core.open_run import open_run
 
     context = open_run(run, progress=progress_bar, say=print)
-    space = context.space
+    space = artifacts.space(context)
     if network:
         genes = np.stack([space.encode(find_architecture(text)) for text in network])
     else:
         genes = space.canonical(space.sample(count, np.random.default_rng(seed)))
     with progress_bar("judge") as report:
-        found = context.evaluator.evaluate(genes, progress=report)
+        found = artifacts.evaluator(context).evaluate(genes, progress=report)
     rows = [
         (f"{100 * value:.2f} %", f"{100 * error:.2f}", format_notation(space.decode(code)))
         for value, error, code in zip(found.accuracy, found.standard_error, genes, strict=True)
@@ -106,13 +108,14 @@ def supernet_extract(
     out: Annotated[Path, typer.Option(help="The checkpoint to write (.safetensors).")],
 ) -> None:
     """Take one network out of a supernet, with normalisation statistics of its own."""
-    from edgenas.cli.architectures import find_architecture
+    from edgenas.cli.networks import find_architecture
     from edgenas.nn import Checkpoint, save_checkpoint
-    from edgenas.pipeline.reopen import open_run
+    from edgenas.pipeline.core import artifacts
+    from edgenas.pipeline.core.open_run import open_run
 
     context = open_run(run, progress=progress_bar, say=print)
     architecture = find_architecture(network)
-    member = context.evaluator.member(context.space.encode(architecture))
+    member = artifacts.evaluator(context).member(artifacts.space(context).encode(architecture))
     about = context.directory.read_json("data.json")
     metadata = {
         "preprocessing": json.dumps(about["preprocessing"]),
@@ -131,8 +134,8 @@ def estimator_validate(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 2,
 ) -> None:
     """Train networks stand-alone and see how well each estimator ranks them, beside plain MACs."""
-    from edgenas.pipeline.judging import VALIDATION_FILE, validate_run_estimators
-    from edgenas.pipeline.reopen import open_run
+    from edgenas.pipeline.commands.estimators import VALIDATION_FILE, validate_run_estimators
+    from edgenas.pipeline.core.open_run import open_run
 
     context = open_run(run, progress=progress_bar, say=print)
     found = validate_run_estimators(context, networks=networks, seeds=seeds)

@@ -29,8 +29,8 @@ def transfer(
 ) -> None:
     """Carry a run's supernet over to other images, adapt it, and see whether its networks rank the same there."""
     from edgenas.config.load import load
-    from edgenas.pipeline.reopen import open_run
-    from edgenas.pipeline.transferring import transfer
+    from edgenas.pipeline.commands.transfer.command import transfer
+    from edgenas.pipeline.core.open_run import open_run
 
     source = open_run(run, progress=progress_bar, say=print)
     other = load(find_configuration(data), overrides or [])

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgenas.data.augment import change_colours, erase, mix, shift_and_flip
-from edgenas.data.augment_settings import AugmentSettings
-from edgenas.data.preprocessing import Preprocessing
+from edgenas.data.augment.settings import AugmentSettings
+from edgenas.data.augment.transforms import change_colours, erase, mix, shift_and_flip
+from edgenas.data.network_input import Preprocessing
 from edgenas.data.transfer import has_room, to_device
 from edgenas.data.values import ArraySplit, Images, Indices, Split
 

@@ -13,11 +13,11 @@ import numpy as np
 from edgenas.data.cache import CacheEntry
 from edgenas.data.materialise import BuiltSplits, Progress, count_repeated, hash_splits, to_array
 from edgenas.data.notes import common_size, content_notes, preparation_notes, refuse_unreadable
-from edgenas.data.prepare import Preparation
-from edgenas.data.reading import RawData, Reader
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources import READERS
+from edgenas.data.sources.raw import RawData, Reader
 from edgenas.data.splits import stratified_split, stratified_subset
+from edgenas.data.stored import Preparation
 from edgenas.data.values import ArraySplit, ImageData, Indices, Labels, LazySplit, Skipped
 from edgenas.errors import DataError, explain
 

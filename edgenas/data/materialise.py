@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from edgenas.data.reading import UnreadableImageError
+from edgenas.data.sources.raw import UnreadableImageError
 from edgenas.data.values import ArraySplit, Images, Indices, Labels, Skipped
 
 Progress = Callable[[int, int], None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgenas.data.reading import Reader
 from edgenas.data.settings import DataSettings
+from edgenas.data.sources.raw import Reader
 from edgenas.data.values import Skipped
 from edgenas.errors import DataError, explain
 

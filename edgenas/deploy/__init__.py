@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from edgenas.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from edgenas.deploy.bundle import Images, export_bundle
-    from edgenas.deploy.card import Card, FileCard, Latency
-    from edgenas.deploy.check import Difference, check_bundle, load_card
+    from edgenas.deploy.bundle.card import Card, FileCard, Latency
+    from edgenas.deploy.bundle.check import Difference, check_bundle, load_card
+    from edgenas.deploy.bundle.export import Images, export_bundle
     from edgenas.deploy.recipe import CalibrationSpec, FileSpec, GuardSpec, Recipe, load_recipe, recipe_names
 
 __all__ = [
@@ -32,17 +32,17 @@ __all__ = [
 # torch and the runtimes are imported when a name that needs them is first asked for.
 _NAMES = {
     "CalibrationSpec": "recipe",
-    "Card": "card",
-    "Difference": "check",
-    "FileCard": "card",
+    "Card": "bundle.card",
+    "Difference": "bundle.check",
+    "FileCard": "bundle.card",
     "FileSpec": "recipe",
     "GuardSpec": "recipe",
-    "Images": "bundle",
-    "Latency": "card",
+    "Images": "bundle.export",
+    "Latency": "bundle.card",
     "Recipe": "recipe",
-    "check_bundle": "check",
-    "export_bundle": "bundle",
-    "load_card": "check",
+    "check_bundle": "bundle.check",
+    "export_bundle": "bundle.export",
+    "load_card": "bundle.check",
     "load_recipe": "recipe",
     "recipe_names": "recipe",
 }

@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 
 from edgenas.errors import ExportError, explain
-from edgenas.measure.litert import interpreter_class
+from edgenas.measure.engines.litert import interpreter_class
 
 _CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
 _DENSE = ("Gemm", "FusedGemm", "QGemm")

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 import yaml
 
-from edgenas.deploy.calibrate import METHODS, Method
+from edgenas.deploy.quantise.calibrate import METHODS, Method
 from edgenas.deploy.targets import TARGETS
 from edgenas.errors import ConfigError, explain, nearest
 from edgenas.formats import SCHEMES

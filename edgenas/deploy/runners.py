@@ -12,8 +12,8 @@ from edgenas.data import Preprocessing, Split
 from edgenas.deploy.targets import TARGETS, open_target
 from edgenas.errors import DeviceError, ExportError, explain
 from edgenas.formats import SCHEMES
-from edgenas.measure.litert import interpreter_class
-from edgenas.measure.ort import OrtRuntime
+from edgenas.measure.engines.litert import interpreter_class
+from edgenas.measure.engines.ort import OrtRuntime
 
 FloatImages = NDArray[np.float32]
 Logits = NDArray[np.float32]

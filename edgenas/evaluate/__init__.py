@@ -1,4 +1,4 @@
-"""Estimates of a network's worth, and the judge of estimators. Torch is imported when first needed."""
+"""Estimates of a network's worth, and the validation of estimators. Torch is imported when first needed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from edgenas.lazy import lazy_names
 if TYPE_CHECKING:
     from edgenas.evaluate.counts import CountEvaluator
     from edgenas.evaluate.guided import GuidedRound, GuidedSearcher
-    from edgenas.evaluate.halving import HalvingEvaluator
+    from edgenas.evaluate.halving.evaluator import HalvingEvaluator
     from edgenas.evaluate.inherited import InheritedEvaluator
-    from edgenas.evaluate.judge import Judged, Validation, validate_estimators
     from edgenas.evaluate.latency import MeasuredLatencyEvaluator, TableLatencyEvaluator
     from edgenas.evaluate.parts import part_validation
     from edgenas.evaluate.predicted import PredictorEvaluator
@@ -32,42 +31,10 @@ if TYPE_CHECKING:
     from edgenas.evaluate.scores import SCORES
     from edgenas.evaluate.strata import stratified_networks
     from edgenas.evaluate.trained import TrainedEvaluator, Training, shortened
+    from edgenas.evaluate.validation import Judged, Validation, validate_estimators
     from edgenas.evaluate.zero_cost import ZeroCostEvaluator
 
-_LAZY = {
-    "SCORES": "scores",
-    "Agreement": "ranking",
-    "CountEvaluator": "counts",
-    "GuidedRound": "guided",
-    "GuidedSearcher": "guided",
-    "HalvingEvaluator": "halving",
-    "InheritedEvaluator": "inherited",
-    "Judged": "judge",
-    "Margin": "ranking",
-    "MeasuredLatencyEvaluator": "latency",
-    "Partial": "ranking",
-    "PredictorEvaluator": "predicted",
-    "TableLatencyEvaluator": "latency",
-    "TrainedEvaluator": "trained",
-    "Training": "trained",
-    "Validation": "judge",
-    "ZeroCostEvaluator": "zero_cost",
-    "agreement": "ranking",
-    "beyond": "ranking",
-    "cost_bands": "ranking",
-    "kendall": "ranking",
-    "margin": "ranking",
-    "margin_within_bands": "ranking",
-    "part_validation": "parts",
-    "shortened": "trained",
-    "spearman": "ranking",
-    "stratified_networks": "strata",
-    "validate_estimators": "judge",
-    "within_bands": "ranking",
-}
-
 __all__ = [
-    "SCORES",
     "Agreement",
     "CountEvaluator",
     "Estimates",
@@ -81,6 +48,7 @@ __all__ = [
     "MeasuredLatencyEvaluator",
     "Partial",
     "PredictorEvaluator",
+    "SCORES",
     "TableLatencyEvaluator",
     "TrainedEvaluator",
     "Training",
@@ -99,5 +67,37 @@ __all__ = [
     "validate_estimators",
     "within_bands",
 ]
+
+_LAZY = {
+    "Agreement": "ranking",
+    "CountEvaluator": "counts",
+    "GuidedRound": "guided",
+    "GuidedSearcher": "guided",
+    "HalvingEvaluator": "halving.evaluator",
+    "InheritedEvaluator": "inherited",
+    "Judged": "validation",
+    "Margin": "ranking",
+    "MeasuredLatencyEvaluator": "latency",
+    "Partial": "ranking",
+    "PredictorEvaluator": "predicted",
+    "SCORES": "scores",
+    "TableLatencyEvaluator": "latency",
+    "TrainedEvaluator": "trained",
+    "Training": "trained",
+    "Validation": "validation",
+    "ZeroCostEvaluator": "zero_cost",
+    "agreement": "ranking",
+    "beyond": "ranking",
+    "cost_bands": "ranking",
+    "kendall": "ranking",
+    "margin": "ranking",
+    "margin_within_bands": "ranking",
+    "part_validation": "parts",
+    "shortened": "trained",
+    "spearman": "ranking",
+    "stratified_networks": "strata",
+    "validate_estimators": "validation",
+    "within_bands": "ranking",
+}
 
 __getattr__ = lazy_names(__name__, _LAZY)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from edgenas.errors import TableError, explain
-from edgenas.latency.features import Trend, group, position
 from edgenas.latency.keys import parse_key
+from edgenas.latency.model.work import Trend, group, position
 from edgenas.latency.table import RATIO_UNIT, Entry
 from edgenas.latency.units import Unit
 

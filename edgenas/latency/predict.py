@@ -12,7 +12,7 @@ from edgenas.latency.interpolate import Interpolator
 from edgenas.latency.table import RATIO_UNIT, Entry, LatencyTable
 from edgenas.latency.units import SourcedOps, Unit, by_block, units
 from edgenas.space import SearchSpace
-from edgenas.space.additive import AdditiveTable
+from edgenas.space.costs.table import AdditiveTable
 
 FloatArray = NDArray[np.float64]
 _NORMAL_90 = 1.6448536269514722

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.errors import InputError, explain
-from edgenas.measure.agent import Network
-from edgenas.measure.protocol import Protocol, Samples, alternate, load_per_core
-from edgenas.measure.runtime import ModelFile, runtime_for
+from edgenas.measure.device.agent import Network
+from edgenas.measure.engines.base import ModelFile
+from edgenas.measure.engines.registry import runtime_for
+from edgenas.measure.protocol.timing import Protocol, Samples, alternate, load_per_core
 
 Progress = Callable[[int, int, str], None]
 

@@ -1,1 +1,1 @@
-"""Stages, the run directory, and the whole job: `edgenas.pipeline.run.run_pipeline`."""
+"""Stages, the run directory, and the whole job: `edgenas.pipeline.commands.run.run_pipeline`."""

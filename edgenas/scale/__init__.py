@@ -14,7 +14,6 @@ from edgenas.scale.fit import Candidate, Fitted, fit, grid_by_latency, grid_by_m
 from edgenas.scale.layers import Layer, layers, narrowed
 from edgenas.scale.memory import memory_bytes
 from edgenas.scale.netadapt import Proposal, choose, propose, require_reachable
-from edgenas.scale.uniform import uniform
 
 __all__ = [
     "EFFICIENTNET",
@@ -41,5 +40,4 @@ __all__ = [
     "require_reachable",
     "rounded_resolution",
     "scaled",
-    "uniform",
 ]

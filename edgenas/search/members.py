@@ -8,10 +8,10 @@ from typing import cast
 import numpy as np
 
 from edgenas.errors import SearchError, explain
+from edgenas.search.evolution.variation import Variation
 from edgenas.search.protocol import Genes, Mask, SpaceView
 from edgenas.search.seen import Keys, SeenCodes
 from edgenas.search.task import Task
-from edgenas.search.variation import Variation
 
 LISTED_SIZE = 200_000
 """Spaces of at most this many raw codes are listed."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgenas.errors import SearchError, explain
-from edgenas.search.ageing import Ageing
 from edgenas.search.base import Random
-from edgenas.search.local_search import ParetoLocalSearch
-from edgenas.search.nsga2 import NSGA2
+from edgenas.search.evolution.ageing import Ageing
+from edgenas.search.evolution.local_search import ParetoLocalSearch
+from edgenas.search.evolution.nsga2 import NSGA2
 from edgenas.search.protocol import CostFunction, Searcher, SpaceView
 from edgenas.search.reinforce import Factorised, Reinforce, Reward, recurrent_policy
 from edgenas.search.task import Task
@@ -73,7 +73,7 @@ class Strategy:
 
 def _surrogate(task: Task, reward: Reward | None) -> Searcher:
     """Make a `Surrogate` with its defaults; SciPy is loaded here."""
-    from edgenas.search.surrogate import Surrogate
+    from edgenas.search.bayes import Surrogate
 
     return Surrogate(task)
 

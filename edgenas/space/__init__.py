@@ -1,7 +1,8 @@
 """Search spaces: choices as integer genes, read from YAML, and whole populations costed at once."""
 
-from edgenas.space.additive import AdditiveTable
-from edgenas.space.contexts import BlockOps, PartContext, distinct_blocks, distinct_parts
+from edgenas.space.costs.contexts import BlockOps, PartContext, distinct_blocks, distinct_parts
+from edgenas.space.costs.counts import PopulationCosts, macs_and_params, peak_elements, population_costs
+from edgenas.space.costs.table import AdditiveTable
 from edgenas.space.definition import (
     FIELDS,
     KINDS,
@@ -12,7 +13,6 @@ from edgenas.space.definition import (
     StemChoice,
 )
 from edgenas.space.files import PRESETS, dump, load, read, with_task
-from edgenas.space.population import PopulationCosts, macs_and_params, peak_elements, population_costs
 from edgenas.space.space import SearchSpace
 
 __all__ = [

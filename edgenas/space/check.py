@@ -6,8 +6,8 @@ from itertools import combinations, groupby
 
 from edgenas.arch.architecture import ACTIVATIONS, GATES
 from edgenas.errors import SpaceError, explain, nearest
-from edgenas.space.blocks import head_of, scaled_channels, stem_of
 from edgenas.space.definition import FIELDS, KINDS, SCALINGS, Choices, Definition, StageChoices
+from edgenas.space.rules import head_of, scaled_channels, stem_of
 
 
 def check(definition: Definition) -> None:

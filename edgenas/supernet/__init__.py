@@ -5,29 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgenas.lazy import lazy_names
-from edgenas.supernet.oneshot_settings import METHODS, OneShotSettings
 from edgenas.supernet.settings import SCHEMES, SupernetSettings
 
 if TYPE_CHECKING:
-    from edgenas.supernet.distribution import GeneDistribution
-    from edgenas.supernet.evaluator import Inherited, SupernetEvaluator
     from edgenas.supernet.files import load_supernet, save_supernet
-    from edgenas.supernet.member import Member
-    from edgenas.supernet.oneshot import OneShotRecord, OneShotResult, search_one_shot
-    from edgenas.supernet.proposer import DistributionSearcher
+    from edgenas.supernet.judging.evaluator import Inherited, SupernetEvaluator
+    from edgenas.supernet.judging.member import Member
     from edgenas.supernet.supernet import Supernet
-    from edgenas.supernet.training import SupernetEpoch, SupernetResult, train_supernet
+    from edgenas.supernet.training.loop import SupernetEpoch, SupernetResult, train_supernet
 
 __all__ = [
-    "METHODS",
-    "SCHEMES",
-    "DistributionSearcher",
-    "GeneDistribution",
     "Inherited",
     "Member",
-    "OneShotRecord",
-    "OneShotResult",
-    "OneShotSettings",
+    "SCHEMES",
     "Supernet",
     "SupernetEpoch",
     "SupernetEvaluator",
@@ -35,25 +25,19 @@ __all__ = [
     "SupernetSettings",
     "load_supernet",
     "save_supernet",
-    "search_one_shot",
     "train_supernet",
 ]
 
-_TORCH_NAMES = {
-    "DistributionSearcher": "proposer",
-    "GeneDistribution": "distribution",
-    "OneShotRecord": "oneshot",
-    "OneShotResult": "oneshot",
-    "search_one_shot": "oneshot",
-    "Inherited": "evaluator",
-    "Member": "member",
+_LAZY = {
+    "Inherited": "judging.evaluator",
+    "Member": "judging.member",
     "Supernet": "supernet",
-    "SupernetEpoch": "training",
-    "SupernetEvaluator": "evaluator",
-    "SupernetResult": "training",
+    "SupernetEpoch": "training.loop",
+    "SupernetEvaluator": "judging.evaluator",
+    "SupernetResult": "training.loop",
     "load_supernet": "files",
     "save_supernet": "files",
-    "train_supernet": "training",
+    "train_supernet": "training.loop",
 }
 
-__getattr__ = lazy_names(__name__, _TORCH_NAMES)
+__getattr__ = lazy_names(__name__, _LAZY)

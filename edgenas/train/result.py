@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.data.preprocessing import Preprocessing
+from edgenas.data.network_input import Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from edgenas.data.batches import Batches
-from edgenas.data.preprocessing import Preprocessing
+from edgenas.data.network_input import Preprocessing
 from edgenas.data.values import ImageData
 from edgenas.errors import TrainingError, WeightsError, explain
+from edgenas.train.accuracy import judge
 from edgenas.train.averaging import WeightAverage, recalibrate
 from edgenas.train.checkpoint import TrainCheckpoint, last_state, read_checkpoint, require_same, write_checkpoint
-from edgenas.train.judge import judge
 from edgenas.train.optimizer import load_state_tensors, state_tensors
 from edgenas.train.result import Accuracy, EpochRecord, FitResult
 from edgenas.train.schedule import learning_rate, spent_share, total_steps

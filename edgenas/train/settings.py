@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from edgenas.data.augment_settings import AugmentSettings
+from edgenas.data.augment.settings import AugmentSettings
 from edgenas.errors import ConfigError, explain, nearest
 
 OptimizerName = Literal["adamw", "sgd"]

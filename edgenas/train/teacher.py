@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgenas.data.preprocessing import Preprocessing
+from edgenas.data.network_input import Preprocessing
 from edgenas.errors import WeightsError, explain
 
 

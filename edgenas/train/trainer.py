@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edgenas.data.preprocessing import Preprocessing, fit_preprocessing
+from edgenas.data.network_input import Preprocessing, fit_preprocessing
 from edgenas.data.values import ImageData
-from edgenas.train.judge import in_evaluation
+from edgenas.train.accuracy import in_evaluation
 from edgenas.train.result import EpochRecord, FitResult
 from edgenas.train.run import TrainingRun
 from edgenas.train.settings import TrainSettings

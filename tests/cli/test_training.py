@@ -38,8 +38,8 @@ def test_the_table_of_the_judge_shows_macs_first_and_says_who_does_not_beat_them
         asked.update(networks=networks, seeds=seeds)
         return document
 
-    monkeypatch.setattr("edgenas.pipeline.judging.validate_run_estimators", validate)
-    monkeypatch.setattr("edgenas.pipeline.reopen.open_run", lambda *_, **__: None)
+    monkeypatch.setattr("edgenas.pipeline.commands.estimators.validate_run_estimators", validate)
+    monkeypatch.setattr("edgenas.pipeline.core.open_run.open_run", lambda *_, **__: None)
     monkeypatch.setattr(sys, "argv", ["edgenas", "estimator", "validate", str(tmp_path), "--networks", "47"])
     with pytest.raises(SystemExit) as status:
         main()

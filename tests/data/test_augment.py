@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from edgenas.data import AugmentSettings
-from edgenas.data.augment import change_colours, erase, mix, shift_and_flip
-from edgenas.data.randaugment import OPERATIONS, rand_augment
+from edgenas.data.augment.randaugment import OPERATIONS, rand_augment
+from edgenas.data.augment.transforms import change_colours, erase, mix, shift_and_flip
 
 
 def batch(count: int = 16, channels: int = 3, size: int = 8) -> torch.Tensor:

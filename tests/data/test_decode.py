@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgenas.data.decode import decode_image, open_header
-from edgenas.data.reading import UnreadableImageError
+from edgenas.data.sources.decode import decode_image, open_header
+from edgenas.data.sources.raw import UnreadableImageError
 
 
 def save(path: Path, image: Image.Image, **options: object) -> Path:

@@ -11,8 +11,8 @@ import torch
 from benchmarks import oracles
 from edgenas import nn
 from edgenas.arch import lower
-from edgenas.deploy.calibrate import observe, ranges
 from edgenas.deploy.counts import count_onnx, count_tflite
+from edgenas.deploy.quantise.calibrate import observe, ranges
 from edgenas.deploy.runners import evenly, open_file, split_batches
 from edgenas.formats import encode
 

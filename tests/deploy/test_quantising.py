@@ -13,12 +13,12 @@ from edgenas import nn
 from edgenas.arch import Architecture, lower
 from edgenas.deploy import FileSpec, GuardSpec, Recipe
 from edgenas.deploy.accuracy import paired_drop, share
-from edgenas.deploy.calibrate import METHODS, _record, observe, ranges
 from edgenas.deploy.counts import count_onnx, count_tflite, require_one_partition, require_quantised
-from edgenas.deploy.diagnose import correct_biases, diagnose, fine_tune
-from edgenas.deploy.guard import Guard
+from edgenas.deploy.quantise.calibrate import METHODS, _record, observe, ranges
+from edgenas.deploy.quantise.diagnose import correct_biases, diagnose, fine_tune
+from edgenas.deploy.quantise.guard import Guard
+from edgenas.deploy.quantise.simulate import Simulator
 from edgenas.deploy.runners import evenly, logits_of_split, open_file, split_batches
-from edgenas.deploy.simulate import Simulator
 from edgenas.errors import DataError, ExportError
 from edgenas.formats import encode, random_weights
 

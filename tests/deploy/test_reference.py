@@ -15,7 +15,7 @@ from edgenas.arch.document import read_document
 from edgenas.arch.notation import parse_notation
 from edgenas.data import ImageData
 from edgenas.deploy import Card, check_bundle, load_card
-from edgenas.deploy.card import installed_versions
+from edgenas.deploy.bundle.card import installed_versions
 from edgenas.nn import load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).parents[2] / "export" / "reference"

@@ -7,7 +7,8 @@ import pytest
 
 from edgenas.data import fit_preprocessing
 from edgenas.evaluate import HalvingEvaluator, stratified_networks
-from edgenas.train import HalvingSettings, TrainSettings
+from edgenas.evaluate.halving import HalvingSettings
+from edgenas.train import TrainSettings
 from tests.supernet.samples import blobs, tiny_space
 
 SPACE = tiny_space()
@@ -46,6 +47,6 @@ def test_finished_pieces_are_not_trained_again(tmp_path: Path, monkeypatch: pyte
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a finished piece was trained again")
 
-    monkeypatch.setattr("edgenas.train.candidates.fit", refuse)
+    monkeypatch.setattr("edgenas.evaluate.halving.candidates.fit", refuse)
     again = evaluator(tmp_path).evaluate(GENES)
     assert np.array_equal(first.values, again.values, equal_nan=True)

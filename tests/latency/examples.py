@@ -18,7 +18,7 @@ from edgenas.latency import (
     Unit,
     graph_units,
 )
-from edgenas.measure.design import space_units
+from edgenas.measure.table.design import space_units
 from edgenas.space import SearchSpace, load
 
 DEVICE = DeviceInfo(machine="x86_64", cpu="Test CPU", isa=("avx2", "avx512f"), cores=2, memory_mib=1024)

@@ -7,9 +7,9 @@ import pytest
 
 from edgenas.arch import lower
 from edgenas.latency import Unit, graph_units
-from edgenas.latency.crossval import LeftOut, cross_validate
-from edgenas.latency.fit import UnitFit
-from edgenas.measure.design import covering_design
+from edgenas.latency.model.crossval import LeftOut, cross_validate
+from edgenas.latency.model.process import UnitFit
+from edgenas.measure.table.design import covering_design
 from tests.latency.examples import tiny, true_ratio
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from edgenas.arch import lower
 from edgenas.latency import Unit, graph_units
-from edgenas.latency.features import Trend, group
-from edgenas.latency.fit import UnitFit
-from edgenas.measure.design import covering_design, space_units
+from edgenas.latency.model.process import UnitFit
+from edgenas.latency.model.work import Trend, group
+from edgenas.measure.table.design import covering_design, space_units
 from tests.latency.examples import tiny, true_ratio
 
 

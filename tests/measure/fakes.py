@@ -9,7 +9,7 @@ from edgenas.arch import Architecture, lower
 from edgenas.errors import DeviceError
 from edgenas.latency import graph_units
 from edgenas.measure import Samples
-from edgenas.measure.visits import Target, Visit
+from edgenas.measure.protocol.visit import Target, Visit
 
 REFERENCE_MS = 0.03
 
@@ -58,7 +58,7 @@ def _samples(latency_ms: float) -> Samples:
 def use(monkeypatch: pytest.MonkeyPatch, **settings: object) -> type[FakeBench]:
     """Put a fresh fake in the place of the bench, on a quiet machine with a known runtime."""
     kind = type("Fake", (FakeBench,), dict(settings))
-    monkeypatch.setattr("edgenas.measure.build.Bench", kind)
-    monkeypatch.setattr("edgenas.measure.validate.Bench", kind)
-    monkeypatch.setattr("edgenas.measure.protocol.load_per_core", lambda: 0.0)
+    monkeypatch.setattr("edgenas.measure.table.build.Bench", kind)
+    monkeypatch.setattr("edgenas.measure.table.validate.Bench", kind)
+    monkeypatch.setattr("edgenas.measure.protocol.timing.load_per_core", lambda: 0.0)
     return kind

@@ -10,7 +10,7 @@ import pytest
 from edgenas.errors import DeviceError, InputError, TableError
 from edgenas.latency import predict, table_digest
 from edgenas.measure import Business, build_table, check_table, validate_table
-from edgenas.measure.design import space_units
+from edgenas.measure.table.design import space_units
 from edgenas.space import load
 from tests.measure.fakes import law, use
 
@@ -100,7 +100,7 @@ def test_too_few_networks_are_refused(networks: int) -> None:
 
 def test_a_busy_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch)
-    monkeypatch.setattr("edgenas.measure.devices.business", lambda: Business(load_per_core=4.0, stolen=0.7))
+    monkeypatch.setattr("edgenas.measure.device.local.business", lambda: Business(load_per_core=4.0, stolen=0.7))
     with pytest.raises(DeviceError, match="too busy"):
         build_table(load("tiny"), networks=10)
     assert build_table(load("tiny"), networks=10, force=True).build.load_per_core == 4.0

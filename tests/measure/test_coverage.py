@@ -7,12 +7,12 @@ import pytest
 
 from edgenas.arch import Architecture, lower
 from edgenas.latency import graph_units
-from edgenas.latency.crossval import cross_validate
-from edgenas.latency.features import group, position, work
-from edgenas.latency.fit import UnitFit
+from edgenas.latency.model.crossval import cross_validate
+from edgenas.latency.model.process import UnitFit
+from edgenas.latency.model.work import group, position, work
 from edgenas.measure import build_table
-from edgenas.measure.design import covering_design, held_out, space_units
-from edgenas.measure.fitting import interval_of
+from edgenas.measure.table.design import covering_design, held_out, space_units
+from edgenas.measure.table.fit import interval_of
 from edgenas.space import load
 from tests.measure.fakes import use
 

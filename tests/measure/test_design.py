@@ -8,7 +8,7 @@ import pytest
 from edgenas.arch import lower
 from edgenas.errors import InputError
 from edgenas.latency import graph_units
-from edgenas.measure.design import covering_design, held_out, space_units
+from edgenas.measure.table.design import covering_design, held_out, space_units
 from edgenas.space import load, population_costs
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgenas.latency import Interval
-from edgenas.latency.crossval import LeftOut
-from edgenas.measure.doubts import doubts
+from edgenas.latency.model.crossval import LeftOut
+from edgenas.measure.table.warnings import doubts
 
 
 def _said(*, error: float, by_macs: float, relative: float, noise: float, covered: int = 100) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from edgenas.arch.weights import check_weights
 from edgenas.arch.zoo import published
 from edgenas.formats import encode
 from edgenas.measure import runtime
-from edgenas.measure.build import reference_of
 from edgenas.measure.filler import filler_weights
+from edgenas.measure.table.build import reference_of
 from edgenas.space import load
 
 

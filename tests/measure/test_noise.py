@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgenas.measure import Samples
-from edgenas.measure.noise import SHARES, Ratios, disturbed
-from edgenas.measure.visits import Visit
+from edgenas.measure.protocol.ratios import SHARES, Ratios, disturbed
+from edgenas.measure.protocol.visit import Visit
 
 _clock = iter(range(10**9))
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from edgenas.errors import DeviceError, InputError
 from edgenas.measure import Business, Protocol, require_quiet
-from edgenas.measure.agent import Network, burst, inner_runs, join
-from edgenas.measure.protocol import alternate, low_half_mean
+from edgenas.measure.device.agent import Network, burst, inner_runs, join
+from edgenas.measure.protocol.timing import alternate, low_half_mean
 
 
 class Counting:
@@ -116,7 +116,7 @@ def test_a_protocol_that_cannot_be_is_refused(change: dict[str, object]) -> None
 
 
 def test_a_busy_machine_is_refused_with_what_was_seen_unless_forced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgenas.measure.protocol.business", lambda: Business(load_per_core=3.2, stolen=0.6))
+    monkeypatch.setattr("edgenas.measure.protocol.timing.business", lambda: Business(load_per_core=3.2, stolen=0.6))
     with pytest.raises(DeviceError, match=r"ran only 40 % of the time at a load of 3\.2 per core"):
         require_quiet()
     assert require_quiet(force=True).stolen == 0.6

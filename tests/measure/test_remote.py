@@ -12,9 +12,10 @@ import pytest
 
 from edgenas.errors import DeviceError, InputError
 from edgenas.latency import local_device
-from edgenas.measure import Business, Protocol, RemoteDevice, agent, build_table, runtime
-from edgenas.measure.build import reference_of
-from edgenas.measure.visits import Bench, Target
+from edgenas.measure import Business, Protocol, RemoteDevice, build_table, runtime
+from edgenas.measure.device import agent
+from edgenas.measure.protocol.visit import Bench, Target
+from edgenas.measure.table.build import reference_of
 from edgenas.space import load
 
 # The agent replaces the shell, so that killing the command kills the agent, as a lost connection does.

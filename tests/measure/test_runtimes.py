@@ -13,8 +13,8 @@ from edgenas.arch import lower
 from edgenas.errors import DeviceError, InputError
 from edgenas.formats import encode, random_weights
 from edgenas.measure import ModelFile, Protocol, measure_files, runtime, runtime_for
-from edgenas.measure.build import reference_of, table_protocol
-from edgenas.measure.visits import Bench, Target
+from edgenas.measure.protocol.visit import Bench, Target
+from edgenas.measure.table.build import reference_of, table_protocol
 from edgenas.space import load
 
 FORMATS = {"ort": "onnx", "litert": "tflite"}
@@ -108,7 +108,7 @@ def test_a_missing_runtime_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_older_interpreter_is_used_where_the_newer_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgenas.measure import litert
+    from edgenas.measure.engines import litert
 
     class Old:
         Interpreter = object

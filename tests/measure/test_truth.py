@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgenas.arch import Architecture
-from edgenas.measure.truth import Truth, measure_held_out, measure_passes
-from edgenas.measure.visits import Target, Visit
+from edgenas.measure.protocol.held_out import Truth, measure_held_out, measure_passes
+from edgenas.measure.protocol.visit import Target, Visit
 from edgenas.space import load
 from tests.measure.fakes import FakeBench, law
 

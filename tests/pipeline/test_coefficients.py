@@ -9,9 +9,9 @@ from edgenas.arch.notation import parse_notation
 from edgenas.config import load
 from edgenas.errors import InputError
 from edgenas.measure import ModelFile
-from edgenas.pipeline import coefficients
-from edgenas.pipeline.context import RunContext
-from edgenas.pipeline.directory import RunDirectory
+from edgenas.pipeline.commands import scale as coefficients
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.directory import RunDirectory
 from tests.pipeline.conftest import steady_files
 
 CONFIGURATION = Path(__file__).parents[2] / "configs" / "quickstart.yaml"

@@ -1,5 +1,5 @@
-from edgenas.pipeline.front import choose
-from edgenas.pipeline.winning import ordered
+from edgenas.pipeline.stages.front import choose
+from edgenas.pipeline.stages.winner import ordered
 
 
 def _network(accuracy: float, latency: float) -> dict:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgenas.measure import ModelFile
-from edgenas.pipeline.latencies import Share, pooled, shares
-from edgenas.pipeline.refiner import reached
+from edgenas.pipeline.commands.refine.trials import reached
+from edgenas.pipeline.core.device_latency import Share, pooled, shares
 from tests.pipeline.conftest import steady_files
 
 some_share = st.builds(Share, value=st.floats(0.1, 2), error=st.floats(0, 0.1))

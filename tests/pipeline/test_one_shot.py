@@ -8,15 +8,16 @@ import pytest
 
 from edgenas.config import load
 from edgenas.errors import BudgetError, SearchError
-from edgenas.pipeline import images, one_shot, searching, sharing, tables
-from edgenas.pipeline.run import run_some
+from edgenas.pipeline.commands.run import run_some
+from edgenas.pipeline.search import one_shot
+from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SEARCH, SUPERNET
 
 SMALL = [
     "latency.networks=8", "latency.validation_networks=0", "latency.force=true", "latency.use_shipped=false",
     "supernet.epochs=2", "search.evaluations=10", "target.budget_share=0.6", "data.train_limit=300",
     "data.test_limit=100", "search.baseline=false", "search.one_shot.epochs=4",
 ]  # fmt: skip
-STAGES = (images.STAGE, tables.STAGE, sharing.STAGE, searching.STAGE)
+STAGES = (DATA, LATENCY_TABLE, SUPERNET, SEARCH)
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def test_a_search_that_was_killed_while_it_judged_does_not_learn_again(tmp_path,
         patch.setattr("edgenas.study.Study.run", kill)
         with pytest.raises(Killed):
             search(tmp_path, "search.strategy=tunas")
-    monkeypatch.setattr("edgenas.supernet.policy.PolicyLearner.learn_by_reward", kill)
+    monkeypatch.setattr("edgenas.oneshot.policy.PolicyLearner.learn_by_reward", kill)
     assert search(tmp_path, "search.strategy=tunas")["one_shot"]["steps"] > 0
 
 

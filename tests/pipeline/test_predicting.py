@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from edgenas.config.settings import SearchSection
-from edgenas.pipeline.costs import Costs
-from edgenas.pipeline.judge import objectives_of
-from edgenas.pipeline.predicting import translator
+from edgenas.pipeline.search.candidate_judge import objectives_of
+from edgenas.pipeline.search.cost_model import Costs
+from edgenas.pipeline.search.predicted import translator
 from edgenas.study import Evaluation, Limit, Metric, Study
 from tests.pipeline.test_one_shot import search
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgenas.config import load
-from edgenas.pipeline.run import run_pipeline
+from edgenas.pipeline.commands.run import run_pipeline
 
 REAL_DEVICE = True
 CONFIGURATION = Path(__file__).parents[2] / "configs" / "quickstart.yaml"

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from edgenas.config import load
 from edgenas.config.settings import SearchSection, TargetSection
 from edgenas.errors import ConfigError
-from edgenas.pipeline.costs import Costs
-from edgenas.pipeline.rewarding import reward_of
+from edgenas.pipeline.search.cost_model import Costs
+from edgenas.pipeline.search.rewards import reward_of
 from edgenas.search import reward as rewards
 from edgenas.space import load as load_space
 
@@ -64,7 +64,7 @@ def _quiet(title: str):
 
 
 def test_a_search_follows_its_reward_and_measures_each_candidate_where_asked(tmp_path) -> None:
-    from edgenas.pipeline.run import run_pipeline
+    from edgenas.pipeline.commands.run import run_pipeline
 
     overrides = [
         "latency.networks=8", "latency.validation_networks=0", "latency.force=true", "latency.use_shipped=false",

@@ -12,7 +12,7 @@ import pytest
 
 from edgenas.config import load
 from edgenas.errors import BudgetError, DataError
-from edgenas.pipeline.run import run_pipeline
+from edgenas.pipeline.commands.run import run_pipeline
 
 SMALL = [
     "latency.networks=8", "latency.validation_networks=4", "latency.force=true", "latency.use_shipped=false",

@@ -9,10 +9,10 @@ from edgenas.arch.document import to_document
 from edgenas.arch.notation import parse_notation
 from edgenas.config import load
 from edgenas.errors import BudgetError, ConfigError
-from edgenas.pipeline import images, scaling
-from edgenas.pipeline.context import RunContext
-from edgenas.pipeline.directory import RunDirectory
-from edgenas.pipeline.latencies import measured_latency
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.device_latency import measured_latency
+from edgenas.pipeline.core.directory import RunDirectory
+from edgenas.pipeline.stages import DATA, FAMILY
 
 CONFIGURATION = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
 WINNER = dataclasses.replace(
@@ -29,14 +29,14 @@ def quiet(title: str):
 def _context(folder: Path, *overrides: str) -> RunContext:
     settings = load(CONFIGURATION, [*SMALL, *overrides])
     context = RunContext(settings, RunDirectory(path=folder), progress=quiet, say=lambda text: None)
-    images.STAGE.run(context)
+    DATA.run(context)
     context.directory.write_json("architecture.json", to_document(WINNER))
     return context
 
 
 def test_members_by_phi_are_trained_exported_and_measured(tmp_path) -> None:
     context = _context(tmp_path, "scale.phi=[0, 1.5]", "scale.gamma=1.5")
-    scaling.STAGE.run(context)
+    FAMILY.run(context)
     same, larger = json.loads((tmp_path / "family.json").read_text())["members"]
     assert (same["name"], larger["name"]) == ("phi0", "phi1.5")
     assert same["architecture"] == to_document(WINNER)
@@ -54,7 +54,7 @@ def test_members_by_latency_lie_just_below_their_targets(tmp_path) -> None:
     # On the steady device of these tests, a larger file takes longer.
     wanted = 1.002 * measured_latency(WINNER)
     context = _context(tmp_path, f"scale.targets_ms=[{wanted!r}]")
-    scaling.STAGE.run(context)
+    FAMILY.run(context)
     (member,) = json.loads((tmp_path / "family.json").read_text())["members"]
     assert member["target_ms"] == wanted
     assert 0.95 <= member["target_share"] <= 1
@@ -62,9 +62,9 @@ def test_members_by_latency_lie_just_below_their_targets(tmp_path) -> None:
 
 def test_a_member_too_large_to_run_or_to_train_is_refused_before_anything_is_built(tmp_path) -> None:
     with pytest.raises(BudgetError, match="does not fit into memory"):
-        scaling.STAGE.run(_context(tmp_path, "scale.phi=[30]"))
+        FAMILY.run(_context(tmp_path, "scale.phi=[30]"))
     with pytest.raises(BudgetError, match=r"the training of phi0 .* an estimate of"):
-        scaling.STAGE.run(_context(tmp_path, "scale.phi=[0]", "scale.memory_mib=1"))
+        FAMILY.run(_context(tmp_path, "scale.phi=[0]", "scale.memory_mib=1"))
     assert not (tmp_path / "family").exists()
 
 

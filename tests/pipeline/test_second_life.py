@@ -15,17 +15,18 @@ from edgenas.config.settings import TargetSection
 from edgenas.errors import BudgetError, DataError, DeviceError, ExportError, InputError, TableError, WeightsError
 from edgenas.latency import read_table, write_table
 from edgenas.measure import ModelFile
-from edgenas.pipeline.adapting import carry_over
-from edgenas.pipeline.context import RunContext
-from edgenas.pipeline.device_tables import device_table
-from edgenas.pipeline.directory import RunDirectory
-from edgenas.pipeline.refined import Plan
-from edgenas.pipeline.refiner import Refiner
-from edgenas.pipeline.refining import refine
-from edgenas.pipeline.reopen import open_run
-from edgenas.pipeline.run import run_pipeline
-from edgenas.pipeline.specialising import specialise
-from edgenas.pipeline.transferring import transfer
+from edgenas.pipeline.commands.refine.result import Plan
+from edgenas.pipeline.commands.refine.trials import Refiner
+from edgenas.pipeline.commands.refine.walk import refine
+from edgenas.pipeline.commands.run import run_pipeline
+from edgenas.pipeline.commands.specialise.command import specialise
+from edgenas.pipeline.commands.specialise.device_table import device_table
+from edgenas.pipeline.commands.transfer.adaptation import carry_over
+from edgenas.pipeline.commands.transfer.command import transfer
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.directory import RunDirectory
+from edgenas.pipeline.core.open_run import open_run
 from tests.measure.fakes import law
 from tests.pipeline.conftest import steady_files
 
@@ -82,7 +83,7 @@ def test_specialise_exports_a_network_of_the_space_within_the_budget(source, tmp
     found = specialise(source, _own_table(source), HALF, tmp_path, evaluations=12, measure=3)
     assert found.file_latency_ms is not None
     assert found.file_latency_ms <= found.budget_ms
-    assert source.space.contains(found.architecture)
+    assert artifacts.space(source).contains(found.architecture)
     assert (tmp_path / "export" / found.file).is_file()
     document = json.loads((tmp_path / "specialised.json").read_text())
     assert document["digest"] == found.architecture.digest
@@ -164,7 +165,7 @@ def test_transfer_onto_the_same_images_keeps_every_weight_and_the_accuracies(sou
     from edgenas.supernet import Supernet, load_supernet
 
     old, _ = load_supernet(source.directory.path / "supernet/supernet.safetensors")
-    new = Supernet(source.space)
+    new = Supernet(artifacts.space(source))
     assert carry_over(old, new, same_classes=True) == ()
     after = new.shared_weights()
     assert all(np.array_equal(value.detach(), after[name].detach()) for name, value in old.shared_weights().items())
@@ -282,10 +283,10 @@ def test_impossible_refinements_are_refused(finished, source, tmp_path) -> None:
 
 
 def test_a_uniform_narrowing_carries_weights_that_fit(finished) -> None:
+    from benchmarks.uniform_width import uniform
     from edgenas.arch import lower
     from edgenas.arch.weights import check_weights
     from edgenas.nn import load_checkpoint
-    from edgenas.scale import uniform
 
     seed = load_checkpoint(finished / "model.safetensors")
     network, weights = uniform(seed.architecture, seed.weights, 0.5)

@@ -12,9 +12,10 @@ from edgenas.arch.zoo import published
 from edgenas.config import load
 from edgenas.errors import WeightsError
 from edgenas.nn import Checkpoint, build, save_checkpoint
-from edgenas.pipeline import images, sharing
-from edgenas.pipeline.run import run_some
-from edgenas.pipeline.sharing import start_from
+from edgenas.pipeline.commands.run import run_some
+from edgenas.pipeline.core.artifacts import SUPERNET_FILE
+from edgenas.pipeline.stages import DATA, SUPERNET
+from edgenas.pipeline.training.initial_weights import start_from
 from edgenas.space import load as load_space
 from edgenas.space import with_task
 from edgenas.supernet import Supernet
@@ -88,18 +89,18 @@ def test_a_network_that_the_space_does_not_have_is_refused(tmp_path: Path) -> No
 
 def test_a_run_starts_its_supernet_from_a_checkpoint_and_another_file_is_another_supernet(tmp_path: Path) -> None:
     configuration = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
-    stages = (images.STAGE, sharing.STAGE)
+    stages = (DATA, SUPERNET)
 
     def run(*overrides: str) -> Path:
         settings = load(configuration, [*SMALL, "supernet.epochs=1", f"output={tmp_path}", *overrides])
         return run_some(stages, settings, progress=quiet, say=lambda text: None)
 
     folder = run()
-    plain = (folder / sharing.SUPERNET_FILE).read_bytes()
+    plain = (folder / SUPERNET_FILE).read_bytes()
     from edgenas.supernet import load_supernet
 
-    checkpoint(tmp_path / "start.safetensors", load_supernet(folder / sharing.SUPERNET_FILE)[0])
+    checkpoint(tmp_path / "start.safetensors", load_supernet(folder / SUPERNET_FILE)[0])
     run(f"supernet.start={tmp_path / 'start.safetensors'}")
-    assert (folder / sharing.SUPERNET_FILE).read_bytes() != plain
+    assert (folder / SUPERNET_FILE).read_bytes() != plain
     with pytest.raises(WeightsError, match="cannot read"):
         run("supernet.start=nowhere.safetensors")

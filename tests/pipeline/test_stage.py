@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from edgenas.errors import StoreError
-from edgenas.pipeline.directory import RunDirectory, open_run_directory
-from edgenas.pipeline.stage import Stage, run_stages
+from edgenas.pipeline.core.directory import RunDirectory, open_run_directory
+from edgenas.pipeline.core.stage import Stage, run_stages
 
 
 class Work:

@@ -13,7 +13,7 @@ from edgenas.data import Preprocessing
 from edgenas.errors import ConfigError, WeightsError
 from edgenas.formats import random_weights
 from edgenas.nn import Checkpoint, save_checkpoint
-from edgenas.pipeline.teaching import load_teacher, require_teacher, teacher_digest
+from edgenas.pipeline.training.teacher import load_teacher, require_teacher, teacher_digest
 
 IMAGES = Preprocessing(resolution=32, mean=(0.5,) * 3, std=(0.25,) * 3)
 CLASSES = ("daisy", "rose", "tulip")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgenas.errors import SearchError
-from edgenas.pipeline.warm import WarmPredictor, learning_curve
+from edgenas.pipeline.commands.transfer.warm_predictor import WarmPredictor, learning_curve
 from edgenas.search.predictor import AccuracyPredictor, encode
 from edgenas.space import load
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.tables import TabularSpace
 from edgenas.errors import SearchError
-from edgenas.search import Result, Results, Searcher, SpaceView, TabularSpace
+from edgenas.search import Result, Results, Searcher, SpaceView
 
 from .spaces import WideSpace, all_codes, judge, layered_space
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgenas.search import IdentityGroups, Results, TabularSpace
+from benchmarks.tables import IdentityGroups, TabularSpace
+from edgenas.search import Results
 
 
 def layered_space(groups: tuple[tuple[int, ...], ...] = ((0, 1), (2, 3, 4)), choices: int = 3) -> TabularSpace:

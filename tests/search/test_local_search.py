@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgenas.search import Results, Task
-from edgenas.search.local_search import ParetoLocalSearch, finite_crowding
+from edgenas.search.evolution.local_search import ParetoLocalSearch, finite_crowding
 
 from .spaces import WideSpace
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgenas.pareto import constrained_ranks, crowding_distance
 from edgenas.search import NSGA2, Results, Task
-from edgenas.search.survival import _crowding_of_two, survivors
+from edgenas.search.evolution.survival import _crowding_of_two, survivors
 
 from .spaces import WideSpace
 

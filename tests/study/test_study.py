@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.tables import TabularSpace
 from edgenas.errors import BudgetError, SearchError
-from edgenas.search import STRATEGIES, TabularSpace
+from edgenas.search import STRATEGIES
 from edgenas.study import Budget, Context, Evaluation, Failure, Limit, Metric, Objective, Study, open_store
 
 CODES = np.indices((4, 4, 4)).reshape(3, -1).T

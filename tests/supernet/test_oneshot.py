@@ -10,9 +10,10 @@ import torch
 from edgenas.data import ArraySplit, ImageData, fit_preprocessing
 from edgenas.data.values import Split
 from edgenas.errors import ConfigError, SearchError, TrainingError, WeightsError
+from edgenas.oneshot import DistributionSearcher, GeneDistribution, OneShotSettings, search_one_shot
+from edgenas.oneshot.policy import PolicyLearner
 from edgenas.space import population_costs
-from edgenas.supernet import DistributionSearcher, GeneDistribution, OneShotSettings, Supernet, search_one_shot
-from edgenas.supernet.policy import PolicyLearner
+from edgenas.supernet import Supernet
 from edgenas.train import TrainSettings
 from tests.supernet.samples import blobs, mixed_space, tiny_space
 
@@ -107,7 +108,7 @@ def test_the_expected_loss_has_the_gradient_of_the_exact_sum() -> None:
 def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.supernet.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("edgenas.supernet.training.state.CHECKPOINT_SECONDS", 0.0)
     train = TrainSettings(epochs=5, batch_size=32, learning_rate=1e-2, workers=1)
     settings = OneShotSettings(method=method, target=3000.0, train=train)  # type: ignore[arg-type]
     whole = search_one_shot(Supernet(SPACE), DATA, settings, cost)

@@ -11,7 +11,7 @@ from edgenas.cost import params
 from edgenas.errors import SpaceError, WeightsError
 from edgenas.nn import build, check_weights
 from edgenas.space import load
-from edgenas.supernet.member import Member
+from edgenas.supernet.judging.member import Member
 from edgenas.supernet.shapes import block_form
 from edgenas.supernet.supernet import Supernet
 from tests.supernet.samples import mixed_space, tiny_space

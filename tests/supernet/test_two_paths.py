@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from edgenas.supernet import GeneDistribution, Supernet
-from edgenas.supernet.distribution import GenePair
-from edgenas.supernet.two_paths import TwoPaths
+from edgenas.oneshot import GeneDistribution
+from edgenas.oneshot.distribution import GenePair
+from edgenas.oneshot.two_paths import TwoPaths
+from edgenas.supernet import Supernet
 from tests.supernet.samples import mixed_space, tiny_space
 
 GREY = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,8 @@ from torch import nn
 
 from edgenas.data import ImageData
 from edgenas.errors import ConfigError, WeightsError
-from edgenas.train import HalvingSettings, TrainedCandidates, TrainSettings, fit, successive_halving
+from edgenas.evaluate.halving import HalvingSettings, TrainedCandidates, successive_halving
+from edgenas.train import TrainSettings, fit
 
 SETTINGS = TrainSettings(epochs=4, batch_size=32, learning_rate=1e-2, averaging_decay=0.9)
 

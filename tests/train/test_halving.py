@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgenas.errors import ConfigError, SearchError, TrainingError
-from edgenas.train import (
+from edgenas.evaluate.halving import (
     AsynchronousHalving,
     HalvingResult,
     HalvingSettings,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgenas.data.reading import RawData
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources import digits, folder, huggingface, idx, npz
+from edgenas.data.sources.raw import RawData
 
 __all__ = ["READERS"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgenas.data.reading import ArrayReader, RawData
 from edgenas.data.settings import DataSettings
+from edgenas.data.sources.raw import ArrayReader, RawData
 
 GREATEST_VALUE = 16
 

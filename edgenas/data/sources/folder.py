@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgenas.data.decode import decode_image, open_header
-from edgenas.data.reading import RawData, UnreadableImageError
 from edgenas.data.settings import DataSettings
+from edgenas.data.sources.decode import decode_image, open_header
+from edgenas.data.sources.raw import RawData, UnreadableImageError
 from edgenas.data.values import Images, Labels, Skipped
 from edgenas.errors import DataError, explain
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from edgenas.data.decode import DECODE_ERRORS, pillow_to_array
-from edgenas.data.labels import class_names
-from edgenas.data.reading import RawData, UnreadableImageError
 from edgenas.data.settings import DataSettings
+from edgenas.data.sources.decode import DECODE_ERRORS, pillow_to_array
+from edgenas.data.sources.labels import class_names
+from edgenas.data.sources.raw import RawData, UnreadableImageError
 from edgenas.data.values import Images, Labels
 from edgenas.errors import ConfigError, DataError, explain
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.data.labels import class_names
-from edgenas.data.reading import ArrayReader, RawData, array_reader
 from edgenas.data.settings import DataSettings
+from edgenas.data.sources.labels import class_names
+from edgenas.data.sources.raw import ArrayReader, RawData, array_reader
 from edgenas.errors import DataError, explain
 
 UNSIGNED_BYTE = 8

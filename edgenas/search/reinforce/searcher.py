@@ -8,10 +8,10 @@ import numpy as np
 
 from edgenas.pareto import constrained_ranks
 from edgenas.search.base import AskTell
+from edgenas.search.evolution.variation import Variation
 from edgenas.search.protocol import Floats, Genes, Results
 from edgenas.search.reinforce.policy import Policy
 from edgenas.search.task import Task
-from edgenas.search.variation import Variation
 
 Reward = Callable[[Floats, Floats], Floats]
 """Objectives (N, M) and margins (N, K), relative to their limits, to rewards (N,) to maximise."""

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edgenas.data import DataSettings, load
-from edgenas.data.reading import UnreadableImageError
+from edgenas.data.sources.raw import UnreadableImageError
 from edgenas.errors import DataError
 
 Write = Callable[..., Path]

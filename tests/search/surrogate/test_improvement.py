@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgenas.pareto import hypervolume
-from edgenas.search.surrogate.improvement import Predicted, boxes, expected_improvement, hopeful
-from edgenas.search.surrogate.warp import IDENTITY, LOG
+from edgenas.search.bayes.improvement import Predicted, boxes, expected_improvement, hopeful
+from edgenas.search.gp.warp import IDENTITY, LOG
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])

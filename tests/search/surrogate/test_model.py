@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from edgenas.search import IdentityGroups, TabularSpace
-from edgenas.search.surrogate.encoding import Encoder
-from edgenas.search.surrogate.kernel import KernelLayout, Likelihood, cross, noise, prior_variance, scale
-from edgenas.search.surrogate.model import Model, Posterior
-from edgenas.search.surrogate.warp import IDENTITY, LOG
+from benchmarks.tables import IdentityGroups, TabularSpace
+from edgenas.search.bayes.encoding import Encoder
+from edgenas.search.gp.kernel import KernelLayout, Likelihood, cross, noise, prior_variance, scale
+from edgenas.search.gp.model import Model, Posterior
+from edgenas.search.gp.warp import IDENTITY, LOG
 
 CODES = np.indices((3,) * 5).reshape(5, -1).T
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgenas.search import Results, TabularSpace, Task
-from edgenas.search.surrogate import Surrogate
+from benchmarks.tables import TabularSpace
+from edgenas.search import Results, Task
+from edgenas.search.bayes import Surrogate
 
 CODES = np.indices((3,) * 6).reshape(6, -1).T
 

@@ -1,0 +1,137 @@
+"""What must be done to an image before the network sees it; ships with every model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.data.settings import RESIZE_MODES, ResizeMode
+from edgenas.data.stored import resize_image, to_channels
+from edgenas.data.values import Images, Split
+from edgenas.errors import DataError, explain
+
+# Images that decide the statistics of a split that is decoded while training.
+SAMPLE = 2000
+CHUNK_BYTES = 4 * 2**20
+# Below one grey level a channel is constant; dividing by its deviation would only amplify rounding.
+SMALLEST_STD = 1 / 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """Resize, convert, scale and normalise: x = (pixel * scale - mean) / std, per channel.
+
+    Attributes:
+        resolution: Height and width in pixels.
+        resize: "crop" or "squash", see `DataSettings`.
+        scale: Factor from pixel values 0..255.
+        mean: Per channel, after scaling.
+        std: Per channel, after scaling.
+        channel_order: "RGB" or "grey".
+    """
+
+    resolution: int
+    resize: ResizeMode = "crop"
+    scale: float = 1 / 255
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    channel_order: str = "RGB"
+
+    def __post_init__(self) -> None:
+        channels = {"RGB": 3, "grey": 1}.get(self.channel_order)
+        if channels is None or len(self.mean) != channels or len(self.std) != channels:
+            raise DataError(
+                explain(
+                    "preprocessing does not agree with itself",
+                    got=f"{self.channel_order} with {len(self.mean)} means and {len(self.std)} deviations",
+                    allowed="RGB with 3 or grey with 1",
+                )
+            )
+        if min(self.std) <= 0 or self.scale <= 0 or self.resolution < 1 or self.resize not in RESIZE_MODES:
+            raise DataError(explain("impossible preprocessing", got=self))
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels of the network."""
+        return len(self.mean)
+
+    def apply(self, images: Images) -> NDArray[np.float32]:
+        """Prepare images for a runtime.
+
+        Args:
+            images: (N, H, W, C) uint8 with C of 1, 3 or 4, of any size.
+
+        Returns:
+            (N, channels, resolution, resolution) float32.
+        """
+        images = to_channels(images, self.channels)
+        if images.shape[1:3] != (self.resolution, self.resolution):
+            images = np.stack([resize_image(image, self.resolution, mode=self.resize) for image in images])
+        # One multiplication and one addition, in float32, exactly as `edgenas.data.batches` does it in torch.
+        factor, offset = self.affine()
+        return np.ascontiguousarray((images * factor + offset).transpose(0, 3, 1, 2))
+
+    def affine(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return factor and offset per channel, (C,) float32 each: x = pixel * factor + offset."""
+        std = np.asarray(self.std)
+        return (self.scale / std).astype(np.float32), (-np.asarray(self.mean) / std).astype(np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "resolution": self.resolution,
+            "resize": self.resize,
+            "scale": self.scale,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "channel_order": self.channel_order,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            DataError: A key is missing or unknown, or a value impossible.
+        """
+        try:
+            return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        except (TypeError, KeyError) as error:
+            raise DataError(explain(f"cannot read preprocessing: {error}", got=dict(values))) from error
+
+
+def fit_preprocessing(train: Split, *, resolution: int | None = None, resize: ResizeMode = "crop") -> Preprocessing:
+    """Compute mean and standard deviation per channel on the training images.
+
+    Args:
+        train: All its images count where they lie in an array; otherwise an even sample of `SAMPLE`.
+        resolution: What the network wants; None keeps that of the images.
+        resize: How deployed code shall resize other images.
+
+    Returns:
+        The preprocessing of every split and of the deployed model.
+    """
+    sampled = len(train) if hasattr(train, "images") else min(SAMPLE, len(train))
+    chosen = np.linspace(0, len(train) - 1, sampled).astype(np.int64)
+    # A histogram of the 256 values holds everything and costs no precision.
+    histogram = np.zeros((train.shape[2], 256), np.int64)
+    step = max(1, CHUNK_BYTES // (train.shape[0] * train.shape[1] * train.shape[2]))
+    for start in range(0, sampled, step):
+        images = train.read(chosen[start : start + step])
+        for channel in range(train.shape[2]):
+            histogram[channel] += np.bincount(images[..., channel].ravel(), minlength=256)
+    values = np.arange(256) / 255
+    shares = histogram / histogram.sum(1, keepdims=True)
+    mean = shares @ values
+    std = np.sqrt(np.maximum(shares @ values**2 - mean**2, SMALLEST_STD**2))
+    return Preprocessing(
+        resolution=resolution or train.shape[0],
+        resize=resize,
+        mean=tuple(float(value) for value in mean),
+        std=tuple(float(value) for value in std),
+        channel_order="RGB" if train.shape[2] == 3 else "grey",
+    )

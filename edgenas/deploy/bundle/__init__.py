@@ -1,0 +1,1 @@
+"""A bundle: the folder of deployable files, its card, and checking it again."""

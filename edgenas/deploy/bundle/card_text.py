@@ -1,0 +1,97 @@
+"""card.md: the card for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from edgenas.deploy.accuracy import Comparison, Interval
+from edgenas.deploy.bundle.card import Card, FileCard
+
+
+def card_text(card: Card) -> str:
+    """Write a card as Markdown.
+
+    Args:
+        card: The card.
+    """
+    parts = [
+        f"# {card.recipe} bundle: {len(card.labels)} classes at {card.preprocessing['resolution']} px",
+        *(f"**{text}**" for text in card.warnings),
+        f"`{card.notation}`",
+        f"{card.params:,} parameters, {card.macs:,} multiply-accumulates. Made {card.created}; identity "
+        f"`{card.identity[:16]}`. Every figure below was measured on the files in this folder.",
+        "## Files",
+        _files(card),
+        "Accuracy is on test images that no decision saw, with its 95 % interval. The drop is against torch on the "
+        "same images, in points; agreement is the share of images given the same class.",
+        *_quantisation(card),
+        "## Use",
+        "`python predict_onnx.py IMAGE` or `python predict_tflite.py IMAGE` (a runtime, numpy and pillow suffice). "
+        "With a folder of class folders they print the accuracy. `sha256sum -c SHA256SUMS` checks the files.",
+        "## Input",
+        _table(("", ""), ((f"`{key}`", f"{value}") for key, value in card.preprocessing.items())),
+        *_facts("Data", card.data),
+        *_facts("Training", card.training),
+        *_facts("Device", card.device),
+        *_facts("Versions", card.versions),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _files(card: Card) -> str:
+    head = ("file", "accuracy", "drop (points)", "agreement", "latency", "size", "kernels")
+    torch_row = ("torch", _percent(card.torch_test), "", "", "", "", "")
+    return _table(head, (torch_row, *(_row(entry) for entry in card.files)))
+
+
+def _row(entry: FileCard) -> tuple[str, ...]:
+    test = entry.test
+    latency = entry.latency
+    kernels = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in entry.kernels.items())
+    return (
+        entry.name,
+        _percent(test.accuracy) if test else "cannot run here",
+        _points(test) if test else "",
+        f"{100 * test.top1_agreement:.1f} %" if test else "",
+        f"{latency.latency_ms:.3f} ms ({latency.low_ms:.3f}-{latency.high_ms:.3f})" if latency else "not measured",
+        f"{entry.bytes / 1024:,.0f} KiB",
+        kernels,
+    )
+
+
+def _quantisation(card: Card) -> Iterable[str]:
+    quantised = [entry for entry in card.files if entry.trials]
+    if not quantised:
+        return
+    yield "## How int8 was made"
+    for entry in quantised:
+        lines = [f"{entry.name}: {', '.join(entry.steps)}."]
+        if entry.float_ops:
+            lines.append(f"In floating point: {', '.join(f'`{name}`' for name in entry.float_ops)}.")
+        yield " ".join(lines)
+        yield _table(("tried", "drop on validation (points)"), ((name, f"{drop:.2f}") for name, drop in entry.trials))
+        if entry.diagnosis:
+            yield "Operations that change the logits most when rounded alone:"
+            rows = ((f"`{name}`", f"{noise:.4f}", f"{100 * changed:.1f} %") for name, noise, changed in entry.diagnosis)
+            yield _table(("operation", "noise / variance of the logits", "classes changed"), rows)
+
+
+def _facts(title: str, facts: Mapping[str, Any]) -> Iterable[str]:
+    if facts:
+        yield f"## {title}"
+        yield _table(("", ""), ((f"`{key}`", f"{value}") for key, value in facts.items()))
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _percent(interval: Interval) -> str:
+    return f"{100 * interval.value:.2f} % ({100 * interval.low:.1f}-{100 * interval.high:.1f})"
+
+
+def _points(comparison: Comparison) -> str:
+    drop = comparison.drop
+    return f"{100 * drop.value:+.2f} ({100 * drop.low:+.2f} to {100 * drop.high:+.2f})"

@@ -1,0 +1,385 @@
+"""Exporting a bundle: write the files, judge each on its runtime, then move the folder into place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgenas import nn
+from edgenas.arch import Architecture, lower
+from edgenas.arch.document import to_document
+from edgenas.arch.notation import format_notation
+from edgenas.cost import macs, params
+from edgenas.data import Preprocessing, Split
+from edgenas.deploy.accuracy import Comparison, compare, share
+from edgenas.deploy.bundle.card import (
+    Card,
+    FileCard,
+    Latency,
+    digest_of,
+    installed_versions,
+    probe_rows,
+    weights_digest,
+)
+from edgenas.deploy.bundle.card_text import card_text
+from edgenas.deploy.bundle.folder import restore, write_folder
+from edgenas.deploy.counts import require_one_partition, require_quantised
+from edgenas.deploy.quantise.guard import Guard, Judged, Progress
+from edgenas.deploy.recipe import FileSpec, Recipe
+from edgenas.deploy.runners import can_run, evenly, logits_of_split, open_file
+from edgenas.deploy.scripts.compose import predict_script
+from edgenas.deploy.targets import TARGETS, write_target
+from edgenas.errors import DataError, ExportError, explain
+from edgenas.formats import SCHEMES, as_file_format, encode
+from edgenas.latency.device import local_device
+from edgenas.measure import FileLatency, ModelFile
+
+Measure = Callable[[Sequence[ModelFile]], Sequence[FileLatency]]
+PARITY_LIMIT = 1e-4
+_PROBE_IMAGES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Images:
+    """Labelled images that an export needs.
+
+    Attributes:
+        train: To calibrate (and, as a remedy, to fine-tune) on.
+        validation: To decide on.
+        test: For the figures on the card only.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+def export_bundle(
+    architecture: Architecture,
+    weights: Mapping[str, NDArray[np.float32]],
+    recipe: Recipe,
+    *,
+    data: Images,
+    preprocessing: Preprocessing,
+    labels: Sequence[str],
+    out: Path,
+    measure: Measure | None = None,
+    force: bool = False,
+    data_facts: Mapping[str, Any] | None = None,
+    training_facts: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Card:
+    """Write a bundle.
+
+    Args:
+        architecture: The network.
+        weights: Its arrays.
+        recipe: Which files, and how much they may lose.
+        data: Images; anything with `train`, `validation` and `test` splits serves (`ImageData` does).
+        preprocessing: What the network's input is.
+        labels: Names of the classes, (K,).
+        out: Folder to make.
+        measure: Measures all files in one visit, such as `edgenas.measure.measure_files`; None leaves latency out.
+        force: Replace `out` where it exists.
+        data_facts, training_facts: Plain values for the card.
+        seed: Of the remedy that trains.
+        progress: Called with (done, in all, what).
+
+    Returns:
+        The card, as written to card.json.
+
+    Raises:
+        ExportError: `out` exists; a file does not compute what torch computes, does not load, does not run on the
+            kernels it should, or loses more than a required limit.
+        WeightsError: The weights do not fit.
+        DataError: There are no images of some kind, or labels and classes disagree.
+        StoreError: The folder cannot be written.
+    """
+    restore(out)
+    _check_inputs(architecture, data, preprocessing, labels, out, force)
+    job = _Job(architecture, weights, recipe, data, preprocessing, tuple(labels), seed, progress)
+    contents, files = job.files()
+    files = job.with_latencies(contents, files, measure)
+    card = job.card(files, data_facts or {}, training_facts or {})
+    write_folder(out, {**contents, **job.texts(card), **job.probe_file()}, force=force)
+    return card
+
+
+def _check_inputs(
+    architecture: Architecture,
+    data: Images,
+    preprocessing: Preprocessing,
+    labels: Sequence[str],
+    out: Path,
+    force: bool,
+) -> None:
+    if out.exists() and not force:
+        raise ExportError(explain(f"{out} exists", remedy="Choose another folder, or replace it with --force."))
+    for name in ("train", "validation", "test"):
+        if len(getattr(data, name)) == 0:
+            raise DataError(explain(f"there are no {name} images", remedy="An export calibrates, decides and judges."))
+    if len(labels) != architecture.classes:
+        raise DataError(explain("labels and classes disagree", got=len(labels), allowed=architecture.classes))
+    if (preprocessing.resolution, preprocessing.channels) != (architecture.resolution, architecture.in_channels):
+        raise DataError(
+            explain(
+                "the preprocessing does not make the network's input",
+                got=f"{preprocessing.channels} x {preprocessing.resolution} x {preprocessing.resolution}",
+                allowed=f"{architecture.in_channels} x {architecture.resolution} x {architecture.resolution}",
+            )
+        )
+
+
+class _Job:
+    def __init__(
+        self,
+        architecture: Architecture,
+        weights: Mapping[str, NDArray[np.float32]],
+        recipe: Recipe,
+        data: Images,
+        preprocessing: Preprocessing,
+        labels: tuple[str, ...],
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        self.architecture, self.graph, self.weights = architecture, lower(architecture), weights
+        self.recipe, self.data, self.preprocessing, self.labels = recipe, data, preprocessing, labels
+        self.seed, self.progress = seed, progress
+        module = nn.build(architecture)
+        module.load_weights(weights)
+        self.torch = _torch_predict(module.eval())
+        self.validation_logits = self._logits(self.torch, data.validation, "torch on validation images")
+        self.test_logits = self._logits(self.torch, data.test, "torch on test images")
+        self.probe_pixels = data.test.read(evenly(len(data.test), _PROBE_IMAGES))
+        self.identity = digest_of(
+            {
+                "architecture": architecture.digest,
+                "weights": weights_digest(weights),
+                "preprocessing": preprocessing.to_dict(),
+                "labels": labels,
+            }
+        )
+
+    def _logits(self, predict: Callable[[Any], Any], split: Split, what: str) -> NDArray[np.float32]:
+        return logits_of_split(predict, split, self.preprocessing, progress=self.progress, what=what)
+
+    def files(self) -> tuple[dict[str, bytes], list[FileCard]]:
+        """Write and judge every file."""
+        contents: dict[str, bytes] = {}
+        cards: list[FileCard] = []
+        guard = Guard(
+            self.architecture,
+            self.weights,
+            self.recipe,
+            train=self.data.train,
+            validation=self.data.validation,
+            reference=self.validation_logits,
+            preprocessing=self.preprocessing,
+            seed=self.seed,
+            progress=self.progress,
+        )
+        for file in self.recipe.files:
+            judged = guard.quantise(file) if file.precision == "int8" else None
+            data = self._with_metadata(file, judged)
+            contents[file.name] = data
+            cards.append(self._file_card(file, data, judged))
+        return contents, cards
+
+    def _metadata(self) -> dict[str, str]:
+        return {
+            "edgenas.identity": self.identity,
+            "edgenas.labels": "\n".join(self.labels),
+            "edgenas.preprocessing": json.dumps(self.preprocessing.to_dict()),
+            "edgenas.architecture": format_notation(self.architecture),
+        }
+
+    def _with_metadata(self, file: FileSpec, judged: Judged | None) -> bytes:
+        if file.format in TARGETS:
+            return write_target(file.format, self.architecture, self.weights)
+        quantisation = judged.quantisation if judged else None
+        return encode(
+            self.graph,
+            quantisation.weights if quantisation else self.weights,
+            file_format=as_file_format(file.format),
+            precision=file.precision,  # type: ignore[arg-type]
+            ranges=quantisation.ranges if quantisation else None,
+            scheme=file.scheme,
+            float_ops=quantisation.float_ops if quantisation else (),
+            batch=file.batch or None,
+            metadata=self._metadata(),
+        )
+
+    def _file_card(self, file: FileSpec, data: bytes, judged: Judged | None) -> FileCard:
+        runs = can_run(file.format)
+        test = validation = None
+        probe: tuple[tuple[float, ...], ...] = ()
+        if runs:
+            predict = open_file(data, file.format)
+            test = self._compare(predict, file, self.data.test, self.test_logits)
+            validation = self._compare(predict, file, self.data.validation, self.validation_logits)
+            probe = probe_rows(predict(self.preprocessing.apply(self.probe_pixels)))
+        quantisation = judged.quantisation if judged else None
+        return FileCard(
+            name=file.name,
+            format=file.format,
+            precision=file.precision,
+            scheme=(file.scheme or SCHEMES[file.format][0]) if judged else "none",
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            test=test,
+            validation=validation,
+            latency=None,
+            kernels=self._kernels(file, data, judged) if runs else {},
+            steps=quantisation.steps if quantisation else (),
+            float_ops=quantisation.float_ops if quantisation else (),
+            trials=judged.trials if judged else (),
+            diagnosis=tuple((loss.name, loss.noise, loss.changed) for loss in judged.diagnosis) if judged else (),
+            warnings=self._accuracy_warnings(file, validation),
+            probe=probe,
+        )
+
+    def _compare(
+        self, predict: Callable[[Any], Any], file: FileSpec, split: Split, reference: NDArray[np.float32]
+    ) -> Comparison:
+        comparison = compare(self._logits(predict, split, f"judging {file.name}"), reference, split.labels)
+        if file.precision == "fp32" and comparison.max_error > PARITY_LIMIT:
+            raise ExportError(
+                explain(
+                    f"{file.name} does not compute what torch computes",
+                    got=f"an error of {comparison.max_error:.2g} of the largest logit",
+                    allowed=f"{PARITY_LIMIT:g}",
+                )
+            )
+        return comparison
+
+    def _kernels(self, file: FileSpec, data: bytes, judged: Judged | None) -> dict[str, Any]:
+        if file.format in TARGETS:
+            return {}
+        if file.format == "tflite":
+            return require_one_partition(data).to_dict()
+        if judged is None:
+            return {}
+        integer = [op for op in self.graph.ops if op.weighted and op.name not in judged.quantisation.float_ops]
+        convolutions = sum(op.kind == "conv" for op in integer)
+        signed = file.scheme == "qdq_s8s8"
+        counts = require_quantised(data, convolutions=convolutions, dense=len(integer) - convolutions, signed=signed)
+        return counts.to_dict()
+
+    def _accuracy_warnings(self, file: FileSpec, validation: Comparison | None) -> tuple[str, ...]:
+        limit = self.recipe.guard.max_drop_points
+        if validation is None:
+            return (f"{file.format} files cannot be run here: not judged.",)
+        if 100 * validation.drop.value <= limit:
+            return ()
+        return (f"loses {100 * validation.drop.value:.2f} points on the validation images, more than {limit:g}.",)
+
+    def with_latencies(
+        self, contents: Mapping[str, bytes], files: list[FileCard], measure: Measure | None
+    ) -> list[FileCard]:
+        """Measure the very files, and warn where int8 is slower than fp32."""
+        runnable = [entry for entry in files if entry.format in SCHEMES]
+        if measure is None or not runnable:
+            return files
+        models = [
+            ModelFile(name=entry.name, data=contents[entry.name], file_format=entry.format, precision=entry.precision)  # type: ignore[arg-type]
+            for entry in runnable
+        ]
+        found = {latency.name: latency for latency in measure(models)}
+        return [_with_latency(entry, found, files) for entry in files]
+
+    def card(self, files: list[FileCard], data_facts: Mapping[str, Any], training_facts: Mapping[str, Any]) -> Card:
+        """Put the card together."""
+        device = local_device()
+        return Card(
+            identity=self.identity,
+            recipe=self.recipe.name,
+            architecture=to_document(self.architecture),
+            notation=format_notation(self.architecture),
+            macs=macs(self.graph),
+            params=params(self.graph),
+            weights_sha256=weights_digest(self.weights),
+            labels=self.labels,
+            preprocessing=self.preprocessing.to_dict(),
+            data=dict(data_facts),
+            training=dict(training_facts),
+            torch_test=_accuracy(self.test_logits, self.data.test),
+            torch_validation=_accuracy(self.validation_logits, self.data.validation),
+            torch_probe=probe_rows(self.torch(self.preprocessing.apply(self.probe_pixels))),
+            files=tuple(files),
+            device={name: getattr(device, name) for name in ("machine", "cpu", "isa", "cores")},
+            versions=installed_versions(),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def texts(self, card: Card) -> dict[str, bytes]:
+        """The files for people and scripts."""
+        texts = {
+            "card.json": json.dumps(card.to_dict(), indent=1) + "\n",
+            "card.md": card_text(card),
+            "labels.txt": "".join(f"{label}\n" for label in self.labels),
+        }
+        for kind in ("onnx", "tflite"):
+            model = next((entry.name for entry in card.files if entry.format == kind), None)
+            if model is not None:
+                texts[f"predict_{kind}.py"] = predict_script(
+                    kind,  # type: ignore[arg-type]
+                    model=model,
+                    preprocessing=self.preprocessing.to_dict(),
+                    labels=self.labels,
+                )
+        return {name: text.encode() for name, text in texts.items()}
+
+    def probe_file(self) -> dict[str, bytes]:
+        """Some test images as the network gets them, to check the files by."""
+        import io
+
+        stream = io.BytesIO()
+        np.savez_compressed(stream, images=self.probe_pixels)
+        return {"probe.npz": stream.getvalue()}
+
+
+def _torch_predict(module: torch.nn.Module) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    @torch.inference_mode()
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = module(torch.from_numpy(images)).numpy()
+        return logits
+
+    return predict
+
+
+def _accuracy(logits: NDArray[np.float32], split: Split) -> Any:
+    return share(int((logits.argmax(1) == split.labels).sum()), len(split))
+
+
+def _with_latency(entry: FileCard, found: Mapping[str, FileLatency], files: Sequence[FileCard]) -> FileCard:
+    from dataclasses import replace
+
+    if entry.name not in found:
+        return entry
+    measured = found[entry.name]
+    latency = Latency(
+        latency_ms=measured.latency_ms,
+        low_ms=measured.low_ms,
+        high_ms=measured.high_ms,
+        standard_error_ms=measured.standard_error_ms,
+        runtime=f"{measured.runtime} {measured.runtime_version}",
+        threads=measured.threads,
+    )
+    warnings = entry.warnings
+    full = next((file for file in files if file.format == entry.format and file.precision == "fp32"), None)
+    # Signed activations are for Arm: their speed here says nothing.
+    if entry.precision == "int8" and full is not None and entry.scheme != "qdq_s8s8":
+        ratio = measured.latency_ms / found[full.name].latency_ms
+        if ratio > 1:
+            warnings = (*warnings, f"is slower than {full.name} on this device ({ratio:.2f} times its latency).")
+    return replace(entry, latency=latency, warnings=warnings)

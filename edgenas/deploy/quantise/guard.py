@@ -1,0 +1,245 @@
+"""The accuracy guard: judge an int8 file, and while it loses too much, try the next remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.arch import Architecture, lower
+from edgenas.data import Preprocessing, Split
+from edgenas.deploy.accuracy import Comparison, compare
+from edgenas.deploy.quantise.calibrate import METHODS, Observations, observe, ranges
+from edgenas.deploy.quantise.diagnose import LayerLoss, correct_biases, diagnose, fine_tune
+from edgenas.deploy.quantise.simulate import Simulator
+from edgenas.deploy.recipe import FileSpec, Recipe
+from edgenas.deploy.runners import evenly, logits_of_split, open_file, split_batches
+from edgenas.errors import ExportError, explain
+from edgenas.formats import Range, as_file_format, encode
+
+Progress = Callable[[int, int, str], None]
+_DIAGNOSIS_IMAGES = 32
+_CORRECTION_IMAGES = 128
+_FINE_TUNE_BATCH = 32
+_CORRECTION = "bias correction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quantisation:
+    """One way to quantise a network.
+
+    Attributes:
+        weights: Arrays of the graph, those of the float files unless a remedy changed them.
+        ranges: Range of each value.
+        float_ops: Operations that stay in floating point.
+        steps: What was done, in words.
+        uncorrected: The weights before the biases were corrected, where they were. A correction is for what was rounded
+            then: other operations in floating point need another one.
+    """
+
+    weights: Mapping[str, NDArray[np.float32]]
+    ranges: Mapping[str, Range]
+    float_ops: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    uncorrected: Mapping[str, NDArray[np.float32]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """A file as the guard left it.
+
+    Attributes:
+        data: The file.
+        quantisation: How it was quantised.
+        comparison: Against torch on the validation images.
+        within_limit: Whether the drop is within the recipe's limit.
+        trials: Every way that was judged, in words, with its drop in points.
+        diagnosis: The worst operations, where one was made.
+    """
+
+    data: bytes
+    quantisation: Quantisation
+    comparison: Comparison
+    within_limit: bool
+    trials: tuple[tuple[str, float], ...]
+    diagnosis: tuple[LayerLoss, ...] = ()
+
+
+class Guard:
+    """Quantises one network for the int8 files of a recipe; what they share is computed once.
+
+    Args:
+        architecture: The network.
+        weights: Its arrays.
+        recipe: Calibration, limit and remedies.
+        train: Images to calibrate and to fine-tune on.
+        validation: Images and labels to judge on.
+        reference: Torch's logits on the validation images, (N, K).
+        preprocessing: Of the network.
+        seed: Order of the fine-tuning images.
+        progress: Called with (done, in all, what).
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        weights: Mapping[str, NDArray[np.float32]],
+        recipe: Recipe,
+        *,
+        train: Split,
+        validation: Split,
+        reference: NDArray[np.float32],
+        preprocessing: Preprocessing,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.graph, self.weights, self.recipe = lower(architecture), weights, recipe
+        self.train, self.validation, self.reference = train, validation, reference
+        self.preprocessing, self.seed, self.progress = preprocessing, seed, progress
+        self.diagnosis: tuple[LayerLoss, ...] = ()
+
+    def quantise(self, file: FileSpec) -> Judged:
+        """Quantise for one file, with remedies while it loses more than the limit.
+
+        Args:
+            file: An int8 file of the recipe.
+
+        Raises:
+            ExportError: It stays above the limit and the recipe requires it.
+            DataError: There are no calibration images.
+        """
+        method = self.recipe.calibration.method
+        best = self._judge(file, self._calibrated(method))
+        trials = [(_words(best), 100 * best.comparison.drop.value)]
+        self.diagnosis = ()
+        for remedy in self.recipe.guard.remedies:
+            # A remedy builds on what has won so far.
+            for candidate in self._remedy(remedy, best.quantisation) if not best.within_limit else ():
+                judged = self._judge(file, candidate)
+                trials.append((_words(judged), 100 * judged.comparison.drop.value))
+                best = judged if _better(judged, best) else best
+                if best.within_limit:
+                    break
+        result = replace(best, trials=tuple(trials), diagnosis=self.diagnosis[:10])
+        if self.recipe.guard.required and not result.within_limit:
+            raise ExportError(self._failure(file, result))
+        return result
+
+    def _judge(self, file: FileSpec, quantisation: Quantisation) -> Judged:
+        data = encode(
+            self.graph,
+            quantisation.weights,
+            file_format=as_file_format(file.format),
+            precision="int8",
+            ranges=quantisation.ranges,
+            scheme=file.scheme,
+            float_ops=quantisation.float_ops,
+            batch=file.batch or None,
+        )
+        what = f"judging {file.name}"
+        predict = open_file(data, file.format)
+        logits = logits_of_split(predict, self.validation, self.preprocessing, progress=self.progress, what=what)
+        comparison = compare(logits, self.reference, self.validation.labels)
+        within = 100 * comparison.drop.value <= self.recipe.guard.max_drop_points
+        return Judged(data=data, quantisation=quantisation, comparison=comparison, within_limit=within, trials=())
+
+    def _failure(self, file: FileSpec, judged: Judged) -> str:
+        worst = ", ".join(loss.name for loss in judged.diagnosis[:3])
+        return explain(
+            f"{file.name} loses too much accuracy after every remedy" + (f" (most at {worst})" if worst else ""),
+            got=f"{100 * judged.comparison.drop.value:.2f} points on the validation images",
+            allowed=f"{self.recipe.guard.max_drop_points:g} points",
+            remedy="Choose a network without hard-swish and squeeze-excite, or keep the float file.",
+        )
+
+    # What can be tried
+
+    def _remedy(self, name: str, base: Quantisation) -> Iterator[Quantisation]:
+        makers: dict[str, Callable[[Quantisation], Iterator[Quantisation]]] = {
+            "calibration": self._other_calibrations,
+            "bias_correction": self._bias_correction,
+            "exclude_layers": self._exclusions,
+            "fine_tune": self._fine_tuning,
+        }
+        return makers[name](base)
+
+    @cached_property
+    def _observations(self) -> Observations:
+        images = self.recipe.calibration.images
+        batches = split_batches(self.train, self.preprocessing, limit=images)
+        total = min(images, len(self.train))
+        return observe(self.graph, self.weights, batches, progress=self.progress, total=total)
+
+    def _calibrated(self, method: str) -> Quantisation:
+        assert method in METHODS
+        chosen = ranges(self._observations, method)  # type: ignore[arg-type]
+        return Quantisation(weights=self.weights, ranges=chosen, steps=(f"calibration {method}",))
+
+    def _other_calibrations(self, base: Quantisation) -> Iterator[Quantisation]:
+        for method in METHODS:
+            if method != self.recipe.calibration.method:
+                yield self._calibrated(method)
+
+    def _bias_correction(self, base: Quantisation) -> Iterator[Quantisation]:
+        yield replace(self._corrected(base), steps=(*base.steps, _CORRECTION))
+
+    def _corrected(self, base: Quantisation) -> Quantisation:
+        raw = base.uncorrected or base.weights
+        simulator = self._simulator(replace(base, weights=raw))
+        correct_biases(simulator, self._images(self.train, _CORRECTION_IMAGES))
+        return replace(base, weights=simulator.weights(self.graph), uncorrected=raw)
+
+    def _exclusions(self, base: Quantisation) -> Iterator[Quantisation]:
+        images = self._images(self.validation, _DIAGNOSIS_IMAGES)
+        raw = replace(base, weights=base.uncorrected or base.weights)
+        self.diagnosis = diagnose(self._simulator(raw), images, progress=self.progress)
+        names = [loss.name for loss in self.diagnosis if loss.name != self.graph.input.name]
+        most = min(self.recipe.guard.exclude_layers, len(names))
+        for count in [*(2**power for power in range(most.bit_length()) if 2**power < most), *([most] if most else [])]:
+            words = f"{count} operation{'s' if count > 1 else ''} in floating point"
+            plain = tuple(step for step in base.steps if step != _CORRECTION)
+            chosen = replace(raw, float_ops=tuple(names[:count]), uncorrected=None, steps=(*plain, words))
+            yield chosen
+            if base.uncorrected is not None:
+                yield replace(self._corrected(chosen), steps=(*chosen.steps, _CORRECTION))
+
+    def _fine_tuning(self, base: Quantisation) -> Iterator[Quantisation]:
+        settings = self.recipe.guard
+        if settings.fine_tune_steps == 0:
+            return
+        simulator = self._simulator(base)
+        fine_tune(
+            simulator,
+            self._fine_tune_batch,
+            steps=settings.fine_tune_steps,
+            learning_rate=settings.fine_tune_learning_rate,
+            teacher=self._simulator(Quantisation(weights=self.weights, ranges=base.ranges)),
+            progress=self.progress,
+        )
+        step = f"{settings.fine_tune_steps} steps of quantisation-aware fine-tuning"
+        yield replace(base, weights=simulator.weights(self.graph), steps=(*base.steps, step), uncorrected=None)
+
+    def _simulator(self, quantisation: Quantisation) -> Simulator:
+        return Simulator(self.graph, quantisation.weights, quantisation.ranges, float_ops=quantisation.float_ops)
+
+    def _images(self, split: Split, limit: int) -> NDArray[np.float32]:
+        return self.preprocessing.apply(split.read(evenly(len(split), limit)))
+
+    def _fine_tune_batch(self, step: int) -> NDArray[np.float32]:
+        rng = np.random.default_rng((self.seed, step))
+        chosen = rng.choice(len(self.train), size=min(_FINE_TUNE_BATCH, len(self.train)), replace=False)
+        images = self.preprocessing.apply(self.train.read(np.sort(chosen)))
+        return np.ascontiguousarray(images[..., ::-1]) if rng.random() < 0.5 else images
+
+
+def _words(judged: Judged) -> str:
+    return ", ".join(judged.quantisation.steps)
+
+
+def _better(one: Judged, other: Judged) -> bool:
+    """Lower drop; among equals the one that agrees more often with torch."""
+    key = [(judged.comparison.drop.value, -judged.comparison.top1_agreement) for judged in (one, other)]
+    return key[0] < key[1]

@@ -1,0 +1,110 @@
+"""Early stopping as an evaluator: many networks trained a little, few of them fully."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edgenas.arch import Architecture
+from edgenas.data import ImageData, Preprocessing
+from edgenas.evaluate.halving.candidates import TrainedCandidates
+from edgenas.evaluate.halving.curves import HalvingResult
+from edgenas.evaluate.halving.halving import HalvingSettings, asynchronous_halving, successive_halving
+from edgenas.evaluate.protocol import Estimates, Genes, Progress
+from edgenas.nn import build
+from edgenas.space import SearchSpace
+from edgenas.study.values import Source
+from edgenas.train import TrainSettings
+
+
+class HalvingEvaluator:
+    """Successive halving over networks of a space, or its asynchronous form.
+
+    Only networks that got the whole training have a value; the partial accuracy of the others is kept in their
+    learning curves (`last`) and never shown as a result.
+
+    Attributes:
+        last: Curves and cost of the last evaluation.
+    """
+
+    name = "halving"
+    source: Source = "trained"
+    unit = "1"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        data: ImageData,
+        settings: TrainSettings,
+        preprocessing: Preprocessing,
+        *,
+        halving: HalvingSettings,
+        folder: Path,
+        workers: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Remember.
+
+        Args:
+            space: Of the networks.
+            data: Images.
+            settings: Of a full training; its epochs are replaced by the halving's.
+            preprocessing: Of the images; its resolution is replaced by each network's.
+            halving: Rungs.
+            folder: Holds one folder of checkpoints for every set of networks; what lies there is taken up.
+            workers: None compares rung by rung; a number runs the asynchronous form with so many trainings at a
+                time, so that none waits for a rung to fill. With more than one its choice is not repeatable.
+            device: Where to train.
+        """
+        self._space, self._data, self._preprocessing = space, data, preprocessing
+        self._settings = replace(settings, epochs=halving.max_epochs, steps=None, seconds=None)
+        self._halving, self._folder, self._workers, self._device = halving, folder, workers, device
+        self.last: HalvingResult | None = None
+
+    def evaluate(self, genes: Genes, *, progress: Progress | None = None) -> Estimates:
+        """Compare networks (N, D); NaN for those that were stopped early.
+
+        Raises:
+            TrainingError: No network could be trained.
+        """
+        started = time.perf_counter()
+        networks = [self._space.decode(row) for row in genes]
+        candidates = TrainedCandidates(
+            lambda i: build(
+                networks[i],
+                generator=torch.Generator().manual_seed(self._settings.seed),
+                dropout=self._settings.dropout,
+                stochastic_depth=self._settings.stochastic_depth,
+            ),
+            self._data,
+            self._settings,
+            folder=self._folder / _set_name(networks),
+            preprocessing=lambda i: replace(self._preprocessing, resolution=networks[i].resolution),
+            device=self._device,
+        )
+
+        def report(done: int, total: int) -> None:
+            if progress is not None:
+                progress(done, total, "halving: epochs trained")
+
+        if self._workers is None:
+            result = successive_halving(candidates, len(genes), self._halving, progress=report)
+        else:
+            result = asynchronous_halving(candidates, len(genes), self._halving, workers=self._workers)
+        self.last = result
+        values = np.full(len(genes), np.nan)
+        for curve in result.curves:
+            if not curve.partial and not curve.failure:
+                values[curve.candidate] = curve.accuracies[-1]
+        return Estimates(values=values, seconds=time.perf_counter() - started)
+
+
+def _set_name(networks: list[Architecture]) -> str:
+    """Name a set of networks: candidates are numbered, so another set must not take up their checkpoints."""
+    text = " ".join(network.digest for network in networks)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

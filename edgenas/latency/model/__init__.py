@@ -1,0 +1,1 @@
+"""From measured networks to times of units."""

@@ -1,0 +1,135 @@
+"""How wrong a fit is: every network predicted by a fit that never saw it, trend and hyperparameters included."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student_t
+
+from edgenas.latency.model.process import UnitFit
+from edgenas.latency.units import Unit
+
+FloatArray = NDArray[np.float64]
+
+LEVEL = 0.9
+_NORMAL_90 = 1.6448536269514722
+# Up to so many networks each is left out alone; of more, so many parts are left out one after the other.
+_ALONE = 24
+_PARTS = 12
+# Fewer drawn networks than this are no sample of their own; below the second number they are a small one.
+_FEW, _ENOUGH = 10, 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LeftOut:
+    """Errors of predictions for m networks that were left out.
+
+    Attributes:
+        error: (m,) relative to the measured ratio.
+        unexplained: (m,) absolute relative error beyond what unmeasured units announce of their own.
+        by_macs: (m,) relative error of a line on MACs, fitted to the same networks.
+        drawn: (m,) whether it was drawn as a search draws; networks chosen for coverage are deep and even, and easier
+            to predict.
+    """
+
+    error: FloatArray
+    unexplained: FloatArray
+    by_macs: FloatArray
+    drawn: NDArray[np.bool_]
+
+    @property
+    def median(self) -> float:
+        """Median absolute error."""
+        return float(np.median(np.abs(self.error)))
+
+    @property
+    def median_by_macs(self) -> float:
+        """Median absolute error of the line on MACs."""
+        return float(np.median(np.abs(self.by_macs)))
+
+    def quantile(self) -> float:
+        """The half width that holds `LEVEL` of networks like the drawn ones.
+
+        It is the ceil((m + 1) level)-th smallest error, as split conformal prediction has it (Vovk 2005): of the drawn
+        networks, or of all where fewer than ten were drawn. So few say little, and those chosen for coverage flatter:
+        with fewer than twenty drawn it is at least the prediction interval of a normal distribution with the variance
+        of the drawn errors (Student's t), which widens as they get fewer.
+        """
+        drawn = self.unexplained[self.drawn]
+        many = len(drawn) >= _FEW
+        found = _conformal(drawn if many else self.unexplained)
+        if len(drawn) >= _ENOUGH or not len(drawn):
+            return found
+        deviation = math.sqrt(float((drawn**2).mean()) * (1 + 1 / len(drawn)))
+        return max(found, float(student_t.ppf((1 + LEVEL) / 2, len(drawn))) * deviation)
+
+
+def _conformal(errors: FloatArray) -> float:
+    """With fewer than nine errors no quantile at 90 % exists: the largest is widened in proportion."""
+    ordered = np.sort(errors)
+    rank = math.ceil((len(ordered) + 1) * LEVEL)
+    return float(ordered[rank - 1]) if rank <= len(ordered) else float(ordered[-1]) * rank / len(ordered)
+
+
+def cross_validate(
+    units: Sequence[Unit],
+    counts: FloatArray,
+    ratios: FloatArray,
+    *,
+    drawn: NDArray[np.bool_],
+    noise: float = 0.0,
+    visits: FloatArray | None = None,
+) -> LeftOut:
+    """Fit again and again without some networks and predict those; see `UnitFit` for the arguments.
+
+    Args:
+        units: (U,) units.
+        counts: (n, U) how often each network contains each unit.
+        ratios: (n,) measured ratios.
+        drawn: (n,) which networks were drawn as a search draws.
+        noise: Relative standard deviation of a ratio.
+        visits: (n,) how often each was measured.
+    """
+    count = len(ratios)
+    often = np.ones(count) if visits is None else visits
+    parts = count if count <= _ALONE else _PARTS
+    found: list[FloatArray] = []
+    for part in range(parts):
+        left = np.arange(count) % parts == part
+        found.append(_errors(units, counts, ratios, left=left, noise=noise, visits=often))
+    order = np.concatenate([np.flatnonzero(np.arange(count) % parts == part) for part in range(parts)])
+    error, announced, by_macs = np.concatenate(found, axis=1)[:, np.argsort(order)]
+    # A network with a unit that no other has: nothing is known about it, and the table would not have it either.
+    known = np.isfinite(error)
+    # The interval has the announced error in quadrature: a network is inside where this is below the half width.
+    unexplained = np.sqrt(np.maximum(error**2 - (_NORMAL_90 * announced) ** 2, 0.0))
+    return LeftOut(error=error[known], unexplained=unexplained[known], by_macs=by_macs[known], drawn=drawn[known])
+
+
+def _errors(
+    units: Sequence[Unit],
+    counts: FloatArray,
+    ratios: FloatArray,
+    *,
+    left: NDArray[np.bool_],
+    noise: float,
+    visits: FloatArray,
+) -> FloatArray:
+    """(3, m): relative error, NaN where impossible; announced error of unmeasured units; relative error by MACs."""
+    known = ~left
+    seen = counts[known].sum(axis=0) > 0
+    measured = [units[place] for place in np.flatnonzero(seen).tolist()]
+    fit = UnitFit(measured, counts[known][:, seen], ratios[known], noise=noise, visits=visits[known])
+    times, errors = fit.times(units)
+    rows = counts[left]
+    unknown = np.isnan(times)
+    predicted = rows @ np.where(unknown, 0.0, times) + fit.constant + fit.per_unit * rows.sum(axis=1)
+    predicted[(rows[:, unknown] > 0).any(axis=1)] = np.nan
+    announced = np.sqrt(rows @ np.where(seen | unknown, 0.0, errors) ** 2) / ratios[left]
+    amounts = np.column_stack([counts @ np.array([unit.macs for unit in units]) / 1e6, np.ones(len(counts))])
+    line, *_ = np.linalg.lstsq(amounts[known] / ratios[known][:, None], np.ones(int(known.sum())), rcond=None)
+    return np.array([predicted / ratios[left] - 1, announced, amounts[left] @ line / ratios[left] - 1])

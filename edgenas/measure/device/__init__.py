@@ -1,0 +1,1 @@
+"""Where measuring happens: here, or at the other end of a connection."""

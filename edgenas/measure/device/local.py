@@ -1,0 +1,63 @@
+"""The seam between measuring and where it happens: this machine, or one at the other end of a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol as Shape
+
+import numpy as np
+
+from edgenas.latency.device import DeviceInfo, RuntimeName, local_device
+from edgenas.measure.device.agent import Network
+from edgenas.measure.engines.registry import runtime
+from edgenas.measure.protocol.timing import Business, Protocol, Samples, alternate, business
+
+
+class Device(Shape):
+    """Something that runs model files and times them. Networks lie in named slots; loading replaces what was there.
+
+    Every method raises DeviceError where the device went away, lacks the runtime, or refuses the file.
+    """
+
+    def info(self) -> DeviceInfo:
+        """Describe the processor."""
+
+    def version(self, name: RuntimeName) -> str:
+        """Version of a runtime that is installed there."""
+
+    def busy(self) -> Business:
+        """Say how busy the device is, by computing for a moment."""
+
+    def load(self, slots: Sequence[str], name: RuntimeName, data: bytes, *, threads: int) -> None:
+        """Load a model file into some slots, a fresh session in each."""
+
+    def alternate(self, slots: Sequence[str], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
+        """Measure the networks in some slots alternately; see `protocol.alternate`."""
+
+
+class LocalDevice:
+    """This machine, in this process."""
+
+    def __init__(self) -> None:
+        self._slots: dict[str, Network] = {}
+
+    def info(self) -> DeviceInfo:
+        """Describe this machine."""
+        return local_device()
+
+    def version(self, name: RuntimeName) -> str:
+        """Version of the installed runtime."""
+        return runtime(name).version()
+
+    def busy(self) -> Business:
+        """See `protocol.business`."""
+        return business()
+
+    def load(self, slots: Sequence[str], name: RuntimeName, data: bytes, *, threads: int) -> None:
+        """Load a model file; see `Device.load`."""
+        for slot in slots:
+            self._slots[slot] = Network(runtime(name).open(data, threads=threads).run)
+
+    def alternate(self, slots: Sequence[str], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
+        """Measure; see `Device.alternate`."""
+        return alternate([self._slots[slot] for slot in slots], protocol, rng)

@@ -1,0 +1,1 @@
+"""The runtimes that execute model files."""

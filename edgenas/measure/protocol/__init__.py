@@ -1,0 +1,1 @@
+"""How one latency is measured."""

@@ -1,0 +1,161 @@
+"""Visits: one network measured against the reference network, both in fresh sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgenas.arch import Architecture, lower
+from edgenas.formats import SCHEMES, encode
+from edgenas.latency.device import Precision, RuntimeInfo, RuntimeName
+from edgenas.measure.device.local import Device, LocalDevice
+from edgenas.measure.engines.registry import runtime
+from edgenas.measure.filler import filler_weights
+from edgenas.measure.protocol.timing import Protocol, Samples
+
+# Sessions of a network within one visit: how fast a session is depends on where its memory lies.
+_SESSIONS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a table is about, besides the device.
+
+    Attributes:
+        runtime: `ort` or `litert`.
+        precision: fp32, fp16 or int8.
+        scheme: int8 scheme of the writer; empty for its default.
+        protocol: How it is measured; carries threads and mode.
+    """
+
+    runtime: RuntimeName = "ort"
+    precision: Precision = "fp32"
+    scheme: str = ""
+    protocol: Protocol = Protocol()
+
+    def info(self, device: Device | None = None) -> RuntimeInfo:
+        """Describe the target with the version of the runtime that is installed.
+
+        Args:
+            device: Where; this machine if None.
+
+        Raises:
+            DeviceError: The runtime is not installed.
+        """
+        scheme = (self.scheme or SCHEMES[runtime(self.runtime).file_format][0]) if self.precision == "int8" else "none"
+        return RuntimeInfo(
+            runtime=self.runtime,
+            version=(device or LocalDevice()).version(self.runtime),
+            precision=self.precision,
+            scheme=scheme,
+            threads=self.protocol.threads,
+            mode=self.protocol.mode,
+        )
+
+    def file(self, architecture: Architecture) -> bytes:
+        """Write the network as the file that is measured: filler for weights, for int8 ranges without images."""
+        graph = lower(architecture)
+        return encode(
+            graph,
+            filler_weights(graph),
+            file_format=runtime(self.runtime).file_format,
+            precision=self.precision,
+            scheme=self.scheme or None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Visit:
+    """One measurement of one network against the reference.
+
+    Attributes:
+        latency_ms, reference_ms: Both, as measured; they drift with the clock of the processor.
+        sessions_ms: Latency in each fresh session of the network; `latency_ms` is their mean.
+        samples: Raw samples, one for each session.
+        reference_samples: Raw samples of the reference.
+        at: When it began, seconds of any clock that all visits share.
+        seconds: Wall time it took, writing and loading the files included.
+    """
+
+    latency_ms: float
+    reference_ms: float
+    sessions_ms: tuple[float, ...]
+    samples: tuple[Samples, ...]
+    reference_samples: Samples
+    at: float
+    seconds: float
+
+    @property
+    def runs(self) -> int:
+        """Timed runs of the network."""
+        return sum(len(part.wall_ns) * part.inner for part in self.samples)
+
+    @property
+    def switches(self) -> int:
+        """Involuntary context switches during all timed runs."""
+        return sum(part.switches for part in (*self.samples, self.reference_samples))
+
+
+class Bench:
+    """Measures networks against one reference network; use it from one thread."""
+
+    def __init__(
+        self, target: Target, reference: Architecture, *, seed: int = 0, device: Device | None = None
+    ) -> None:
+        """Prepare; nothing is loaded yet.
+
+        Args:
+            target: Runtime, precision and protocol.
+            reference: The network that all others alternate with.
+            seed: Of the order within measurements.
+            device: Where to measure; this machine if None.
+        """
+        self._device = device or LocalDevice()
+        self._target = target
+        self._reference = reference
+        self._rng = np.random.default_rng(seed)
+        self._file = b""
+
+    def visit(self, architecture: Architecture) -> Visit:
+        """Measure one network in fresh sessions.
+
+        Args:
+            architecture: The network.
+
+        Raises:
+            DeviceError: The runtime is missing or refuses the file.
+        """
+        start = time.perf_counter()
+        return self._visit(self._target.file(architecture), start)
+
+    def visit_file(self, data: bytes) -> Visit:
+        """Measure the bytes of one file in fresh sessions; see `visit`."""
+        return self._visit(data, time.perf_counter())
+
+    def _visit(self, data: bytes, start: float) -> Visit:
+        at = time.time()
+        how = self._target.protocol
+        slots = tuple(f"network {index}" for index in range(_SESSIONS))
+        self._load(slots, data)
+        self._file = self._file or self._target.file(self._reference)
+        self._load(("reference",), self._file)
+        *own, other = self._device.alternate((*slots, "reference"), how, self._rng)
+        sessions = tuple(samples.value_ns(how.clock) / 1e6 for samples in own)
+        return Visit(
+            latency_ms=sum(sessions) / len(sessions),
+            reference_ms=other.value_ns(how.clock) / 1e6,
+            sessions_ms=sessions,
+            samples=tuple(own),
+            reference_samples=other,
+            at=at,
+            seconds=time.perf_counter() - start,
+        )
+
+    def _load(self, slots: tuple[str, ...], data: bytes) -> None:
+        self._device.load(slots, self._target.runtime, data, threads=self._target.protocol.threads)
+
+
+Progress = Callable[[int, int, str], None]

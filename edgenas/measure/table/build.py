@@ -1,0 +1,212 @@
+"""Build a latency table: measure whole networks of a covering design, then explain them by their units."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas import __version__
+from edgenas.arch import Architecture
+from edgenas.arch.notation import format_notation
+from edgenas.errors import InputError, explain
+from edgenas.latency.device import Mode, Precision, RuntimeName
+from edgenas.latency.table import (
+    RATIO_UNIT,
+    BuildInfo,
+    Correction,
+    Entry,
+    LatencyTable,
+    Probe,
+    Reference,
+)
+from edgenas.measure.device.local import Device, LocalDevice
+from edgenas.measure.protocol.timing import Protocol, require_quiet
+from edgenas.measure.protocol.visit import Bench, Target, Visit
+from edgenas.measure.table.design import Design, covering_design, space_units
+from edgenas.measure.table.fit import Fitted, fitted, interval_of
+from edgenas.measure.table.sample_file import SampleFile
+from edgenas.measure.table.visits_plan import Campaign
+from edgenas.measure.table.warnings import doubts
+from edgenas.space import SearchSpace
+
+Progress = Callable[[int, int, str], None]
+FloatArray = NDArray[np.float64]
+
+_MIN_NETWORKS = 4
+
+
+def table_protocol(*, threads: int = 1, mode: Mode = "hot") -> Protocol:
+    """Return the protocol of a table's visits: many short bursts, since a build visits many networks once.
+
+    What is left of the noise of a visit falls with the number of turns that networks and reference take, not with the
+    number of runs in between (on a quiet machine 4 turns of one run left 1.8 % on ORT and 1.0 % on LiteRT, 16 turns
+    1.0 and 0.5 %, 16 turns of two runs no less), and with the number of sessions, of which a visit has two.
+    """
+    return Protocol(
+        threads=threads, mode=mode, bursts=7, runs=1, burst_ms=10.0, warmup=3, min_sessions=1, max_sessions=1
+    )
+
+
+def reference_of(space: SearchSpace) -> Architecture:
+    """Return the network that all others of a space are measured against: the middle of every choice."""
+    middle = np.asarray(space.cardinalities, dtype=np.int64) // 2
+    return space.decode(space.canonical(middle[None])[0])
+
+
+def build_table(
+    space: SearchSpace,
+    *,
+    runtime: RuntimeName = "ort",
+    precision: Precision = "fp32",
+    threads: int = 1,
+    mode: Mode = "hot",
+    scheme: str = "",
+    networks: int = 100,
+    target_error: float = 0.01,
+    seconds: float = 60.0,
+    seed: int = 0,
+    samples: str | Path | None = None,
+    force: bool = False,
+    device: Device | None = None,
+    progress: Progress | None = None,
+) -> LatencyTable:
+    """Measure a latency table of a space on this machine or another device.
+
+    Args:
+        space: The space.
+        runtime: `ort` or `litert`.
+        precision: fp32, fp16 or int8 (with ranges that need no images).
+        threads: Threads within one operation.
+        mode: `hot` or `cold`.
+        scheme: int8 scheme of the writer; empty for its default.
+        networks: Networks to measure, 4 or more; 100 for a large space.
+        target_error: Networks are visited again while the relative standard error between sessions is above this ...
+        seconds: ... and all visits together stay within this time. The first pass is always completed.
+        seed: Of the design and of the order of measurements.
+        samples: File that keeps every visit as it is taken. The same call goes on where it was stopped.
+        force: Measure on a busy machine too.
+        device: Where to measure, such as a `RemoteDevice`; this machine if None.
+        progress: Called with (visits done, visits in all, what).
+
+    Returns:
+        The table, not validated.
+
+    Raises:
+        InputError: Too few networks, or an unknown runtime, precision or mode.
+        DeviceError: The runtime is missing, the machine is too busy, or the device went away; what was measured
+            stays in `samples`.
+        TableError: `samples` belongs to another build.
+    """
+    if networks < _MIN_NETWORKS:
+        raise InputError(explain("too few networks for a latency table", got=networks, allowed=f">= {_MIN_NETWORKS}"))
+    target = Target(
+        runtime=runtime, precision=precision, scheme=scheme, protocol=table_protocol(threads=threads, mode=mode)
+    )
+    where = device or LocalDevice()
+    info = target.info(where)
+    load = require_quiet(where.busy(), force=force).load_per_core
+    design = covering_design(space, networks, np.random.default_rng(seed))
+    reference = reference_of(space)
+    identity = {
+        "device": asdict(where.info()),
+        "runtime": asdict(info),
+        "protocol": asdict(target.protocol),
+        "space": space.digest,
+        "reference": reference.digest,
+        "networks": networks,
+        "target_error": target_error,
+        "seed": seed,
+    }
+    kept = SampleFile(Path(samples) if samples is not None else None, identity)
+    kept.open()
+    campaign = Campaign(space, design, Bench(target, reference, seed=seed, device=where), kept, progress)
+    campaign.run(seed=seed, target_error=target_error, seconds=seconds)
+    return table_from(space, design, target, kept, load_per_core=load, seed=seed, device=where)
+
+
+def table_from(
+    space: SearchSpace,
+    design: Design,
+    target: Target,
+    kept: SampleFile,
+    *,
+    load_per_core: float,
+    seed: int,
+    device: Device,
+) -> LatencyTable:
+    """Fit the table to measured visits; the same samples give the same table (but for its date)."""
+    start = time.perf_counter()
+    found = fitted(space, design, kept)
+    left_out = found.left_out(design.drawn)
+    interval = interval_of(left_out, found.noise)
+    visits = [visit for several in found.visits for visit in several]
+    references = np.array([visit.reference_ms for visit in visits])
+    return LatencyTable(
+        device=device.info(),
+        runtime=target.info(device),
+        reference=Reference(
+            notation=format_notation(reference_of(space)),
+            digest=reference_of(space).digest,
+            latency_ms=float(np.median(references)),
+            spread=float(references.std() / references.mean()),
+        ),
+        build=BuildInfo(
+            space=space.name,
+            space_digest=space.digest,
+            networks=len(design.genes),
+            visits=len(visits),
+            runs=sum(visit.runs for visit in visits),
+            switches=sum(visit.switches for visit in visits),
+            seconds=round(sum(visit.seconds for visit in visits) + time.perf_counter() - start, 2),
+            load_per_core=round(load_per_core, 3),
+            clock=target.protocol.clock,
+            protocol=_protocol_line(target.protocol),
+            seed=seed,
+            date=datetime.now(UTC).date().isoformat(),
+            edgenas=__version__,
+            warnings=doubts(
+                left_out, interval, covered=design.covered, total=design.total, networks=len(design.genes)
+            ),
+        ),
+        probes=_probes(space, design, found.ratios),
+        entries=_entries(space, found),
+        correction=Correction(constant=found.fit.constant, per_unit=found.fit.per_unit),
+        interval=interval,
+    )
+
+
+def _protocol_line(protocol: Protocol) -> str:
+    fields, names = asdict(protocol), ("bursts", "runs", "burst_ms", "warmup")
+    return " ".join(f"{name}={fields[name]}" for name in names) + " statistic=low_half_mean"
+
+
+def _probes(space: SearchSpace, design: Design, ratios: FloatArray) -> tuple[Probe, ...]:
+    return tuple(
+        Probe(notation=format_notation(space.decode(design.genes[row])), ratio=float(ratios[row]))
+        for row in design.probes
+    )
+
+
+def _entries(space: SearchSpace, from_: Fitted) -> dict[str, Entry]:
+    """One entry for every unit of the space, those without a measured network estimated from the others."""
+    found = {**{unit.key: unit for unit in from_.units}, **space_units(space)}
+    times, errors = from_.fit.times(list(found.values()))
+    often = (from_.counts > 0).sum(axis=0).tolist()
+    networks = {unit.key: number for unit, number in zip(from_.units, often, strict=True)}
+    return {
+        key: Entry(ratio=round(time_ / RATIO_UNIT), error=round(error / RATIO_UNIT), networks=networks.get(key, 0))
+        for key, time_, error in zip(found, times.tolist(), errors.tolist(), strict=True)
+        if not math.isnan(time_)
+    }
+
+
+def reference_drift(visits: Sequence[Visit], table: LatencyTable) -> float:
+    """Relative change of the reference's latency since the table was built."""
+    return float(np.median([visit.reference_ms for visit in visits])) / table.reference.latency_ms - 1

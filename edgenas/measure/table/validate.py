@@ -1,0 +1,254 @@
+"""Is a table true? Validation on held-out networks, and a check in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kendalltau
+
+from edgenas.arch import Architecture
+from edgenas.arch.notation import parse_notation
+from edgenas.errors import InputError, TableError, explain
+from edgenas.latency.predict import PopulationLatency, SpaceLatency
+from edgenas.latency.table import LatencyTable, Validation
+from edgenas.measure.device.local import Device, LocalDevice
+from edgenas.measure.protocol.held_out import Truth, measure_held_out, measure_passes
+from edgenas.measure.protocol.timing import require_quiet
+from edgenas.measure.protocol.visit import Bench, Target
+from edgenas.measure.table.build import Progress, reference_drift, table_protocol
+from edgenas.measure.table.design import covering_design, held_out
+from edgenas.space import SearchSpace
+
+FloatArray = NDArray[np.float64]
+# What a check calls true: the probes' ratios within this of the build's, beyond the noise of their visits.
+_PROBE_TOLERANCE = 0.05
+
+
+def target_of(table: LatencyTable) -> Target:
+    """Return the target of a table, as a bench measures it."""
+    runtime = table.runtime
+    return Target(
+        runtime=runtime.runtime,
+        precision=runtime.precision,
+        scheme="" if runtime.scheme == "none" else runtime.scheme,
+        protocol=table_protocol(threads=runtime.threads, mode=runtime.mode),
+    )
+
+
+def require_here(table: LatencyTable, device: Device | None = None) -> None:
+    """Refuse a table that was not measured on this kind of machine with this runtime.
+
+    Args:
+        table: The table.
+        device: The device at hand; this machine if None.
+
+    Raises:
+        TableError: Names every difference.
+        DeviceError: The runtime is not installed.
+    """
+    where = device or LocalDevice()
+    table.require(device=where.info(), runtime=target_of(table).info(where))
+
+
+def held_out_networks(table: LatencyTable, space: SearchSpace, networks: int, seed: int) -> NDArray[np.int64]:
+    """Draw networks (n, D) that were not used to build a table.
+
+    Raises:
+        TableError: The table is of another space.
+        InputError: No network asked for, or none left.
+    """
+    if networks < 1:
+        raise InputError(explain("a validation needs at least one network", got=networks))
+    if table.build.space_digest != space.digest:
+        raise TableError(
+            explain("the table is of another space", got=space.name, allowed=f"{table.build.space} as it was then")
+        )
+    used = covering_design(space, table.build.networks, np.random.default_rng(table.build.seed)).genes
+    found = held_out(space, networks, np.random.default_rng(seed + 1_000_003), without=used)
+    if not len(found):
+        raise InputError(explain("every network of the space was used to build the table"))
+    return found
+
+
+def validate_table(
+    table: LatencyTable,
+    space: SearchSpace,
+    *,
+    networks: int = 80,
+    visits: int = 2,
+    target_error: float = 0.01,
+    seed: int = 0,
+    force: bool = False,
+    device: Device | None = None,
+    progress: Progress | None = None,
+) -> LatencyTable:
+    """Measure held-out networks and store the error of a table's predictions in it.
+
+    Measured latencies are ratios to the reference and the table's probes, in the milliseconds of the build: what
+    changes all networks by one factor since then (the clock, the neighbours) is reported by itself and not mixed into
+    the error.
+
+    Args:
+        table: A table that was measured on this machine.
+        space: The space it was built for.
+        networks: Held-out networks to measure.
+        visits: Fresh sessions per network at least, in passes over all networks; a network whose relative standard
+            error is then above ...
+        target_error: ... this is visited again, up to four times: an error of the truth is no error of the table.
+        seed: Draws the networks.
+        force: Measure on a busy machine too.
+        device: Where to measure; this machine if None.
+        progress: Called with (visits done, visits in all, what).
+
+    Returns:
+        The table with its validation.
+
+    Raises:
+        TableError: The table is of another space, device or runtime.
+        InputError: No network to measure.
+        DeviceError: The runtime is missing or the machine too busy.
+    """
+    where = device or LocalDevice()
+    require_here(table, where)
+    genes = held_out_networks(table, space, networks, seed)
+    require_quiet(where.busy(), force=force)
+    bench = Bench(target_of(table), parse_notation(table.reference.notation), seed=seed, device=where)
+    truth = truth_for(
+        table, bench, [space.decode(code) for code in genes], visits=visits, target_error=target_error,
+        progress=progress,
+    )  # fmt: skip
+    predicted = SpaceLatency(table, space).predict(genes)
+    return table.validated(validation_of(predicted, truth, table, seed=seed))
+
+
+def truth_for(
+    table: LatencyTable,
+    bench: Bench,
+    networks: Sequence[Architecture],
+    *,
+    visits: int,
+    target_error: float,
+    progress: Progress | None = None,
+) -> Truth:
+    """Measure networks, and the table's probes among them, in the conditions of the table's build.
+
+    One reference network is not enough for that: where neighbours of the machine slow the memory, it slows down more
+    or less than others, and all ratios to it shift by a percent.
+
+    Args:
+        table: The table.
+        bench: Measures for it.
+        networks: At least one.
+        visits, target_error, progress: See `validate_table`.
+
+    Returns:
+        What was measured, its ratios comparable with the table's.
+    """
+    every = [*networks, *(parse_notation(probe.notation) for probe in table.probes)]
+    found = measure_held_out(bench, every, visits=visits, target_error=target_error, progress=progress)
+    scale = probe_scale(table, found.ratios[len(networks) :])
+    return found.first(len(networks), scale=scale)
+
+
+def probe_scale(table: LatencyTable, ratios: FloatArray) -> float:
+    """Return the common factor of the probes' ratios (their number,) now over those of the build."""
+    then = np.array([probe.ratio for probe in table.probes])
+    return float(np.exp(np.log(ratios / then).mean())) if len(then) else 1.0
+
+
+def validation_of(predicted: PopulationLatency, truth: Truth, table: LatencyTable, *, seed: int) -> Validation:
+    """Compute the errors of predictions.
+
+    Args:
+        predicted: Of n networks.
+        truth: What was measured of them.
+        table: The table they were predicted with.
+        seed: The networks were drawn with it.
+    """
+    measured_ms: FloatArray = truth.ratios * table.reference.latency_ms
+    error = np.abs(predicted.latency_ms / measured_ms - 1)
+    inside = (predicted.low_ms <= measured_ms) & (measured_ms <= predicted.high_ms)
+    tau = float(kendalltau(predicted.latency_ms, measured_ms).statistic) if len(error) > 1 else 1.0
+
+    def percent(share: float) -> float:
+        return round(100 * float(share), 3)
+
+    return Validation(
+        networks=len(error),
+        seed=seed,
+        mape_percent=percent(error.mean()),
+        median_percent=percent(np.median(error)),
+        worst_percent=percent(error.max()),
+        within_5_percent=percent((error <= 0.05).mean()),
+        within_10_percent=percent((error <= 0.10).mean()),
+        kendall_tau=round(tau, 4),
+        interval_coverage_percent=percent(inside.mean()),
+        reference_drift_percent=percent(truth.scale * (1 + reference_drift(truth.all, table)) - 1),
+        date=datetime.now(UTC).date().isoformat(),
+        predicted_ms=tuple(predicted.latency_ms.round(6).tolist()),
+        measured_ms=tuple(measured_ms.round(6).tolist()),
+        visits=round(len(truth.all) / len(error), 2),
+        measured_error_percent=percent(np.sqrt((truth.errors**2).mean())),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Whether a table is still true here.
+
+    Attributes:
+        differences: Where device or runtime are not the table's; then nothing was measured.
+        reference_ms: What the reference network takes now, as it and the probes say; `LatencyTable.at_clock` predicts
+            with it.
+        reference_drift: Its relative change: the clock and the load of the machine, which change all networks alike.
+        probe_changes: Relative change of each probe beyond that: what makes a table wrong.
+        passed: No difference, and every probe within its tolerance, and all of them together.
+    """
+
+    differences: tuple[str, ...]
+    reference_ms: float
+    reference_drift: float
+    probe_changes: tuple[float, ...]
+    passed: bool
+
+
+def check_table(
+    table: LatencyTable, *, visits: int = 2, seed: int = 0, device: Device | None = None
+) -> Check:
+    """Check in seconds whether a table is still true on this machine or another device.
+
+    Args:
+        table: The table.
+        visits: Fresh sessions per probe.
+        seed: Of the order of measurements.
+        device: Where to measure; this machine if None.
+
+    Raises:
+        DeviceError: The runtime is not installed.
+    """
+    target, where = target_of(table), device or LocalDevice()
+    differences = table.device.differences(where.info()) + table.runtime.differences(target.info(where))
+    if differences:
+        nothing = float("nan")
+        return Check(
+            differences=differences, reference_ms=nothing, reference_drift=nothing, probe_changes=(), passed=False
+        )
+    bench = Bench(target, parse_notation(table.reference.notation), seed=seed, device=where)
+    probes = [parse_notation(probe.notation) for probe in table.probes]
+    found = measure_passes(bench, probes, visits=visits)
+    scale = probe_scale(table, found.ratios)
+    then = np.array([probe.ratio for probe in table.probes])
+    changes = tuple((found.ratios / then / scale - 1).tolist())
+    tolerance = max(_PROBE_TOLERANCE, 3 * table.interval.visit_noise)
+    drift = scale * (1 + reference_drift(found.all, table)) - 1
+    return Check(
+        differences=(),
+        reference_ms=(1 + drift) * table.reference.latency_ms,
+        reference_drift=drift,
+        probe_changes=changes,
+        passed=all(abs(change) <= tolerance for change in (*changes, scale - 1)),
+    )

@@ -1,0 +1,52 @@
+"""What speaks against a table that was just fitted, in lines that a person understands."""
+
+from __future__ import annotations
+
+from edgenas.latency.model.crossval import LeftOut
+from edgenas.latency.table import Interval
+
+# Half widths above this are no use for choosing among networks.
+_WIDE = 0.10
+# Below this the fit on MACs is as good as anything, and no worse fit can be told from it.
+_GOOD = 0.02
+_COVERED = 0.9
+# Noise of a visit that a quiet machine does not have.
+_NOISY = 0.02
+
+
+def doubts(left_out: LeftOut, interval: Interval, *, covered: int, total: int, networks: int) -> tuple[str, ...]:
+    """Say what is wrong with a fit; empty for a good one.
+
+    Args:
+        left_out: Errors on networks that were left out of the fit.
+        interval: The interval that the table announces.
+        covered: Units of the space that measured networks contain.
+        total: Units of the space.
+        networks: Measured networks.
+    """
+    found = []
+    error, by_macs = left_out.median, left_out.median_by_macs
+    if error > _GOOD and error >= by_macs:
+        found.append(
+            f"the table is no better than a line on MACs: networks left out of the fit are {100 * error:.1f} % off "
+            f"(median), by MACs {100 * by_macs:.1f} %; {_remedy(interval, networks)}"
+        )
+    elif interval.relative > _WIDE:
+        found.append(
+            f"predictions are only known to +-{100 * interval.relative:.0f} %; {_remedy(interval, networks)}"
+        )
+    if covered < _COVERED * total:
+        found.append(
+            f"the {networks} networks contain {covered} of the space's {total} units, the others are estimated: "
+            "measure more networks"
+        )
+    return tuple(found)
+
+
+def _remedy(interval: Interval, networks: int) -> str:
+    if interval.visit_noise > _NOISY:
+        return (
+            f"a measurement repeats to {100 * interval.visit_noise:.1f} % only: build again when the machine is quiet, "
+            "or with more networks"
+        )
+    return f"{networks} networks are too few for this space: build with more"

@@ -1,0 +1,33 @@
+"""One-shot search: a distribution over networks learned together with shared weights. Torch waits until needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgenas.lazy import lazy_names
+from edgenas.oneshot.settings import METHODS, OneShotSettings
+
+if TYPE_CHECKING:
+    from edgenas.oneshot.distribution import GeneDistribution
+    from edgenas.oneshot.proposer import DistributionSearcher
+    from edgenas.oneshot.search import OneShotRecord, OneShotResult, search_one_shot
+
+__all__ = [
+    "DistributionSearcher",
+    "GeneDistribution",
+    "METHODS",
+    "OneShotRecord",
+    "OneShotResult",
+    "OneShotSettings",
+    "search_one_shot",
+]
+
+_LAZY = {
+    "DistributionSearcher": "proposer",
+    "GeneDistribution": "distribution",
+    "OneShotRecord": "search",
+    "OneShotResult": "search",
+    "search_one_shot": "search",
+}
+
+__getattr__ = lazy_names(__name__, _LAZY)

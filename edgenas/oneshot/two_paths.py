@@ -1,0 +1,127 @@
+"""Two paths through a supernet at once: what would the other choice do at each place?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgenas.oneshot.distribution import GenePair, Genes
+from edgenas.supernet.path import Path, Step, at_resolution
+from edgenas.supernet.supernet import Supernet
+
+Blocks = dict[str, tuple[Step, ...]]
+
+
+class TwoPaths:
+    """Runs the first of two networks and, at every place, the second's block on the first's input.
+
+    Results are mixed by gates of 1 and 0 that carry the gradient of the relaxed choice, so that the loss is that of the
+    first network, and one step back tells at every place by how much the second's choice would change it, to first
+    order (ProxylessNAS, Cai 2019, section 3.2.1: two sampled paths and binary gates). One path alone could not: the
+    gate of a normalised branch does what the norm's own scale does, whose gradient vanishes where weights are trained.
+
+    Choices of a block or of all blocks of a stage, and depths, have a place. Those of the whole network (width,
+    resolution, a stage's channels) have none, nor those of stages with skips, whose blocks close ranks.
+
+    Attributes:
+        placeless: Indices of genes without a place; both networks take the first's choices there.
+    """
+
+    def __init__(self, supernet: Supernet) -> None:
+        space = supernet.space
+        self._supernet = supernet
+        fixed = {f"stages.{index}" for index, stage in enumerate(space.definition.stages) if "skip" in stage.kind}
+        self._genes: dict[str, list[int]] = {}
+        self._depths: dict[int, int] = {}
+        placeless = []
+        for gene, name in enumerate(space.gene_names):
+            owner, _, choice = name.rpartition(".")
+            if not owner or choice == "out" or ".".join(owner.split(".")[:2]) in fixed:
+                placeless.append(gene)
+            elif choice == "depth":
+                self._depths[int(owner.split(".")[1])] = gene
+            else:
+                self._genes.setdefault(owner, []).append(gene)
+        self.placeless = tuple(placeless)
+
+    def logits(self, images: Tensor, pair: GenePair) -> Tensor:
+        """Map images (N, C, H, W) to the first network's logits (N, classes), differentiable in the pair's odds."""
+        second = pair.second.copy()
+        second[list(self.placeless)] = pair.first[list(self.placeless)]
+        path = self._supernet.path(pair.first)
+        counts = np.array([self._counts(pair.first), self._counts(second)])
+        # Of each stage the deeper one's blocks, so that either depth can be tried.
+        ours, theirs = (
+            _blocks(self._supernet.path(self._with_depths(genes, pair.first, second, counts)))
+            for genes in (pair.first, second)
+        )
+        x = self._run(ours["stem"], at_resolution(images, path.architecture.resolution))
+        for stage, (depth, other_depth) in enumerate(counts.T.tolist()):
+            outputs = self._outputs(stage, x, pair, ours, theirs, depth, max(depth, other_depth))
+            x = outputs[depth - 1]
+            if depth != other_depth:
+                x = _mix(x, outputs[other_depth - 1], pair.odds[self._depths[stage]])
+        return self._run(ours["head"], x)
+
+    def _outputs(
+        self, stage: int, x: Tensor, pair: GenePair, ours: Blocks, theirs: Blocks, depth: int, deepest: int
+    ) -> list[Tensor]:
+        """Run a stage's blocks; those behind the first network's depth without a gradient."""
+        outputs = []
+        for index in range(deepest):
+            name = f"stages.{stage}.{index}"
+            if index >= depth:
+                with torch.no_grad():
+                    x = self._run(ours[name], x)
+            else:
+                x = self._block(x, ours[name], theirs[name], pair, self._different(stage, name, pair))
+            outputs.append(x)
+        return outputs
+
+    def _block(
+        self, x: Tensor, ours: tuple[Step, ...], theirs: tuple[Step, ...], pair: GenePair, genes: Sequence[int]
+    ) -> Tensor:
+        first = self._run(ours, x)
+        if not genes:
+            return first
+        with torch.no_grad():
+            second = self._run(theirs, x)
+        return _mix(first, second, pair.odds[list(genes)].sum())
+
+    def _different(self, stage: int, block: str, pair: GenePair) -> list[int]:
+        """Genes of a block, and of all blocks of its stage, whose choices differ."""
+        genes = self._genes.get(block, []) + self._genes.get(f"stages.{stage}", [])
+        return [gene for gene in genes if pair.first[gene] != pair.second[gene]]
+
+    def _with_depths(self, genes: Genes, first: Genes, second: Genes, counts: np.ndarray) -> Genes:
+        result = genes.copy()
+        for stage, gene in self._depths.items():
+            result[gene] = (first, second)[int(counts[:, stage].argmax())][gene]
+        return result
+
+    def _counts(self, genes: Genes) -> list[int]:
+        """Blocks of every stage of a network."""
+        return [len(stage.blocks) for stage in self._supernet.path(genes).architecture.stages]
+
+    def _run(self, steps: tuple[Step, ...], x: Tensor) -> Tensor:
+        slots = {steps[0].inputs[0]: x}
+        layer: Callable[[Tensor, Step], Tensor] = self._supernet.layer
+        for step in steps:
+            values = [slots[index] for index in step.inputs]
+            slots[step.output] = layer(values[0], step) if step.function is None else step.function(*values)
+        return slots[steps[-1].output]
+
+
+def _blocks(path: Path) -> Blocks:
+    return {name: tuple(steps) for name, steps in groupby(path.steps, key=lambda step: step.op.block)}
+
+
+def _mix(first: Tensor, second: Tensor, odds: Tensor) -> Tensor:
+    """Return the first, with the gradient of a mixture by the odds of the first over the second."""
+    share = torch.sigmoid(odds)
+    gain = share - share.detach()
+    return first * (1 + gain) - second.detach() * gain

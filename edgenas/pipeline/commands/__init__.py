@@ -1,0 +1,1 @@
+"""One home for each command: what it does, without the terminal."""

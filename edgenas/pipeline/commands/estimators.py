@@ -1,0 +1,96 @@
+"""How well the estimators of a run rank networks: stored with the run, shown in its report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import SUPERNET_TRAINING_FILE as TRAINING_FILE
+from edgenas.pipeline.core.artifacts import load_evaluator
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.training.settings import train_settings
+
+VALIDATION_FILE = "estimators.json"
+
+
+def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -> dict[str, Any]:
+    """Train networks of a run's space stand-alone and judge supernet, predictor, short trainings and scores by them.
+
+    The truth is judged on one half of the run's validation images, estimators see the other half; test images are
+    not looked at. Finished trainings are kept in the run directory, so a killed validation goes on where it was.
+
+    Args:
+        context: Of the run.
+        networks: Networks to train, stratified by cost.
+        seeds: Trainings of each.
+
+    Returns:
+        The document that was stored, with flat entries for each estimator.
+
+    Raises:
+        InputError: Too few networks.
+    """
+    from edgenas.evaluate import (
+        SCORES,
+        Evaluator,
+        InheritedEvaluator,
+        PredictorEvaluator,
+        TrainedEvaluator,
+        ZeroCostEvaluator,
+        part_validation,
+        shortened,
+        validate_estimators,
+    )
+
+    device, space = context.compute_device, artifacts.space(context)
+    seen, truth = part_validation(artifacts.images(context), seed=context.seed("estimators images"))
+    # The stand-alone networks start from random weights: the truth must know nothing of the supernet.
+    recipe = train_settings(context.settings.train, seed=context.seed("estimators"), workers=context.threads)
+    folder = context.directory.file("estimators/training").parent
+    trained = TrainedEvaluator(space, truth, recipe, artifacts.preprocessing(context), folder=folder, device=device)
+    short = TrainedEvaluator(
+        space,
+        seen,
+        replace(shortened(recipe), seed=context.seed("estimators short")),
+        artifacts.preprocessing(context),
+        folder=folder,
+        name="short_training",
+        device=device,
+    )
+    spent = context.directory.read_json(TRAINING_FILE)["seconds"]
+    inherited = InheritedEvaluator(load_evaluator(context, data=seen), preparation_seconds=spent)
+    estimators: list[Evaluator] = [
+        inherited,
+        PredictorEvaluator.fit(
+            inherited,
+            space,
+            networks=context.settings.search.predictor_networks,
+            rng=np.random.default_rng(context.seed("estimators predictor")),
+        ),
+        short,
+        *(ZeroCostEvaluator(name, space, seen, artifacts.preprocessing(context), device=device) for name in SCORES),
+    ]
+    with context.progress("validate estimators") as report:
+        found = validate_estimators(
+            space,
+            estimators,
+            trained,
+            networks=networks,
+            seeds=seeds,
+            first_seed=context.seed("estimators"),
+            rng=np.random.default_rng(context.seed("estimators networks")),
+            progress=report,
+        )
+    document = {**found.to_dict(), "images": {"seen": len(seen.validation), "truth": len(truth.validation)}}
+    document["estimators"] = [flat_entry(entry) for entry in document["estimators"]]
+    context.directory.write_json(VALIDATION_FILE, document)
+    return document
+
+
+def flat_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """Bring one estimator's agreement up a level, as reports and tables read it."""
+    agreement = entry.pop("agreement")
+    return {**entry, **agreement}

@@ -1,0 +1,169 @@
+"""Export outside of a run's own stages: from a run directory, a checkpoint with images, or a bare architecture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgenas.arch import Architecture, lower
+from edgenas.arch.document import to_document
+from edgenas.config.settings import RunSettings
+from edgenas.errors import DataError, ExportError, WeightsError, explain
+from edgenas.pipeline.core.context import ProgressFactory, RunContext
+from edgenas.pipeline.core.directory import RunDirectory
+from edgenas.pipeline.core.images import load_images
+
+if TYPE_CHECKING:
+    from edgenas.deploy import Card, Difference
+
+
+def export_checkpoint(
+    checkpoint: Path,
+    settings: RunSettings,
+    recipe: str,
+    out: Path,
+    *,
+    force: bool,
+    seed: int = 0,
+    progress: ProgressFactory,
+    say: Callable[[str], None],
+) -> Card:
+    """Export a trained network with the images of a configuration.
+
+    Args:
+        checkpoint: Weights, architecture, preprocessing and labels, as `edgenas train` and a run write them.
+        settings: Names the images, and the seed of their splits: it must be that of the training.
+        recipe: Name or file.
+        out: Folder to make.
+        force: Replace it where it exists.
+        seed: Of the remedy that trains.
+        progress: Makes a progress display for a title.
+        say: Prints a line for people.
+
+    Raises:
+        WeightsError: The checkpoint is damaged, or carries no preprocessing and labels.
+        DataError: The images are not those of its classes.
+        ExportError: See `edgenas.deploy.export_bundle`.
+    """
+    from edgenas.data import Preprocessing
+    from edgenas.deploy import Images, export_bundle, load_recipe
+    from edgenas.measure import measure_files
+    from edgenas.nn import load_checkpoint
+
+    found, chosen = load_checkpoint(checkpoint), load_recipe(recipe)
+    if "preprocessing" not in found.metadata or "labels" not in found.metadata:
+        raise WeightsError(
+            explain(
+                f"{checkpoint} does not say what its input and its classes are",
+                got=", ".join(found.metadata) or "no metadata",
+                allowed="preprocessing and labels",
+                remedy="Train it with `edgenas train`, or export from the run directory.",
+            )
+        )
+    context = RunContext(settings, RunDirectory(path=out.parent), progress=progress, say=say)
+    data = load_images(context, resolution=found.architecture.resolution, cache=False)
+    labels = json.loads(found.metadata["labels"])
+    _require_classes(data.classes, labels, checkpoint)
+    with progress("export") as report:
+        return export_bundle(
+            found.architecture,
+            found.weights,
+            chosen,
+            data=Images(train=data.train, validation=data.validation, test=data.test),
+            preprocessing=Preprocessing.from_dict(json.loads(found.metadata["preprocessing"])),
+            labels=labels,
+            out=out,
+            measure=partial(measure_files, threads=settings.target.threads),
+            force=force,
+            data_facts={"source": settings.data.source, "digest": data.digest},
+            training_facts=json.loads(found.metadata.get("training", "{}")),
+            seed=seed,
+            progress=report,
+        )
+
+
+def check_export(
+    folder: Path, settings: RunSettings | None, *, progress: ProgressFactory, say: Callable[[str], None]
+) -> tuple[Difference, ...]:
+    """Run a bundle again, on its test images where a configuration names them, and say what differs.
+
+    Args:
+        folder: The bundle.
+        settings: Of the training, which names the images; None judges by the images in the bundle alone.
+        progress: Makes a progress display for a title.
+        say: Prints a line for people.
+
+    Raises:
+        ExportError: It is no bundle.
+        DataError: The images are not those of its classes.
+    """
+    from edgenas.deploy import check_bundle, load_card
+    from edgenas.measure import measure_files
+
+    if settings is None:
+        say("  without a configuration accuracy is judged by the few images in the bundle: --data CONFIG for all")
+        return check_bundle(folder, measure=measure_files)
+    card = load_card(folder)
+    context = RunContext(settings, RunDirectory(path=folder.parent), progress=progress, say=say)
+    data = load_images(context, resolution=card.preprocessing["resolution"], cache=False)
+    _require_classes(data.classes, card.labels, folder)
+    return check_bundle(folder, test=data.test, measure=partial(measure_files, threads=settings.target.threads))
+
+
+def _require_classes(found: Sequence[str], wanted: Sequence[str], of: Path) -> None:
+    if list(found) != list(wanted):
+        raise DataError(
+            explain(
+                f"the images are of other classes than {of}",
+                got=", ".join(found[:6]),
+                allowed=", ".join(wanted[:6]),
+                remedy="Name the configuration that it was trained with: --data CONFIG.",
+            )
+        )
+
+
+def export_untrained(architecture: Architecture, recipe: str, out: Path, *, force: bool) -> tuple[str, ...]:
+    """Write the files of a network with random weights, to be measured on a device before anything is trained.
+
+    Args:
+        architecture: The network.
+        recipe: Name or file.
+        out: Folder to make.
+        force: Write into it where it exists.
+
+    Returns:
+        Names of the files.
+
+    Raises:
+        ExportError: The folder exists.
+    """
+    from edgenas.deploy import load_recipe
+    from edgenas.formats import FILE_FORMATS, as_file_format, encode, random_weights
+
+    if out.exists() and not force:
+        raise ExportError(explain(f"{out} exists", remedy="Choose another folder, or replace it with --force."))
+    graph = lower(architecture)
+    weights = random_weights(graph, np.random.default_rng(0))
+    directory = RunDirectory(path=out)
+    written = []
+    for file in load_recipe(recipe).files:
+        if file.format not in FILE_FORMATS.values():
+            continue
+        data = encode(
+            graph,
+            weights,
+            file_format=as_file_format(file.format),
+            precision=file.precision,  # type: ignore[arg-type]
+            scheme=file.scheme,
+            batch=file.batch or None,
+        )
+        directory.file(file.name).write_bytes(data)
+        written.append(file.name)
+    directory.write_json("architecture.json", to_document(architecture))
+    directory.write_text("UNTRAINED.txt", "Random weights: for measuring latency and memory only.\n")
+    return tuple(written)

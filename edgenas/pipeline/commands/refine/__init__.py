@@ -1,0 +1,1 @@
+"""NetAdapt: a network brought to a tighter budget."""

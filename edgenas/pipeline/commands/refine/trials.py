@@ -1,0 +1,144 @@
+"""What every step of a refinement needs: images, short trainings, and latencies of this device."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgenas.arch import Architecture
+from edgenas.errors import DataError, WeightsError, explain
+from edgenas.pipeline.commands.refine.result import Plan
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.device_latency import Share, measured_networks, pooled, shares
+from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.training.settings import train_settings
+
+if TYPE_CHECKING:
+    from edgenas.data import ImageData, Preprocessing
+    from edgenas.latency import LatencyTable
+    from edgenas.measure import FileLatency
+    from edgenas.nn import Checkpoint, GraphModule
+    from edgenas.train import FitResult, TrainSettings
+
+_MOST_VISITS = 4
+_CLEAR_ERRORS = 2.0
+_MOST_TOLERANCE = 0.01
+
+
+class Refiner:
+    """Trains, judges and measures for one refinement."""
+
+    def __init__(
+        self, context: RunContext, checkpoint: Checkpoint, *, plan: Plan, table: LatencyTable | None
+    ) -> None:
+        """Load the images.
+
+        Args:
+            context: Its settings name images, training and target; its directory is where results go.
+            checkpoint: The network to start from, with preprocessing.
+            plan: How far.
+            table: Predicts latency; None measures every proposal, which is slow.
+
+        Raises:
+            WeightsError: The checkpoint does not say what its input is.
+            DataError: The images are not those of its classes and channels.
+        """
+        from edgenas.data import Preprocessing
+
+        if "preprocessing" not in checkpoint.metadata:
+            raise WeightsError(explain("the checkpoint does not say what its input is", allowed="preprocessing"))
+        self.context, self.first, self.plan, self.table = context, checkpoint, plan, table
+        self.preprocessing: Preprocessing = Preprocessing.from_dict(json.loads(checkpoint.metadata["preprocessing"]))
+        architecture = checkpoint.architecture
+        self.data: ImageData = load_images(context, resolution=architecture.resolution, cache=False)
+        got = (len(self.data.classes), self.data.channels)
+        if got != (architecture.classes, architecture.in_channels):
+            raise DataError(
+                explain("the images are not those of the network", got=f"{got[0]} classes, {got[1]} channels",
+                        allowed=f"{architecture.classes} classes, {architecture.in_channels} channels",
+                        remedy="Fit its head first: edgenas train NETWORK CONFIG --start CHECKPOINT.")
+            )  # fmt: skip
+        self._known: dict[str, float] = {}
+
+    def predicted_ms(self, architecture: Architecture) -> float:
+        """Latency of a network: by the table, units that it lacks interpolated; without a table measured."""
+        digest = architecture.digest
+        if digest not in self._known:
+            if self.table is not None:
+                from edgenas.latency import predict
+
+                self._known[digest] = predict(self.table, architecture, interpolate=True).latency_ms
+            else:
+                self._known[digest] = self.visit([architecture])[0].latency_ms
+        return self._known[digest]
+
+    def visit(self, networks: Sequence[Architecture]) -> tuple[FileLatency, ...]:
+        """Measure networks alternately on this device, as the files that would ship."""
+        target = self.context.settings.target
+        return measured_networks(
+            networks, runtime=target.runtime, precision=target.precision, threads=target.threads
+        )
+
+    def shares(self, networks: Sequence[Architecture]) -> tuple[Share, ...]:
+        """Latencies of networks over that of the first one, all measured alternately in one visit."""
+        return shares(self.visit([self.first.architecture, *networks]))
+
+    def settled_share(self, architecture: Architecture, goal: float) -> Share:
+        """Measure a network against the first one until it is clear on which side of a goal it lies.
+
+        One visit is enough where the share is far from the goal. Near it the visits are repeated, since a neighbour
+        on the machine can shift a whole visit by some percent.
+
+        Args:
+            architecture: The network.
+            goal: A share.
+        """
+        found: list[Share] = []
+        while len(found) < _MOST_VISITS:
+            found += self.shares([architecture])
+            share = pooled(found)
+            if abs(share.value - goal) > _CLEAR_ERRORS * max(share.error, _MOST_TOLERANCE):
+                break
+        return pooled(found)
+
+    def trained(
+        self, architecture: Architecture, weights: Any, settings: TrainSettings, *, folder: Path | None = None,
+        report: Callable[[int, int], None] | None = None,
+    ) -> tuple[GraphModule, FitResult]:  # fmt: skip
+        """Train a network on from weights."""
+        from edgenas.nn import build
+        from edgenas.train import fit
+
+        module = build(architecture)
+        module.load_weights(weights)
+        found = fit(module, self.data, settings, preprocessing=self.preprocessing, checkpoint_dir=folder,
+                    progress=report, device=self.context.compute_device)  # fmt: skip
+        module.to("cpu")
+        return module, found
+
+    def settings(self) -> TrainSettings:
+        """Settings of the training at the end."""
+        section = self.context.settings.train
+        return train_settings(section, seed=self.context.seed("refine"), workers=self.context.threads)
+
+    def short_settings(self) -> TrainSettings:
+        """Settings of a proposal's training; its last learning rates are those of the end of a schedule."""
+        return replace(self.settings(), epochs=None, steps=self.plan.short_steps, averaging_decay=None, keep="final",
+                       evaluate_every=10**6)  # fmt: skip
+
+    def accuracy(self, architecture: Architecture, weights: Any, split: str) -> float:
+        """Accuracy of a network on a split, in [0, 1]."""
+        from edgenas.nn import build
+        from edgenas.train import evaluate
+
+        module = build(architecture)
+        module.load_weights(weights)
+        return evaluate(module, getattr(self.data, split), self.preprocessing, device="cpu").value
+
+
+def reached(share: Share, goal: float) -> bool:
+    """Whether a measured share meets a goal, as far as the measurement can tell (but never by more than 1 %)."""
+    return share.value <= goal + min(share.error, _MOST_TOLERANCE)

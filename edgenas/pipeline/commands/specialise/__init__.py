@@ -1,0 +1,1 @@
+"""One trained supernet on another device."""

@@ -1,0 +1,212 @@
+"""One trained supernet, another device: search on its table, take the weights as they are, export, measure.
+
+Nothing is trained (Cai 2020: train once, specialise for many). What the supernet knows of accuracy does not depend on
+the device, so the networks that the run judged are costed anew for nothing, and a short search adds those that the
+other device likes better.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgenas.config.settings import TargetSection
+from edgenas.errors import BudgetError, ExportError, TableError, explain
+from edgenas.formats import file_format_of
+from edgenas.pipeline.commands.specialise.candidates import (
+    candidates,
+    known_networks,
+    measured_within,
+    networks_of,
+    searched_networks,
+)
+from edgenas.pipeline.commands.specialise.device_table import is_here
+from edgenas.pipeline.commands.specialise.result import RESULT_FILE, Found, Specialised
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.directory import RunDirectory, file_digest
+from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.search.budget import budget_in_ms, require_possible
+from edgenas.pipeline.search.cost_model import CostModel
+
+if TYPE_CHECKING:
+    from edgenas.data import ImageData
+    from edgenas.deploy import Card, Recipe
+    from edgenas.latency import LatencyTable
+    from edgenas.supernet import SupernetEvaluator
+
+def specialise(
+    source: RunContext,
+    table: LatencyTable,
+    target: TargetSection,
+    out: Path,
+    *,
+    evaluations: int = 200,
+    measure: int = 8,
+    also: Sequence[Path] = (),
+    force: bool = False,
+) -> Specialised:
+    """Find, export and measure the most accurate member of a trained supernet within a budget on a device.
+
+    Args:
+        source: A finished run; nothing in it is changed.
+        table: Of the device and its runtime.
+        target: Only its budget counts, in milliseconds or as a share of the largest network by the table.
+        out: Folder for the bundle (`export/`) and `specialised.json`.
+        evaluations: Networks that the search may judge.
+        measure: Networks that are measured before one is exported.
+        also: Folders of specialisations of the same run for other devices; what was judged there is known here too.
+        force: Replace the bundle where there is one.
+
+    Raises:
+        TableError: The table does not cover the run's space.
+        BudgetError: Nothing meets the budget; says how fast the fastest is.
+        ExportError: There is a bundle, or the file does not compute what torch computes.
+        DataError: The run's images are not what they were.
+        InputError: A folder of `also` is of another run.
+    """
+    started = time.monotonic()
+    if (out / "export").exists() and not force:
+        remedy = "Choose another --out, or replace it with --force."
+        raise ExportError(explain(f"{out / 'export'} exists", remedy=remedy))
+    costs = _costs(source, table)
+    budget_ms = budget_in_ms(target, artifacts.space(source), costs)
+    if budget_ms is None:
+        raise BudgetError(explain("there is no budget", remedy="Give --budget 3ms, or --budget 50%."))
+    require_possible(target, artifacts.space(source), costs, seed=source.seed("specialise"))
+    data = run_images(source)
+    evaluator = load_evaluator(source, data=data)
+    known, others = known_networks(source, costs), networks_of(also, source, costs)
+    judged = searched_networks(source, table, costs, evaluator, budget_ms, data.digest, evaluations)
+    found = candidates([*known, *others, *judged], budget_ms, table)
+    notes: list[str] = []
+    here = is_here(table)
+    if here:
+        found = measured_within(source, table, found[:measure], budget_ms)
+    else:
+        notes.append("The table is of a device that is not here: the latency is predicted, nothing was measured.")
+    for candidate in found:
+        card = _export(source, evaluator, data, candidate, table, out, force=force)
+        entry = card.files[-1]
+        latency = entry.latency.latency_ms if entry.latency else None
+        if latency is not None and latency > budget_ms:
+            notes.append(f"A network with {100 * candidate.accuracy:.1f} % came first, but its {entry.name} took "
+                         f"{latency:.4f} ms.")  # fmt: skip
+            force = True
+            continue
+        assert entry.test is not None
+        answer = Specialised(
+            found=candidate,
+            architecture=artifacts.space(source).decode(np.asarray(candidate.genes)),
+            budget_ms=budget_ms,
+            file=entry.name,
+            file_latency_ms=latency,
+            file_accuracy=entry.test.accuracy.value,
+            torch_accuracy=card.torch_test.value,
+            card=card,
+            from_run=len(known),
+            from_others=len(others),
+            judged=tuple(judged),
+            seconds=time.monotonic() - started,
+            notes=(*notes, *card.warnings),
+        )
+        origin = {
+            "source": str(source.directory.path),
+            "supernet": file_digest(source.directory.path / SUPERNET_FILE),
+        }
+        RunDirectory(path=out).write_json(RESULT_FILE, {**origin, **answer.to_dict()})
+        return answer
+    raise BudgetError(
+        explain("no network was within the budget once it was exported", got=f"{budget_ms:.4g} ms",
+                remedy="Raise --budget, or measure more networks with --measure.")
+    )  # fmt: skip
+
+
+def run_images(source: RunContext) -> ImageData:
+    """Load a run's images without writing into the run, and make sure that they are still the same.
+
+    Raises:
+        DataError: They are not.
+    """
+    from edgenas.errors import DataError
+
+    data = load_images(source, cache=(source.directory.path / "cache").is_dir())
+    stored = source.directory.read_json("data.json")["digest"]
+    if data.digest != stored:
+        raise DataError(
+            explain("the images of the run have changed since", got=data.digest[:12], allowed=stored[:12],
+                    remedy="Run `edgenas run` again on what is there now.")
+        )  # fmt: skip
+    return data
+
+
+def _costs(source: RunContext, table: LatencyTable) -> CostModel:
+    try:
+        return CostModel(artifacts.space(source), table)
+    except TableError as error:
+        if table.build.space_digest == artifacts.space(source).digest:
+            raise
+        raise TableError(
+            explain(f"the table is of another space: {error}", got=table.build.space,
+                    allowed=f"one that covers {artifacts.space(source).name} as it was in the run",
+                    remedy="Measure one with `edgenas latency build`, or leave --table out.")
+        ) from error  # fmt: skip
+
+
+def target_recipe(runtime: str, precision: str) -> Recipe:
+    """Return the recipe of the one file that a runtime wants; its remedies train nothing."""
+    from edgenas.deploy import FileSpec, GuardSpec, Recipe
+
+    kind = file_format_of(runtime)
+    name = f"model.{'int8.' if precision == 'int8' else ''}{kind}"
+    return Recipe(
+        name=f"{runtime}-{precision}",
+        description=f"One file for {runtime} in {precision}",
+        files=(FileSpec(name=name, format=kind, precision=precision),),
+        guard=GuardSpec(remedies=("calibration", "bias_correction", "exclude_layers")),
+    )
+
+
+def _export(
+    source: RunContext,
+    evaluator: SupernetEvaluator,
+    data: ImageData,
+    candidate: Found,
+    table: LatencyTable,
+    out: Path,
+    *,
+    force: bool,
+) -> Card:
+    from edgenas.data import fit_preprocessing
+    from edgenas.deploy import Images, export_bundle
+    from edgenas.measure import measure_files
+
+    info = table.runtime
+    genes = np.asarray(candidate.genes)
+    architecture = artifacts.space(source).decode(genes)
+    images = data
+    if architecture.resolution != data.resolution:
+        images = load_images(source, resolution=architecture.resolution, cache=False)
+    about: Mapping[str, Any] = source.directory.read_json("data.json")
+    with source.progress("export") as report:
+        return export_bundle(
+            architecture,
+            evaluator.member(genes).weights(),
+            target_recipe(info.runtime, info.precision),
+            data=Images(train=images.train, validation=images.validation, test=images.test),
+            preprocessing=fit_preprocessing(images.train, resize=source.settings.data.resize),
+            labels=about["classes"],
+            out=out / "export",
+            measure=(lambda files: measure_files(files, threads=info.threads)) if is_here(table) else None,
+            force=force,
+            data_facts={name: about[name] for name in ("source", "digest", "counts", "notes")},
+            training_facts={"origin": "weights of a supernet, normalisation recalibrated, not fine-tuned",
+                            "run": source.settings.name},
+            seed=source.seed("export"),
+            progress=report,
+        )  # fmt: skip

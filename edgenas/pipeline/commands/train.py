@@ -1,0 +1,128 @@
+"""Train one network on the images of a configuration, outside of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgenas.arch import Architecture
+from edgenas.config.settings import RunSettings
+from edgenas.pipeline.core.context import ProgressFactory, RunContext
+from edgenas.pipeline.core.directory import RunDirectory, make_folder
+from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.training.initial_weights import fit_to_data, starting_weights
+from edgenas.pipeline.training.settings import train_settings, unit_of
+from edgenas.pipeline.training.teacher import load_teacher, require_teacher
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """A finished training.
+
+    Attributes:
+        checkpoint: The file with weights, architecture, preprocessing and labels.
+        validation_accuracy: In [0, 1].
+        test_accuracy: In [0, 1].
+        test_standard_error: Of it.
+        images_per_second: Of the training, without judging.
+        waiting_share: Share of the training spent waiting for images.
+        device: Where it was trained.
+    """
+
+    checkpoint: Path
+    validation_accuracy: float
+    test_accuracy: float
+    test_standard_error: float
+    images_per_second: float
+    waiting_share: float
+    device: str
+
+
+def train_alone(
+    architecture: Architecture,
+    settings: RunSettings,
+    out: Path,
+    *,
+    start: Path | None = None,
+    progress: ProgressFactory,
+    say: Callable[[str], None],
+) -> Alone:
+    """Train a network by the train section of a configuration; its head is fitted to the images' classes.
+
+    Args:
+        architecture: Any network; classes, channels and resolution become those of the images.
+        settings: Of a run; its data, train, seed and compute sections are used.
+        out: Folder for the checkpoint and the state of the training.
+        start: Weights of the same network to start from, a checkpoint or a state dict of torchvision or timm; a head
+            for other classes is drawn anew.
+        progress: Makes a progress display for a title.
+        say: Prints a line for people.
+
+    Raises:
+        WeightsError: `start` is of another network.
+        DataError: The images cannot be used.
+        TrainingError: The training cannot go on.
+    """
+    import torch
+
+    from edgenas.data import fit_preprocessing
+    from edgenas.nn import Checkpoint, build, save_checkpoint
+    from edgenas.train import evaluate, fit
+
+    require_teacher(settings.train.teacher)
+    make_folder(out)
+    context = RunContext(settings, RunDirectory(path=out), progress=progress, say=say)
+    wanted = settings.data.resolution or (None if settings.data.source == "digits" else architecture.resolution)
+    data = load_images(context, resolution=wanted)
+    for note in data.notes:
+        say(f"  {note}")
+    fitted = fit_to_data(architecture, len(data.classes), data.channels, data.resolution, say=say)
+    preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
+    seed = context.seed("train")
+    module = build(
+        fitted,
+        generator=torch.Generator().manual_seed(seed),
+        dropout=settings.train.dropout,
+        stochastic_depth=settings.train.stochastic_depth,
+    )
+    if start is not None:
+        module.load_weights(starting_weights(start, fitted, module.weights(), say=say))
+    device = context.compute_device
+    with progress("train") as report:
+        found = fit(
+            module,
+            data,
+            train_settings(settings.train, seed=seed, workers=context.threads),
+            preprocessing=preprocessing,
+            teacher=load_teacher(settings.train.teacher, classes=data.classes, preprocessing=preprocessing),
+            checkpoint_dir=context.directory.file("state/settings").parent,
+            progress=lambda done, total: report(done, total, unit_of(settings.train)),
+            device=device,
+        )
+    tested = evaluate(module, data.test, preprocessing, device=device)
+    module.to("cpu")
+    for note in found.notes:
+        say(f"  {note}")
+    checkpoint = out / "model.safetensors"
+    metadata = {
+        "preprocessing": json.dumps(preprocessing.to_dict()),
+        "labels": json.dumps(list(data.classes)),
+        "training": json.dumps(settings.train.model_dump()),
+    }
+    save_checkpoint(checkpoint, Checkpoint(architecture=fitted, weights=module.weights(), metadata=metadata))
+    context.directory.write_json("training.json", found.to_dict())
+    return Alone(
+        checkpoint=checkpoint,
+        validation_accuracy=found.validation_accuracy,
+        test_accuracy=tested.value,
+        test_standard_error=tested.standard_error,
+        images_per_second=found.images_per_second,
+        waiting_share=found.waiting_share,
+        device=device,
+    )

@@ -1,0 +1,1 @@
+"""The core of a run: its stages, directory, context and artifacts."""

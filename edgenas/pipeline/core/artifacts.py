@@ -1,0 +1,98 @@
+"""The files of a run by name, and the values that stages load from them, each once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.images import load_images
+
+if TYPE_CHECKING:
+    from edgenas.data import ImageData, Preprocessing
+    from edgenas.latency import LatencyTable
+    from edgenas.space import SearchSpace
+    from edgenas.supernet import SupernetEvaluator
+
+SETTINGS_FILE = "settings.json"
+DATA_FILE = "data.json"
+TABLE_FILE = "latency/table.json"
+TABLE_SUMMARY_FILE = "latency/summary.json"
+SUPERNET_FILE = "supernet/supernet.safetensors"
+SUPERNET_TRAINING_FILE = "supernet/training.json"
+SEARCH_FILE = "search.json"
+FRONT_FILE = "front.json"
+WINNER_FILE = "winner.json"
+ARCHITECTURE_FILE = "architecture.json"
+CHECKPOINT_FILE = "model.safetensors"
+EXPORT_FOLDER = "export"
+FAMILY_FILE = "family.json"
+FAMILY_FOLDER = "family"
+SUMMARY_FILE = "summary.json"
+REPORT_FILE = "report.html"
+
+
+def images(context: RunContext) -> ImageData:
+    """Return the images of a run in three splits."""
+    return context.once("images", lambda: load_images(context))
+
+
+def preprocessing(context: RunContext) -> Preprocessing:
+    """Return what is done to an image of a run before a network sees it."""
+    from edgenas.data import Preprocessing
+
+    return context.once(
+        "preprocessing", lambda: Preprocessing.from_dict(context.directory.read_json(DATA_FILE)["preprocessing"])
+    )
+
+
+def space(context: RunContext) -> SearchSpace:
+    """Return the search space of a run, adapted to its images."""
+    return context.once("space", lambda: _load_space(context))
+
+
+def _load_space(context: RunContext) -> SearchSpace:
+    from edgenas.space import load, with_task
+
+    about = context.directory.read_json(DATA_FILE)
+    return with_task(
+        load(context.settings.space.name),
+        classes=len(about["classes"]),
+        in_channels=about["channels"],
+        resolutions=context.settings.space.resolutions or [about["resolution"]],
+    )
+
+
+def table(context: RunContext) -> LatencyTable:
+    """Return the latency table that the table stage wrote."""
+    from edgenas.latency import read_table
+
+    return context.once("table", lambda: read_table(context.directory.path / TABLE_FILE))
+
+
+def evaluator(context: RunContext) -> SupernetEvaluator:
+    """Return the trained supernet of a run, ready to judge networks."""
+    return context.once("evaluator", lambda: load_evaluator(context))
+
+
+def load_evaluator(context: RunContext, *, data: ImageData | None = None) -> SupernetEvaluator:
+    """Load the run's supernet, ready to judge.
+
+    Args:
+        context: Of the run.
+        data: Its images where they are at hand; loaded if None.
+
+    Raises:
+        WeightsError: Its file is damaged or belongs to another space.
+    """
+    from edgenas.supernet import SupernetEvaluator
+    from edgenas.supernet.files import load_supernet
+
+    device = context.compute_device
+    supernet, preprocessing = load_supernet(context.directory.path / SUPERNET_FILE, space=space(context))
+    return SupernetEvaluator(
+        supernet.to(device),
+        images(context) if data is None else data,
+        preprocessing,
+        calibration=context.settings.supernet.recalibration_images,
+        device=device,
+    )

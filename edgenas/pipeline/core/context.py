@@ -1,0 +1,88 @@
+"""What the stages of a run share: settings, the directory, seeds, and a place for values that are loaded once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from edgenas.config.settings import RunSettings
+from edgenas.pipeline.core.compute import choose_device
+from edgenas.pipeline.core.directory import RunDirectory, make_folder
+
+Progress = Callable[[int, int, str], None]
+ProgressFactory = Callable[[str], AbstractContextManager[Progress]]
+Loaded = TypeVar("Loaded")
+
+
+class RunContext:
+    """Handed to every stage. Nothing is read before a stage asks for it, so a run with nothing to do takes seconds."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        directory: RunDirectory,
+        *,
+        progress: ProgressFactory,
+        say: Callable[[str], None],
+    ) -> None:
+        """Keep what is given.
+
+        Args:
+            settings: Of the run.
+            directory: Of the run.
+            progress: Makes a progress display for a title.
+            say: Prints a line for people.
+        """
+        self.settings = settings
+        self.directory = directory
+        self.progress = progress
+        self.say = say
+        self._loaded: dict[str, Any] = {}
+
+    def once(self, name: str, load: Callable[[], Loaded]) -> Loaded:
+        """Return a value that is loaded when it is first asked for.
+
+        Args:
+            name: Of the value; the same name is the same value.
+            load: Called at most once.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = load()
+        found: Loaded = self._loaded[name]
+        return found
+
+    def seed(self, stage: str) -> int:
+        """Seed of a stage: independent between stages, fixed by the run's seed."""
+        return int(np.random.SeedSequence([self.settings.seed, zlib.crc32(stage.encode())]).generate_state(1)[0])
+
+    def state_folder(self, name: str, depends_on: Mapping[str, Any]) -> Path:
+        """Folder for the state of a long piece of work, of its own for everything that the work depends on.
+
+        Args:
+            name: Relative to the run directory.
+            depends_on: Settings, seeds, digests: JSON-able.
+        """
+        text = json.dumps(depends_on, sort_keys=True)
+        folder = self.directory.path / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        make_folder(folder)
+        return folder
+
+    @property
+    def threads(self) -> int:
+        """Threads for training."""
+        affinity = getattr(os, "sched_getaffinity", None)
+        return self.settings.threads or (len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+    @cached_property
+    def compute_device(self) -> str:
+        """Where to train; sets the number of threads of torch on first use."""
+        return choose_device(self.settings.compute, threads=self.threads)

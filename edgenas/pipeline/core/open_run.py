@@ -1,0 +1,34 @@
+"""Open the directory of an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edgenas.config.load import validate
+from edgenas.errors import StoreError, explain
+from edgenas.pipeline.core.context import ProgressFactory, RunContext
+from edgenas.pipeline.core.directory import RunDirectory
+
+
+def open_run(path: Path, *, progress: ProgressFactory, say: Callable[[str], None]) -> RunContext:
+    """Open a run directory with the settings it was made with.
+
+    Args:
+        path: The run directory.
+        progress: Makes a progress display for a title.
+        say: Prints a line for people.
+
+    Raises:
+        StoreError: It is no run directory.
+        ConfigError: Its settings are of another version of edgenas.
+    """
+    if not (path / "settings.json").is_file():
+        raise StoreError(
+            explain(f"{path} is no run directory", got="no settings.json in it",
+                    remedy="Give a folder that `edgenas run` made, such as runs/quickstart.")
+        )  # fmt: skip
+    directory = RunDirectory(path=path)
+    document = directory.read_json("settings.json")
+    document.pop("version", None)
+    return RunContext(validate(document, source=str(path / "settings.json")), directory, progress=progress, say=say)

@@ -1,0 +1,124 @@
+"""Stages: named steps with inputs and outputs, skipped when nothing that they depend on has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from edgenas.errors import StoreError
+from edgenas.pipeline.core.directory import RunDirectory, file_digest
+
+RECORD = "stages.json"
+ContextType = TypeVar("ContextType")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(Generic[ContextType]):
+    """One step of a run.
+
+    Attributes:
+        name: Short, unique; the command line's name for it.
+        title: What it does, for people.
+        needs: Names of stages whose outputs it reads.
+        outputs: Files or folders that it writes, relative to the run directory.
+        inputs: Everything else that it depends on, JSON-able.
+        run: Does the work.
+        version: Raised when the same inputs give other outputs than before.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    inputs: Callable[[ContextType], Mapping[str, Any]]
+    run: Callable[[ContextType], None]
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOutcome:
+    """What became of a stage.
+
+    Attributes:
+        name: Its name.
+        skipped: Whether nothing had to be done.
+        seconds: Wall time of this run, 0 where skipped.
+        spent_seconds: Wall time of the run that did the work.
+    """
+
+    name: str
+    skipped: bool
+    seconds: float
+    spent_seconds: float
+
+
+def _read_record(directory: RunDirectory) -> dict[str, Any]:
+    return directory.read_json(RECORD) if directory.has(RECORD) else {}
+
+
+def _output_digests(directory: RunDirectory, stage: Stage[ContextType]) -> dict[str, str] | None:
+    """Digests of a stage's outputs, or None where one is missing."""
+    paths = {name: directory.path / name for name in stage.outputs}
+    if not all(path.exists() for path in paths.values()):
+        return None
+    return {name: file_digest(path) for name, path in paths.items()}
+
+
+def fingerprint(stage: Stage[ContextType], inputs: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Digest of all that a stage's outputs depend on.
+
+    Args:
+        stage: The stage.
+        inputs: What its `inputs` returned.
+        record: What is known of earlier stages; their outputs' digests enter.
+    """
+    needed = {name: record[name]["outputs"] for name in stage.needs}
+    text = json.dumps([stage.name, stage.version, inputs, needed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_stages(
+    stages: Sequence[Stage[ContextType]],
+    context: ContextType,
+    directory: RunDirectory,
+    *,
+    on_start: Callable[[Stage[ContextType]], None],
+    on_end: Callable[[Stage[ContextType], StageOutcome], None],
+) -> list[StageOutcome]:
+    """Run stages in order, skipping those whose inputs have not changed and whose outputs are untouched.
+
+    Args:
+        stages: In an order in which every need stands before.
+        context: Handed to each.
+        directory: Where they read and write, and where the record of finished stages lies.
+        on_start: Called before a stage that has to run.
+        on_end: Called after each, skipped ones too.
+
+    Returns:
+        What became of each.
+    """
+    record = _read_record(directory)
+    outcomes = []
+    for stage in stages:
+        mark = fingerprint(stage, stage.inputs(context), record)
+        known = record.get(stage.name, {})
+        if known.get("fingerprint") == mark and known.get("outputs") == _output_digests(directory, stage):
+            outcome = StageOutcome(name=stage.name, skipped=True, seconds=0.0, spent_seconds=known["seconds"])
+        else:
+            on_start(stage)
+            started = time.monotonic()
+            stage.run(context)
+            seconds = time.monotonic() - started
+            digests = _output_digests(directory, stage)
+            if digests is None:
+                raise StoreError(f"stage {stage.name} did not write all of {', '.join(stage.outputs)}.")
+            record[stage.name] = {"fingerprint": mark, "outputs": digests, "seconds": round(seconds, 3)}
+            directory.write_json(RECORD, record)
+            outcome = StageOutcome(name=stage.name, skipped=False, seconds=seconds, spent_seconds=seconds)
+        outcomes.append(outcome)
+        on_end(stage, outcome)
+    return outcomes

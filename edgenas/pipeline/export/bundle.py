@@ -1,0 +1,84 @@
+"""Exporting a trained network of a run as a bundle: files, card, checks."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.training.network import Trained
+
+if TYPE_CHECKING:
+    from edgenas.deploy import Card, FileCard
+    from edgenas.measure import FileLatency, ModelFile
+
+
+def recipe_digest(recipe: str) -> str:
+    """Digest of a recipe's content, so that an edited recipe exports again.
+
+    Raises:
+        ConfigError: There is no such recipe, or it is broken.
+    """
+    from edgenas.deploy import load_recipe
+
+    text = json.dumps(dataclasses.asdict(load_recipe(recipe)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
+    """Write the bundle of a trained network and measure its files on this device.
+
+    Args:
+        context: Of the run.
+        trained: The network.
+        folder: Replaced where it exists; it stays as it was until the new bundle is complete.
+
+    Raises:
+        ExportError: A file does not compute what torch computes, or does not run as it should.
+    """
+    from edgenas.deploy import Images, export_bundle, load_recipe
+    from edgenas.measure import measure_files
+
+    about, settings, data = context.directory.read_json("data.json"), context.settings, trained.data
+
+    def measure(files: Sequence[ModelFile]) -> Sequence[FileLatency]:
+        return measure_files(files, threads=settings.target.threads, seed=context.seed("export"))
+
+    with context.progress("export") as report:
+        return export_bundle(
+            trained.module.architecture,
+            trained.module.weights(),
+            load_recipe(settings.export.recipe),
+            data=Images(train=data.train, validation=data.validation, test=data.test),
+            preprocessing=trained.preprocessing,
+            labels=about["classes"],
+            out=folder,
+            measure=measure,
+            force=True,
+            data_facts={name: about[name] for name in ("source", "digest", "counts", "notes")},
+            training_facts={**settings.train.model_dump(), "epochs": len(trained.fit.history), "run": settings.name},
+            seed=context.seed("export"),
+            progress=report,
+        )
+
+
+def file_document(entry: FileCard) -> dict[str, Any]:
+    """Return what reports and the summary show of one file; None where it could not be run here."""
+    tested, latency = entry.test, entry.latency
+    return {
+        "name": entry.name,
+        "format": entry.format,
+        "precision": entry.precision,
+        "accuracy": tested.accuracy.value if tested else None,
+        "accuracy_low": tested.accuracy.low if tested else None,
+        "accuracy_high": tested.accuracy.high if tested else None,
+        "top1_agreement": tested.top1_agreement if tested else None,
+        "latency_ms": latency.latency_ms if latency else None,
+        "latency_spread_ms": latency.standard_error_ms if latency else None,
+        "bytes": entry.bytes,
+        "steps": list(entry.steps),
+    }

@@ -1,0 +1,1 @@
+"""What the search of a run is made of: costs, budget, judge, searchers."""

@@ -1,0 +1,213 @@
+"""What every search of a run shares: the study, the judge of candidates, the budget, the searchers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.arch import Architecture
+from edgenas.errors import SearchError, explain, nearest
+from edgenas.oneshot import METHODS
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import TABLE_FILE
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.directory import file_digest
+from edgenas.pipeline.search.budget import budget_in_ms, require_possible
+from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, identify, objectives_of
+from edgenas.pipeline.search.cost_model import CostModel
+from edgenas.pipeline.search.predicted import translator
+from edgenas.pipeline.search.rewards import reward_of
+from edgenas.study import Budget, Context, History, Limit, Study
+
+if TYPE_CHECKING:
+    from edgenas.evaluate import GuidedSearcher
+    from edgenas.search import CostFunction, Searcher
+    from edgenas.study.study import Progress as StudyProgress
+
+BASELINE = "random"
+
+
+def _context_of(context: RunContext) -> Context:
+    """What an evaluation depends on beside the architecture: shared weights, recalibration, images, table."""
+    text = json.dumps(
+        {
+            "supernet": file_digest(context.directory.path / "supernet/supernet.safetensors"),
+            "recalibration_images": context.settings.supernet.recalibration_images,
+            **({"latency": "measured"} if context.settings.search.latency == "measured" else {}),
+        }
+    )
+    settings = hashlib.sha256(text.encode()).hexdigest()
+    table = file_digest(context.directory.path / TABLE_FILE)
+    return Context(evaluator="inherited", settings=settings, data=artifacts.images(context).digest, device=table)
+
+
+def _limits(context: RunContext, budget_ms: float | None) -> tuple[Limit, ...]:
+    limits = []
+    if budget_ms is not None:
+        # A network whose prediction interval reaches into the budget may meet it when it is measured.
+        slack = artifacts.table(context).interval.relative if context.settings.search.latency == "table" else 0.0
+        limits.append(Limit(metric="latency_ms", at_most=budget_ms * (1 + slack)))
+    if context.settings.target.max_macs is not None:
+        limits.append(Limit(metric="macs", at_most=float(context.settings.target.max_macs)))
+    return tuple(limits)
+
+
+def _measure(context: RunContext) -> MeasureLatency:
+    """Return what measures one candidate on the device, as the file that would ship."""
+    from edgenas.pipeline.core.device_latency import measured_networks
+
+    target = context.settings.target
+
+    def measure(network: Architecture) -> tuple[float, float]:
+        (found,) = measured_networks(
+            [network], runtime=target.runtime, precision=target.precision, threads=target.threads
+        )
+        return found.latency_ms, found.standard_error_ms
+
+    return measure
+
+
+class Searching:
+    """What every search of a run shares: the study, the judge, the budget."""
+
+    def __init__(self, context: RunContext) -> None:
+        """Prepare; the supernet is loaded and the table spread over the space.
+
+        Raises:
+            BudgetError: No network can meet the limits.
+            ConfigError: A reward is named that lacks its budget or an objective.
+        """
+        self._context = context
+        self._costs = costs = CostModel(artifacts.space(context), artifacts.table(context))
+        self.learned: dict[str, Any] | None = None
+        self.guided: GuidedSearcher | None = None
+        self.budget_ms = budget_in_ms(context.settings.target, artifacts.space(context), costs)
+        require_possible(context.settings.target, artifacts.space(context), costs, seed=context.seed("budget"))
+        self.study = Study(
+            objectives=objectives_of(list(context.settings.search.objectives)),
+            limits=_limits(context, self.budget_ms),
+            context=_context_of(context),
+            identify=identify(artifacts.space(context)),
+        )
+        self._reward = reward_of(
+            context.settings.search, context.settings.target, budget_ms=self.budget_ms,
+            space=artifacts.space(context), costs=costs,
+        )
+        measure = _measure(context) if context.settings.search.latency == "measured" else None
+        self._judge = Judge(artifacts.space(context), costs, artifacts.evaluator(context), measure=measure)
+
+    def _searcher(self, strategy: str, seed: int) -> Searcher:
+        settings = self._context.settings.search
+        if strategy in METHODS:
+            return self._learned_searcher(strategy, seed)
+        if strategy != BASELINE and settings.estimator == "predictor":
+            return self._guided_searcher(strategy, seed)
+        return self._plain_searcher(strategy, seed, settings.evaluations)
+
+    def _plain_searcher(self, strategy: str, seed: int, budget: int) -> Searcher:
+        from edgenas.search import STRATEGIES
+
+        values = {k: self._known(objective.metric) for k, objective in enumerate(self.study.objectives)}
+        factory = STRATEGIES[strategy]
+        return factory(
+            artifacts.space(self._context),
+            objectives=len(values),
+            limits=len(self.study.all_limits),
+            seed=seed,
+            budget=budget,
+            known_objectives={k: cost for k, cost in values.items() if cost},
+            known_margins=self._known_margins(),
+            reward=self._reward if factory.follows_reward else None,
+        )
+
+    def _known_margins(self) -> dict[int, CostFunction]:
+        found = {k: self._known(limit.metric, limit.at_most) for k, limit in enumerate(self.study.all_limits)}
+        return {k: cost for k, cost in found.items() if cost}
+
+    def _known(self, metric: str, at_most: float | None = None) -> CostFunction | None:
+        """Return a cost that needs no evaluation, or its margin to a limit; None where it has to be found out."""
+        if metric == "accuracy" or (metric == "latency_ms" and self._context.settings.search.latency == "measured"):
+            return None
+
+        def cost(genes: NDArray[np.int64]) -> NDArray[np.float64]:
+            values = np.asarray(getattr(self._costs(genes), metric), dtype=np.float64)
+            return values if at_most is None else values / at_most - 1
+
+        return cost
+
+    def _guided_searcher(self, strategy: str, seed: int) -> Searcher:
+        """Let a strategy walk over predicted candidates, and judge its best."""
+        from edgenas.evaluate import GuidedSearcher
+
+        settings = self._context.settings.search
+        column, translate = translator(self.study, self._costs)
+        self.guided = GuidedSearcher(
+            artifacts.space(self._context),
+            inner=lambda own, count: self._plain_searcher(strategy, own, count),
+            translate=translate,
+            column=column,
+            networks=settings.predictor_networks,
+            candidates=settings.predictor_candidates,
+            objectives=len(self.study.objectives),
+            limits=len(self.study.all_limits),
+            known_margins=self._known_margins(),
+            seed=seed,
+            budget=settings.evaluations,
+        )
+        return self.guided
+
+    def _learned_searcher(self, method: str, seed: int) -> Searcher:
+        """Learn a distribution over networks, and return what proposes its draws."""
+        from edgenas.oneshot import DistributionSearcher
+        from edgenas.pipeline.search.one_shot import learn_distribution, target_of
+
+        target = target_of(self._context, self._costs, self.budget_ms)
+        learned = learn_distribution(self._context, method, costs=self._costs, target=target, seed=seed)
+        self.learned = learned.document
+        return DistributionSearcher(
+            learned.result.distribution,
+            objectives=len(self.study.objectives),
+            limits=len(self.study.all_limits),
+            known_margins=self._known_margins(),
+            seed=seed,
+            budget=self._context.settings.search.evaluations,
+            first=learned.result.best,
+            cost=learned.cost,
+            target=learned.goal,
+        )
+
+    def walk(self, strategy: str, *, seed: int) -> History:
+        """Run one strategy to the end of its budget; what the store knows is not judged again.
+
+        Args:
+            strategy: Its name.
+            seed: Of the strategy.
+
+        Raises:
+            SearchError: There is no such strategy.
+        """
+        from edgenas.search import STRATEGIES
+        from edgenas.study import open_store
+
+        context, settings = self._context, self._context.settings.search
+        known_names = (*STRATEGIES, *METHODS)
+        if strategy not in known_names:
+            hint = nearest(strategy, known_names)
+            raise SearchError(explain(f"unknown strategy{hint}", got=repr(strategy), allowed=", ".join(known_names)))
+        searcher = self._searcher(strategy, seed)
+        store = open_store(settings.store or context.directory.file("store.sqlite"))
+        budget = Budget(evaluations=settings.evaluations)
+        try:
+            with context.progress(f"search ({strategy})") as report:
+
+                def show(progress: StudyProgress) -> None:
+                    known = f"{progress.from_store} known" if progress.from_store else ""
+                    report(progress.evaluated, progress.planned, known)
+
+                return self.study.run(searcher, self._judge, budget, store=store, progress=show)
+        finally:
+            store.close()

@@ -1,0 +1,111 @@
+"""The front stage: measure networks of the front on the device; the table proposes, the device decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgenas.arch.notation import format_notation
+from edgenas.errors import BudgetError, explain
+from edgenas.pareto import nondominated
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import FRONT_FILE, SEARCH_FILE
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.device_latency import measured_networks
+from edgenas.pipeline.core.stage import Stage
+
+
+def choose(evaluations: Sequence[Mapping[str, Any]], front: Sequence[int], count: int) -> list[int]:
+    """Choose which networks of the front are measured.
+
+    Those that no other beats in accuracy and latency together come first, the most accurate of them before the
+    others; networks that are on the front only for their MACs fill what is left. The fastest is always among them, so
+    that something is left where the device is slower than the table says.
+
+    Args:
+        evaluations: Of the search.
+        front: Indices of its front.
+        count: How many at most.
+
+    Returns:
+        Indices, most accurate first.
+    """
+    accuracy = np.array([evaluations[index]["metrics"]["accuracy"]["value"] for index in front])
+    latency = np.array([evaluations[index]["metrics"]["latency_ms"]["value"] for index in front])
+    useful = nondominated(np.column_stack([1 - accuracy, latency]))
+    order = sorted(range(len(front)), key=lambda place: (not useful[place], -accuracy[place], latency[place]))
+    fastest = int(np.argmin(latency))
+    chosen = order[:count] if fastest in order[:count] else [*order[: count - 1], fastest]
+    return [front[place] for place in sorted(chosen, key=lambda place: (-accuracy[place], latency[place]))]
+
+
+def _inputs(context: RunContext) -> Mapping[str, Any]:
+    return {
+        "front": context.settings.front.model_dump(),
+        "target": context.settings.target.model_dump(),
+        "seed": context.settings.seed,
+    }
+
+
+def _run(context: RunContext) -> None:
+    search = context.directory.read_json(SEARCH_FILE)
+    evaluations = search["evaluations"]
+    chosen = choose(evaluations, search["front"], context.settings.front.measure)
+    target = context.settings.target
+    networks = [artifacts.space(context).decode(np.asarray(evaluations[index]["genes"])) for index in chosen]
+    with context.progress("measure the front") as report:
+        measured = measured_networks(
+            networks,
+            runtime=target.runtime,
+            precision=target.precision,
+            threads=target.threads,
+            seed=context.seed("front"),
+            progress=report,
+        )
+    budget_ms = search["budget_ms"]
+    rows = []
+    for index, network, latency in zip(chosen, networks, measured, strict=True):
+        entry, metrics = evaluations[index], evaluations[index]["metrics"]
+        rows.append(
+            {
+                "digest": entry["digest"],
+                "genes": entry["genes"],
+                "notation": format_notation(network),
+                "accuracy": metrics["accuracy"]["value"],
+                "accuracy_standard_error": metrics["accuracy"]["standard_error"],
+                "predicted_ms": metrics["latency_ms"]["value"],
+                "measured_ms": latency.latency_ms,
+                "standard_error_ms": latency.standard_error_ms,
+                "macs": int(metrics["macs"]["value"]),
+                "params": int(metrics["params"]["value"]),
+                "within_budget": budget_ms is None or latency.latency_ms <= budget_ms,
+            }
+        )
+    _require_one(rows, budget_ms)
+    context.directory.write_json(FRONT_FILE, {"budget_ms": budget_ms, "networks": rows})
+
+
+def _require_one(networks: Sequence[Mapping[str, Any]], budget_ms: float | None) -> None:
+    if any(entry["within_budget"] for entry in networks):
+        return
+    fastest = min(networks, key=lambda entry: entry["measured_ms"])
+    raise BudgetError(
+        explain(
+            f"none of the {len(networks)} networks measured on the device is within the budget",
+            got=f"{budget_ms:.4g} ms",
+            allowed=f"{fastest['measured_ms']:.4g} ms or more, the fastest of them",
+            remedy="Raise target.budget_ms, or measure more of the front with --set front.measure=50.",
+        )
+    )
+
+
+STAGE: Stage[RunContext] = Stage(
+    name="front",
+    title="measure the front on the device",
+    needs=("data", "search"),
+    outputs=(FRONT_FILE,),
+    inputs=_inputs,
+    run=_run,
+)

@@ -1,0 +1,174 @@
+"""The table stage: load and check a latency table of the space, or measure one here."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgenas.errors import TableError, explain
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import TABLE_FILE, TABLE_SUMMARY_FILE
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.directory import file_digest
+from edgenas.pipeline.core.stage import Stage
+
+if TYPE_CHECKING:
+    from edgenas.latency import LatencyTable
+
+
+def _inputs(context: RunContext) -> Mapping[str, Any]:
+    from edgenas.latency import local_device
+    from edgenas.measure import runtime
+
+    settings = context.settings
+    named = settings.latency.table
+    return {
+        "space": artifacts.space(context).digest,
+        "runtime": settings.target.runtime,
+        "runtime_version": runtime(settings.target.runtime).version(),
+        "precision": settings.target.precision,
+        "threads": settings.target.threads,
+        "latency": settings.latency.model_dump(exclude={"force"}),
+        "table": file_digest(Path(named)) if named and Path(named).is_file() else named,
+        "device": local_device().slug,
+    }
+
+
+def _load(context: RunContext, named: str) -> LatencyTable:
+    """Open a table and make sure that it is of this target, this machine and this space."""
+    from edgenas.latency import open_table
+    from edgenas.measure.table.validate import require_here
+
+    table, target = open_table(named), context.settings.target
+    found = (table.runtime.runtime, table.runtime.precision, table.runtime.threads)
+    wanted = (target.runtime, target.precision, target.threads)
+    if found != wanted:
+        raise TableError(
+            explain(
+                f"the latency table {named} is of another target",
+                got="{} {} with {} thread(s)".format(*found),
+                allowed="{} {} with {} thread(s)".format(*wanted),
+                remedy="Leave latency.table out to measure one, or change the target section.",
+            )
+        )
+    require_here(table)
+    return table
+
+
+def _shipped(context: RunContext) -> LatencyTable | None:
+    """Return the shipped table of this very space, machine and runtime where there is one that is still true."""
+    from edgenas.latency import list_tables
+    from edgenas.measure import check_table
+
+    target = context.settings.target
+    wanted = (target.runtime, target.precision, target.threads, "hot")
+    for listed in list_tables():
+        table = listed.table
+        if table is None or table.build.space_digest != artifacts.space(context).digest:
+            continue
+        info = table.runtime
+        if (info.runtime, info.precision, info.threads, info.mode) != wanted:
+            continue
+        found = check_table(table)
+        if found.passed:
+            # Its milliseconds are those of the day it was built; the front is measured at today's clock.
+            return table.at_clock(found.reference_ms)
+        context.say(f"  the shipped table {listed.path.name} does not hold here; measuring one")
+    return None
+
+
+def _measure(context: RunContext) -> LatencyTable:
+    from edgenas.measure import build_table, validate_table
+
+    settings, target = context.settings.latency, context.settings.target
+    # Samples of another space, target or number of networks are of no use, so they have another file.
+    mark = hashlib.sha256(json.dumps(_inputs(context), sort_keys=True).encode()).hexdigest()[:12]
+    with context.progress("measure the latency table") as report:
+        table = build_table(
+            artifacts.space(context),
+            runtime=target.runtime,
+            precision=target.precision,
+            threads=target.threads,
+            networks=settings.networks,
+            samples=context.directory.file(f"latency/samples-{mark}.jsonl"),
+            force=settings.force,
+            progress=report,
+        )
+    if not settings.validation_networks:
+        return table
+    with context.progress("measure held-out networks") as report:
+        return validate_table(
+            table,
+            artifacts.space(context),
+            networks=settings.validation_networks,
+            visits=1,
+            force=settings.force,
+            progress=report,
+        )
+
+
+def _run(context: RunContext) -> None:
+    from edgenas.latency import write_table
+
+    named = context.settings.latency.table
+    table, origin = (_load(context, named), named) if named else (None, "shipped, checked on this machine")
+    if table is None and context.settings.latency.use_shipped:
+        table = _shipped(context)
+    if table is None:
+        table, origin = _measure(context), "measured for this run"
+    write_table(table, context.directory.file(TABLE_FILE))
+    context.directory.write_json(TABLE_SUMMARY_FILE, table_summary(table, origin=origin or ""))
+    for line in table.build.warnings:
+        context.say(f"  WARNING: {line}")
+    checked = table.validation
+    if checked is None:
+        context.say("  the table was not validated: the error of its predictions is not known")
+    else:
+        context.say(
+            f"  {len(table.entries)} entries; on {checked.networks} held-out networks the mean error is "
+            f"{checked.mape_percent:.2f} %, {checked.within_5_percent:.0f} % lie within 5 %"
+        )
+
+
+def table_summary(table: LatencyTable, *, origin: str) -> dict[str, Any]:
+    """Return what a report shows of a table.
+
+    Args:
+        table: The table.
+        origin: Where it comes from.
+    """
+    checked, validation = table.validation, None
+    if checked is not None:
+        validation = {
+            key: value
+            for key, value in dataclasses.asdict(checked).items()
+            if key not in ("predicted_ms", "measured_ms", "networks")
+        }
+        validation["networks"] = [
+            {"predicted_ms": predicted, "measured_ms": measured}
+            for predicted, measured in zip(checked.predicted_ms, checked.measured_ms, strict=True)
+        ]
+    return {
+        "device": dataclasses.asdict(table.device),
+        "runtime": dataclasses.asdict(table.runtime),
+        "entries": len(table.entries),
+        "origin": origin,
+        "interval_percent": 100 * table.interval.relative,
+        "seconds": table.build.seconds,
+        "warnings": list(table.build.warnings),
+        "validation": validation,
+    }
+
+
+STAGE: Stage[RunContext] = Stage(
+    name="table",
+    title="build or check the latency table",
+    needs=("data",),
+    outputs=(TABLE_FILE, TABLE_SUMMARY_FILE),
+    inputs=_inputs,
+    run=_run,
+)

@@ -1,0 +1,111 @@
+"""The search stage: ask, judge, tell; the same for random search as the baseline."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import SEARCH_FILE
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.stage import Stage
+from edgenas.pipeline.search.hypervolume import shared_curves
+from edgenas.pipeline.search.one_shot import STATE
+from edgenas.pipeline.search.predicted import predictor_document
+from edgenas.pipeline.search.session import BASELINE, Searching
+from edgenas.study import Evaluation, Failure, History, Outcome
+
+if TYPE_CHECKING:
+    pass
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Failure):
+        return {"failure": outcome.reason, "digest": outcome.digest}
+    return {
+        "digest": outcome.digest,
+        "genes": list(outcome.genes),
+        "metrics": {
+            name: {"value": m.value, "standard_error": m.standard_error, "unit": m.unit, "source": m.source}
+            for name, m in outcome.metrics
+        },
+        "fidelity": outcome.fidelity,
+        "seconds": round(outcome.seconds, 4),
+    }
+
+
+def progress_curves(histories: Mapping[str, History]) -> dict[str, dict[str, list[float] | list[int]]]:
+    """Hypervolume after each evaluation, by strategy; see `shared_curves`.
+
+    Args:
+        histories: By name of the strategy.
+    """
+    return {
+        name: {
+            "evaluations": list(range(1, len(curve) + 1)),
+            "hypervolume": [round(float(value), 6) for value in curve],
+        }
+        for name, curve in zip(histories, shared_curves(histories.values()), strict=True)
+    }
+
+
+def _inputs(context: RunContext) -> Mapping[str, Any]:
+    settings = context.settings
+    return {
+        "seed": settings.seed,
+        "search": settings.search.model_dump(exclude={"store"}),
+        "target": settings.target.model_dump(),
+        "recalibration_images": settings.supernet.recalibration_images,
+    }
+
+
+def _run(context: RunContext) -> None:
+    settings, searching = context.settings.search, Searching(context)
+    history = searching.walk(settings.strategy, seed=context.seed(f"search {settings.strategy}"))
+    history.require_feasible()
+    histories: dict[str, History] = {settings.strategy: history}
+    if settings.baseline and settings.strategy != BASELINE:
+        histories[BASELINE] = searching.walk(BASELINE, seed=context.seed(f"search {BASELINE}"))
+    about = {} if searching.learned is None else {"one_shot": searching.learned}
+    if searching.guided is not None:
+        about["predictor"] = predictor_document(searching.guided)
+    summary = _summary(context, history, histories, searching.budget_ms)
+    context.directory.write_json(SEARCH_FILE, {**summary, **about})
+    if searching.learned is not None:
+        shutil.rmtree(context.directory.path / STATE)
+
+
+def _summary(
+    context: RunContext, history: History, histories: Mapping[str, History], budget_ms: float | None
+) -> dict[str, Any]:
+    judged: Sequence[Outcome] = history.outcomes
+    failures = [outcome.reason for outcome in judged if isinstance(outcome, Failure)]
+    return {
+        "space": artifacts.space(context).name,
+        "space_size": _readable(artifacts.space(context).size),
+        "strategy": context.settings.search.strategy,
+        "objectives": list(context.settings.search.objectives),
+        "limits": [limit.metric for limit in history.limits],
+        "budget_ms": budget_ms,
+        "judged": sum(isinstance(outcome, Evaluation) for outcome in judged),
+        "failures": len(failures),
+        "failure_reasons": sorted(set(failures)),
+        "evaluations": [_document(outcome) for outcome in judged],
+        "front": [int(index) for index in history.front()],
+        "progress": progress_curves(histories),
+    }
+
+
+def _readable(count: int) -> str:
+    return f"{count:,}" if count < 10**7 else f"{count:.1e}"
+
+
+STAGE: Stage[RunContext] = Stage(
+    name="search",
+    title="search",
+    needs=("data", "table", "supernet"),
+    outputs=(SEARCH_FILE,),
+    inputs=_inputs,
+    run=_run,
+)

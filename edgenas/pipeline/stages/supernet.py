@@ -1,0 +1,86 @@
+"""The supernet stage: train the shared weights that judge candidates."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import SUPERNET_FILE, SUPERNET_TRAINING_FILE
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.directory import file_digest
+from edgenas.pipeline.core.stage import Stage
+from edgenas.pipeline.training.initial_weights import start_from
+from edgenas.pipeline.training.settings import supernet_settings
+
+if TYPE_CHECKING:
+    pass
+
+
+
+def _inputs(context: RunContext) -> Mapping[str, Any]:
+    settings = context.settings
+    start = settings.supernet.start
+    # A key that came later must not make finished supernets look like others where it says nothing.
+    unused = () if settings.supernet.teacher_weight else ("teacher_weight",)
+    weights = {} if start is None else {"start": file_digest(Path(start)) if Path(start).is_file() else "absent"}
+    return {
+        "seed": settings.seed,
+        "space": artifacts.space(context).digest,
+        "supernet": settings.supernet.model_dump(exclude={"recalibration_images", "start", *unused}),
+        **weights,
+    }
+
+
+def _run(context: RunContext) -> None:
+    import torch
+
+    from edgenas.supernet import Supernet, train_supernet
+    from edgenas.supernet.files import save_supernet
+
+    seed = context.seed("supernet")
+    device = context.compute_device
+    supernet = Supernet(artifacts.space(context), generator=torch.Generator().manual_seed(seed))
+    if context.settings.supernet.start is not None:
+        start_from(supernet, Path(context.settings.supernet.start), say=context.say)
+    settings = supernet_settings(context.settings.supernet, seed=seed, workers=context.threads)
+    folder = context.state_folder("supernet/checkpoint", {**_inputs(context), "data": artifacts.images(context).digest})
+    with context.progress("train the supernet") as report:
+        result = train_supernet(
+            supernet,
+            artifacts.images(context),
+            settings,
+            preprocessing=artifacts.preprocessing(context),
+            progress=lambda done, total, what: report(done, total, "" if settings.train.seconds else "steps"),
+            checkpoint_dir=folder,
+            device=device,
+        )
+    for note in result.notes:
+        context.say(f"  {note}")
+    save_supernet(context.directory.file(SUPERNET_FILE), supernet, result.preprocessing)
+    context.directory.write_json(
+        SUPERNET_TRAINING_FILE,
+        {
+            "scheme": settings.scheme,
+            "epochs": len(result.history),
+            "seconds": result.seconds,
+            "images_per_second": result.images_per_second,
+            "waiting_share": result.waiting_share,
+            "notes": list(result.notes),
+            "device": device,
+            "history": [{"epoch": record.epoch + 1, "loss": record.train_loss} for record in result.history],
+        },
+    )
+    shutil.rmtree(folder)
+
+
+STAGE: Stage[RunContext] = Stage(
+    name="supernet",
+    title="train the supernet",
+    needs=("data",),
+    outputs=(SUPERNET_FILE, SUPERNET_TRAINING_FILE),
+    inputs=_inputs,
+    run=_run,
+)

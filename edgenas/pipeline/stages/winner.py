@@ -1,0 +1,209 @@
+"""The winner stage: train and export the most accurate network whose measured file is within the budget.
+
+The table proposes, the front was measured, and the exported file decides: where it is over the budget after all, the
+next network of the front is taken, and the report says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenas.arch import Architecture
+from edgenas.arch.document import to_document
+from edgenas.arch.notation import format_notation
+from edgenas.errors import BudgetError, explain
+from edgenas.formats import file_format_of
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import ARCHITECTURE_FILE, CHECKPOINT_FILE, EXPORT_FOLDER, FRONT_FILE, WINNER_FILE
+from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.stage import Stage
+from edgenas.pipeline.export.bundle import export_network, file_document
+from edgenas.pipeline.search.cost_model import CostModel, layer_rows
+from edgenas.pipeline.search.neighbours import neighbours
+from edgenas.pipeline.training.network import Trained, train_network
+from edgenas.pipeline.training.teacher import teacher_digest
+
+if TYPE_CHECKING:
+    from edgenas.deploy import Card, FileCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Candidate:
+    """A trained and exported network of the front."""
+
+    entry: Mapping[str, Any]
+    architecture: Architecture
+    trained: Trained
+    card: Card
+    target: FileCard
+
+    @property
+    def latency_ms(self) -> float:
+        """Measured latency of the file that the budget is about."""
+        assert self.target.latency is not None
+        return self.target.latency.latency_ms
+
+
+def _inputs(context: RunContext) -> Mapping[str, Any]:
+    from edgenas.pipeline.export.bundle import recipe_digest
+
+    settings = context.settings
+    return {
+        "seed": settings.seed,
+        "train": settings.train.model_dump(),
+        "teacher": teacher_digest(settings.train.teacher),
+        "target": settings.target.model_dump(),
+        "export": settings.export.model_dump(),
+        "recipe": recipe_digest(settings.export.recipe),
+    }
+
+
+def _run(context: RunContext) -> None:
+    front = context.directory.read_json(FRONT_FILE)
+    budget_ms = front["budget_ms"]
+    notes: list[str] = []
+    for entry in ordered(front["networks"]):
+        found = _try(context, entry)
+        if budget_ms is None or found.latency_ms <= budget_ms:
+            _write(context, found, front["networks"], notes, budget_ms)
+            return
+        notes.append(
+            f"Network {entry['digest'][:10]} came first, but its exported {found.target.name} took "
+            f"{found.latency_ms:.4f} ms, over the budget of {budget_ms:.4f} ms; the next one was taken."
+        )
+        context.say(f"  {notes[-1]}")
+    raise BudgetError(
+        explain(
+            "no network of the front is within the budget once it is exported",
+            got=f"{budget_ms:.4g} ms",
+            remedy="Raise target.budget_ms, or measure more of the front with --set front.measure=50.",
+        )
+    )
+
+
+def ordered(networks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the measured networks within the budget, most accurate first, of equal ones the faster first."""
+    within = [entry for entry in networks if entry["within_budget"]]
+    return sorted(within, key=lambda entry: (-entry["accuracy"], entry["measured_ms"]))
+
+
+def _try(context: RunContext, entry: Mapping[str, Any]) -> _Candidate:
+    target = context.settings.target
+    trained = train_network(context, np.asarray(entry["genes"]), entry["digest"])
+    # The only place where a run looks at the test images: when nothing is left to decide by accuracy.
+    card = export_network(context, trained, context.directory.path / EXPORT_FOLDER)
+    wanted = (file_format_of(target.runtime), target.precision)
+    chosen = [file for file in card.files if (file.format, file.precision) == wanted and file.latency is not None]
+    if not chosen:
+        raise BudgetError(
+            explain(
+                f"the recipe {context.settings.export.recipe} writes no file for the target",
+                got=", ".join(file.name for file in card.files),
+                allowed=f"one with format {wanted[0]} and precision {wanted[1]}",
+                remedy="Choose another export.recipe, or another target.",
+            )
+        )
+    return _Candidate(
+        entry=entry, architecture=trained.module.architecture, trained=trained, card=card, target=chosen[0]
+    )
+
+
+def _reason(found: _Candidate, networks: Sequence[Mapping[str, Any]], budget_ms: float | None) -> str:
+    entry, others = found.entry, [other for other in networks if other["digest"] != found.entry["digest"]]
+    accuracy = f"{100 * entry['accuracy']:.1f} %"
+    if budget_ms is None:
+        return f"No budget was set: it is the most accurate network of the front ({accuracy} with the shared weights)."
+    text = (
+        f"Of the {len(networks)} networks of the front that were measured on the device, it has the highest accuracy "
+        f"with the shared weights ({accuracy}) among those within {budget_ms:.4f} ms: it took "
+        f"{entry['measured_ms']:.4f} ms there, predicted were {entry['predicted_ms']:.4f} ms."
+    )
+    over = [other for other in others if not other["within_budget"] and other["accuracy"] > entry["accuracy"]]
+    if over:
+        best = max(over, key=lambda other: other["accuracy"])
+        text += (
+            f" {len(over)} more accurate network(s) were over the budget, the best of them with "
+            f"{100 * best['accuracy']:.1f} % at {best['measured_ms']:.4f} ms."
+        )
+    close = [
+        other
+        for other in others
+        if other["within_budget"] and entry["accuracy"] - other["accuracy"] < entry["accuracy_standard_error"]
+    ]
+    if close:
+        text += (
+            f" {len(close)} other(s) within the budget lie within one standard error of it: "
+            "by accuracy they cannot be told apart."
+        )
+    return text
+
+
+def _write(
+    context: RunContext,
+    found: _Candidate,
+    networks: Sequence[Mapping[str, Any]],
+    notes: Sequence[str],
+    budget_ms: float | None,
+) -> None:
+    import json
+
+    from edgenas.latency import predict
+    from edgenas.nn import Checkpoint, save_checkpoint
+
+    entry, trained = found.entry, found.trained
+    genes: NDArray[np.int64] = np.asarray(entry["genes"])
+    about = context.directory.read_json("data.json")
+    save_checkpoint(
+        context.directory.file(CHECKPOINT_FILE),
+        Checkpoint(
+            architecture=found.architecture,
+            weights=trained.module.weights(),
+            metadata={
+                "preprocessing": json.dumps(trained.preprocessing.to_dict()),
+                "labels": json.dumps(about["classes"]),
+                "training": json.dumps(context.settings.train.model_dump()),
+            },
+        ),
+    )
+    context.directory.write_json(ARCHITECTURE_FILE, to_document(found.architecture))
+    space = artifacts.space(context)
+    costs = CostModel(space, artifacts.table(context))
+    changes, error = neighbours(space, genes, costs, artifacts.evaluator(context))
+    context.directory.write_json(
+        WINNER_FILE,
+        {
+            "digest": entry["digest"],
+            "genes": entry["genes"],
+            "architecture": to_document(found.architecture),
+            "notation": format_notation(found.architecture),
+            "macs": entry["macs"],
+            "params": entry["params"],
+            "inherited_accuracy": entry["accuracy"],
+            "test_accuracy": found.card.torch_test.to_dict(),
+            "file": found.target.name,
+            "file_latency_ms": found.latency_ms,
+            "files": [file_document(file) for file in found.card.files],
+            "warnings": list(found.card.warnings),
+            "notes": list(notes) + list(trained.fit.notes),
+            "reason": _reason(found, networks, budget_ms),
+            "neighbours": changes,
+            "neighbour_error": error,
+            "layers": layer_rows(found.architecture, predict(artifacts.table(context), found.architecture).by_block()),
+            "training": trained.document(),
+        },
+    )
+
+
+STAGE: Stage[RunContext] = Stage(
+    name="winner",
+    title="train and export the chosen network",
+    needs=("data", "table", "supernet", "search", "front"),
+    outputs=(WINNER_FILE, ARCHITECTURE_FILE, CHECKPOINT_FILE, EXPORT_FOLDER),
+    inputs=_inputs,
+    run=_run,
+)

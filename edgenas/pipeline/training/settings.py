@@ -1,0 +1,50 @@
+"""From the sections of a configuration to the settings of trainings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgenas.config.settings import SupernetSection, TrainSection
+
+if TYPE_CHECKING:
+    from edgenas.supernet.settings import SupernetSettings
+    from edgenas.train import TrainSettings
+
+_OWN = {"scheme", "random_members", "distillation_weight", "distil_after", "teacher_weight"}
+
+
+def train_settings(section: TrainSection, *, seed: int, workers: int = 2) -> TrainSettings:
+    """Translate a configuration's section to the settings of a training.
+
+    Args:
+        section: The section.
+        seed: Of the training.
+        workers: Threads that read images which do not lie in memory.
+    """
+    from edgenas.data.augment.settings import AugmentSettings
+    from edgenas.train import TrainSettings
+
+    values = section.model_dump(exclude={"from_supernet", "augment", "teacher"})
+    return TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
+
+
+def unit_of(section: TrainSection | SupernetSection) -> str:
+    """Return what the progress of a training counts; without a unit, thousandths of its time."""
+    return "steps" if section.seconds is None else ""
+
+
+def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) -> SupernetSettings:
+    """Translate a configuration's section to the settings of a supernet's training.
+
+    Args:
+        section: The section.
+        seed: Of the training.
+        workers: Threads that read images which do not lie in memory.
+    """
+    from edgenas.data.augment.settings import AugmentSettings
+    from edgenas.supernet.settings import SupernetSettings
+    from edgenas.train import TrainSettings
+
+    values = section.model_dump(exclude={*_OWN, "augment", "start", "recalibration_images"})
+    train = TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
+    return SupernetSettings(**section.model_dump(include=_OWN), train=train)

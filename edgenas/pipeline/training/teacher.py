@@ -1,0 +1,72 @@
+"""The teacher of a training, from the checkpoint that a configuration names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgenas.errors import ConfigError, WeightsError, explain
+from edgenas.pipeline.core.directory import file_digest
+
+if TYPE_CHECKING:
+    from edgenas.data import Preprocessing
+    from edgenas.train import Teacher
+
+
+def load_teacher(path: str | None, *, classes: tuple[str, ...], preprocessing: Preprocessing) -> Teacher | None:
+    """Read a teacher; None where no checkpoint is named.
+
+    Args:
+        path: A checkpoint that edgenas wrote.
+        classes: Names of the classes of the student's images.
+        preprocessing: Of the student's images.
+
+    Raises:
+        WeightsError: It is no checkpoint, or of other classes or channels.
+    """
+    if path is None:
+        return None
+    from edgenas.data import Preprocessing
+    from edgenas.nn import build, load_checkpoint
+    from edgenas.train import Teacher
+
+    found = load_checkpoint(Path(path))
+    labels = json.loads(found.metadata.get("labels", "null"))
+    if found.architecture.classes != len(classes) or (labels is not None and tuple(labels) != classes):
+        raise WeightsError(
+            explain(
+                f"the teacher {path} knows other classes",
+                got=_named(labels, found.architecture.classes),
+                allowed=_named(classes, len(classes)),
+                remedy="Train a teacher on these images first (edgenas train), or leave train.teacher out.",
+            )
+        )
+    model = build(found.architecture)
+    model.load_weights(found.weights)
+    own = json.loads(found.metadata.get("preprocessing", "null"))
+    return Teacher(model, images=preprocessing, own=preprocessing if own is None else Preprocessing.from_dict(own))
+
+
+def require_teacher(path: str | None) -> None:
+    """Check at the start of a run that the file of a teacher is there: it is read hours later.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if path is not None and not Path(path).is_file():
+        raise ConfigError(
+            explain("train.teacher is not there", got=path, allowed="a checkpoint that edgenas wrote (.safetensors)")
+        )
+
+
+def teacher_digest(path: str | None) -> str | None:
+    """Return what tells one teacher's file from another, for the state of a training."""
+    if path is None:
+        return None
+    return file_digest(Path(path)) if Path(path).is_file() else "absent"
+
+
+def _named(classes: tuple[str, ...] | list[str] | None, count: int) -> str:
+    names = ", ".join(classes[:6]) + (", ..." if count > 6 else "") if classes else "without names"
+    return f"{count} ({names})"

@@ -1,0 +1,1 @@
+"""Evolution and local search over categorical genes."""

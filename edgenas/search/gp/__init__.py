@@ -1,0 +1,1 @@
+"""Gaussian processes: kernels, fitting, and the scales on which they model."""

@@ -1,5 +1,0 @@
-"""Model-based search."""
-
-from edgenas.search.surrogate.searcher import Surrogate, region_of_interest
-
-__all__ = ["Surrogate", "region_of_interest"]

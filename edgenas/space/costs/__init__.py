@@ -1,0 +1,1 @@
+"""Costs of whole populations of a space, as sums over its parts."""

@@ -1,0 +1,117 @@
+"""Structural features of whole populations, for predictors and surrogates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgenas.arch.architecture import Block
+from edgenas.space.codes.coded import CodedSpace
+from edgenas.space.costs.contexts import PartContext
+from edgenas.space.costs.counts import population_costs
+from edgenas.space.costs.table import AdditiveTable
+from edgenas.space.definition import FIELDS, StageChoices
+
+_THOUSANDTHS = 1000
+"""Expansions are summed as whole thousandths, so that the order of the sum cannot matter."""
+
+_Feature = tuple[str, float, Callable[[Block, int], int]]
+"""Name, scale, and the value that a block adds (from the block and its channels coming in), in units of the scale."""
+
+
+def _expansion(block: Block, in_channels: int) -> int:
+    return round(block.expanded / in_channels * _THOUSANDTHS)
+
+
+def _stage_features(stage: StageChoices) -> tuple[_Feature, ...]:
+    """What is summed over the blocks of a stage: only what its choices can change."""
+    free = {field for field in FIELDS for first in (True, False) if len(stage.choices(field, first=first)) > 1}
+    deep = len(stage.depth) > 1 or "skip" in stage.kind
+    found: list[_Feature] = []
+    if deep:
+        found.append(("depth", 1, lambda block, channels: 1))
+    if deep or "kernel" in free:
+        found.append(("kernel", 1, lambda block, channels: block.kernel))
+    if "start_kernel" in free:
+        found.append(("start_kernel", 1, lambda block, channels: block.start_kernel))
+    if deep or "expansion" in free:
+        found.append(("expansion", _THOUSANDTHS, _expansion))
+    if deep or "kernel" in free or "expansion" in free:
+        found.append(
+            ("kernel_expansion", _THOUSANDTHS, lambda block, channels: block.kernel * _expansion(block, channels))
+        )
+    if "squeeze_excite" in free:
+        found.append(("squeeze_excite", 1, lambda block, channels: int(block.se is not None)))
+    if "activation" in free:
+        for name in sorted(set(stage.activation))[1:]:
+            found.append((name, 1, lambda block, channels, name=name: int(block.activation == name)))  # type: ignore[misc]
+    if "kind" in free and "fused" in stage.kind:
+        found.append(("fused", 1, lambda block, channels: int(block.kind == "fused")))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FeatureTable:
+    """Features of a space's networks.
+
+    Attributes:
+        space: The space.
+        sums: Table of the features that are sums over blocks; None where there is none.
+        scales: What each of them is divided by.
+    """
+
+    space: CodedSpace
+    sums: AdditiveTable | None
+    scales: NDArray[np.float64]
+
+    def features(self, genes: ArrayLike) -> NDArray[np.float64]:
+        """Return the features (N, F) of codes (N, D), equal for equal networks.
+
+        Raises:
+            SpaceError: A code does not lie in the space.
+        """
+        codes = self.space.validated(genes)
+        definition, layout = self.space.definition, self.space.layout
+        columns = [np.log(population_costs(self.space).macs_and_params(codes))]
+        for gene, choices in ((layout.resolution, definition.resolution), (layout.width, definition.width)):
+            if len(choices) > 1:
+                columns.append(np.asarray(choices, dtype=np.float64)[codes[:, gene]][:, None])
+        for place, stage in zip(layout.stages, definition.stages, strict=True):
+            if len(stage.out) > 1:
+                columns.append(np.asarray(stage.out, dtype=np.float64)[codes[:, place.out]][:, None])
+        if self.sums is not None:
+            columns.append(self.sums.total(codes) / self.scales)
+        return np.concatenate(columns, axis=1)
+
+
+def feature_names(space: CodedSpace) -> tuple[str, ...]:
+    """Name of each feature (F), such as `log_macs` and `stages.2.kernel_expansion`."""
+    definition = space.definition
+    names = ["log_macs", "log_params"]
+    names += [name for name in ("resolution", "width") if len(getattr(definition, name)) > 1]
+    names += [f"stages.{index}.out" for index, stage in enumerate(definition.stages) if len(stage.out) > 1]
+    for index, stage in enumerate(definition.stages):
+        names += [f"stages.{index}.{name}" for name, _, _ in _stage_features(stage)]
+    return tuple(names)
+
+
+@lru_cache(maxsize=16)
+def feature_table(space: CodedSpace) -> FeatureTable:
+    """Return the features of a space's networks: sums by stage, and the logarithms of MACs and parameters."""
+    stages = [_stage_features(stage) for stage in space.definition.stages]
+    starts = np.cumsum([0, *(len(stage) for stage in stages)]).tolist()
+
+    def values(context: PartContext) -> list[int]:
+        row = [0] * starts[-1]
+        if isinstance(context.part, Block) and context.stage is not None:
+            for place, (_, _, value) in enumerate(stages[context.stage], start=starts[context.stage]):
+                row[place] = value(context.part, context.in_channels)
+        return row
+
+    scales = np.array([scale for stage in stages for _, scale, _ in stage], dtype=np.float64)
+    sums = AdditiveTable.from_contexts(space, values) if len(scales) else None
+    return FeatureTable(space=space, sums=sums, scales=scales)

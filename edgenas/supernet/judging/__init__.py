@@ -1,0 +1,1 @@
+"""Judging the members of a trained supernet."""
