@@ -25,7 +25,7 @@ from edgenas.arch import lower  # noqa: E402
 from edgenas.cost import macs, params, peak_activation_bytes  # noqa: E402
 from edgenas.latency import SpaceLatency, open_table, predict  # noqa: E402
 from edgenas.space import AdditiveTable, SearchSpace, load, macs_and_params, population_costs  # noqa: E402
-from edgenas.space.codes.stage import Genes  # noqa: E402
+from edgenas.types import Genes  # noqa: E402
 
 
 def rate(work: Callable[[], object], networks: int, repeats: int) -> float:

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgenas.errors import SearchError, explain
-
-Floats = NDArray[np.float64]
+from edgenas.types import Floats
 
 
 def as_points(points: ArrayLike) -> Floats:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-Progress = Callable[[int, int, str], None]
+from edgenas.types import Progress
 
 _LOG_SECONDS = 10.0
 

@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from edgenas.evaluate.protocol import Estimates, Genes, Progress
+from edgenas.evaluate.protocol import Estimates
 from edgenas.space import SearchSpace, population_costs
 from edgenas.study.values import Source
+from edgenas.types import Genes, Progress
 
 CountName = Literal["macs", "params"]
 

@@ -15,7 +15,7 @@ from edgenas.pareto import constrained_ranks, crowding_distance
 from edgenas.search import AskTell, CostFunction, Results, Searcher, SpaceView
 from edgenas.search.predictor import AccuracyPredictor, Predictions, encode
 from edgenas.search.task import Task
-from edgenas.study.results import Floats, Genes
+from edgenas.types import Floats, Genes
 
 ROUNDS = 3
 """How often the predictor is fitted anew: after the first networks, and on what was judged since."""

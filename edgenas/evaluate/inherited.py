@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from edgenas.evaluate.protocol import Estimates, Genes, Progress
+from edgenas.evaluate.protocol import Estimates
 from edgenas.study.values import Source
 from edgenas.supernet import SupernetEvaluator
+from edgenas.types import Genes, Progress
 
 
 class InheritedEvaluator:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgenas.arch import Architecture
-from edgenas.evaluate.protocol import Estimates, Genes, Progress
+from edgenas.evaluate.protocol import Estimates
 from edgenas.latency import LatencyTable, SpaceLatency
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
+from edgenas.types import Genes, Progress
 
 MeasureLatency = Callable[[Sequence[Architecture]], Sequence[tuple[float, float]]]
 """From networks to (latency, standard error) in milliseconds, measured on the device."""

@@ -6,10 +6,11 @@ import time
 
 import numpy as np
 
-from edgenas.evaluate.protocol import Estimates, Evaluator, Genes, Progress
+from edgenas.evaluate.protocol import Estimates, Evaluator
 from edgenas.search.predictor import AccuracyPredictor, encode
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
+from edgenas.types import Genes, Progress
 
 
 class PredictorEvaluator:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgenas.study.values import Source
-
-Genes = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Progress = Callable[[int, int, str], None]
+from edgenas.types import Floats, Genes, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

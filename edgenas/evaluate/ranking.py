@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from edgenas.errors import InputError, explain
-
-Floats = NDArray[np.float64]
+from edgenas.types import Floats
 
 RESAMPLES = 1000
 LEVEL = 0.95

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.errors import InputError, explain
-from edgenas.evaluate.protocol import Genes
 from edgenas.space import SearchSpace, population_costs
+from edgenas.types import Genes
 
 POOL = 4000
 

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from edgenas.arch import Architecture
 from edgenas.data import ImageData, Preprocessing
 from edgenas.errors import InputError, StoreError, TrainingError, explain
-from edgenas.evaluate.protocol import Estimates, Genes, Progress
+from edgenas.evaluate.protocol import Estimates
 from edgenas.nn import build
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
 from edgenas.train import TrainSettings, fit
 from edgenas.train.checkpoint import write_atomically
+from edgenas.types import Genes, Progress
 
 SHORT_SHARE = 1 / 9
 """Of a full training, as an estimate of it: where the first rung of a halving lies that finds the best network."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edgenas.errors import InputError, TrainingError, explain
 from edgenas.evaluate.counts import CountEvaluator
-from edgenas.evaluate.protocol import Estimates, Evaluator, Floats, Genes, Progress
+from edgenas.evaluate.protocol import Estimates, Evaluator
 from edgenas.evaluate.ranking import (
     Agreement,
     Margin,
@@ -34,6 +34,7 @@ from edgenas.evaluate.ranking import (
 from edgenas.evaluate.strata import stratified_networks
 from edgenas.evaluate.trained import TrainedEvaluator
 from edgenas.space import SearchSpace, population_costs
+from edgenas.types import Floats, Genes, Progress
 
 BANDS = 3
 BASELINE = "macs"

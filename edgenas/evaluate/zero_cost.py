@@ -11,11 +11,12 @@ import torch
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batch, Batches
 from edgenas.errors import ConfigError, explain, nearest
-from edgenas.evaluate.protocol import Estimates, Genes, Progress
+from edgenas.evaluate.protocol import Estimates
 from edgenas.evaluate.scores import SCORES
 from edgenas.nn import build
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
+from edgenas.types import Genes, Progress
 
 IMAGES = 64
 INITIALISATIONS = 2

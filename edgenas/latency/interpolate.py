@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from edgenas.errors import TableError, explain
@@ -13,8 +12,6 @@ from edgenas.latency.keys import parse_key
 from edgenas.latency.model.work import Trend, group, position
 from edgenas.latency.table import RATIO_UNIT, Entry
 from edgenas.latency.units import Unit
-
-FloatArray = NDArray[np.float64]
 
 # Relative standard deviations of a unit's time around the trend, and the distance over which neighbours resemble.
 _SMOOTH, _ALONE, _LENGTH = 0.25, 0.08, 2.0

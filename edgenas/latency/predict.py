@@ -13,8 +13,8 @@ from edgenas.latency.table import RATIO_UNIT, Entry, LatencyTable
 from edgenas.latency.units import SourcedOps, Unit, by_block, units
 from edgenas.space import SearchSpace
 from edgenas.space.costs.table import AdditiveTable
+from edgenas.types import Floats
 
-FloatArray = NDArray[np.float64]
 _NORMAL_90 = 1.6448536269514722
 
 
@@ -77,9 +77,9 @@ class PopulationLatency:
         low_ms, high_ms: (N,) their intervals.
     """
 
-    latency_ms: FloatArray
-    low_ms: FloatArray
-    high_ms: FloatArray
+    latency_ms: Floats
+    low_ms: Floats
+    high_ms: Floats
 
 
 class TableCosts:
@@ -126,7 +126,7 @@ def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLaten
     Every operation is element by element, so a network's result does not depend on its company.
     """
     correction, interval = table.correction, table.interval
-    sums: FloatArray = totals.astype(np.float64)
+    sums: Floats = totals.astype(np.float64)
     ratio = correction.scale * (sums[:, 0] * RATIO_UNIT)
     ratio += correction.per_unit * sums[:, 1]
     ratio += correction.per_weight * sums[:, 2]
@@ -205,7 +205,7 @@ class SpaceLatency:
         """
         return latencies(self.table, self._totals.total(genes))
 
-    def latency_ms(self, genes: ArrayLike) -> FloatArray:
+    def latency_ms(self, genes: ArrayLike) -> Floats:
         """Predicted latencies (N,) alone; see `predict`."""
         return self.predict(genes).latency_ms
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +14,7 @@ from edgenas.measure.device.agent import Network
 from edgenas.measure.engines.base import ModelFile
 from edgenas.measure.engines.registry import runtime_for
 from edgenas.measure.protocol.timing import Protocol, Samples, alternate, load_per_core
-
-Progress = Callable[[int, int, str], None]
+from edgenas.types import Progress
 
 _APART_SECONDS = 0.15
 

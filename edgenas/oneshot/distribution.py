@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from edgenas.space import SearchSpace
+from edgenas.types import Floats, Genes
 
-Genes = NDArray[np.int64]
-Floats = NDArray[np.float64]
 CostFunction = Callable[[Genes], Floats]
 """From codes (N, D) to costs (N,): table latency in milliseconds, MACs."""
 

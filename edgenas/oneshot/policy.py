@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgenas.data.batches import Batch
-from edgenas.oneshot.distribution import CostFunction, Floats, GeneDistribution, Genes
+from edgenas.oneshot.distribution import CostFunction, GeneDistribution
 from edgenas.oneshot.settings import OneShotSettings
 from edgenas.oneshot.two_paths import TwoPaths
 from edgenas.supernet.supernet import Supernet
 from edgenas.train.optimizer import load_state_tensors, state_tensors
+from edgenas.types import Floats, Genes
 
 _FINITE_DIFFERENCE = 0.01
 """Of the Hessian-vector product, over the gradient's norm (Liu 2019, section 2.3)."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgenas.oneshot.distribution import CostFunction, GeneDistribution, Genes
+from edgenas.oneshot.distribution import CostFunction, GeneDistribution
 from edgenas.search.base import AskTell
 from edgenas.search.protocol import Results
 from edgenas.search.task import Task
+from edgenas.types import Genes
 
 NEAR = 0.05
 """Draws whose cost is so close to the target, as a share of it, are proposed before others."""

@@ -14,23 +14,17 @@ import torch
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batch, Batches
 from edgenas.data.endless import EndlessBatches
-from edgenas.oneshot.distribution import CostFunction, GeneDistribution, Genes
+from edgenas.oneshot.distribution import CostFunction, GeneDistribution
 from edgenas.oneshot.policy import PolicyLearner
 from edgenas.oneshot.settings import OneShotSettings
 from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.placement import prepare
 from edgenas.supernet.training.schemes import Members
-from edgenas.supernet.training.state import (
-    Budget,
-    Progress,
-    identity,
-    load_weight_tensors,
-    run_to_the_end,
-    weight_tensors,
-)
+from edgenas.supernet.training.state import Budget, identity, load_weight_tensors, run_to_the_end, weight_tensors
 from edgenas.supernet.training.step import SharedStepper, not_finite
 from edgenas.train.checkpoint import TrainCheckpoint, read_checkpoint, require_same, write_checkpoint
 from edgenas.train.schedule import learning_rate, total_steps
+from edgenas.types import Genes, Progress
 
 RECORDS = 200
 """Records of a whole search: enough to draw, and small however long the search is."""

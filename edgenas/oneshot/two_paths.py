@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgenas.oneshot.distribution import GenePair, Genes
+from edgenas.oneshot.distribution import GenePair
 from edgenas.supernet.path import Path, Step, at_resolution
 from edgenas.supernet.supernet import Supernet
+from edgenas.types import Genes
 
 Blocks = dict[str, tuple[Step, ...]]
 

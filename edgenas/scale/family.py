@@ -10,9 +10,9 @@ from itertools import product
 from edgenas.arch.architecture import Architecture
 from edgenas.errors import BudgetError, InputError, explain
 from edgenas.scale.compound import Coefficients, rounded_resolution, scaled
+from edgenas.types import Progress
 
 LatencyMs = Callable[[Architecture], float]
-Progress = Callable[[int, int, str], None]
 
 _HALVINGS = 24
 _MOST_TRIES = 200

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from edgenas.arch.architecture import Architecture
 from edgenas.errors import BudgetError, InputError, explain
 from edgenas.scale.compound import Coefficients, compound
+from edgenas.types import Progress
 
 LatencyMs = Callable[[Architecture], float]
 Quality = Callable[[Architecture], float]
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,9 @@ from edgenas.errors import BudgetError, InputError, explain
 from edgenas.scale.channels import Weights, kept_channels, narrowed_weights
 from edgenas.scale.compound import channel_divisor
 from edgenas.scale.layers import Layer, layers, narrowed
+from edgenas.types import Progress
 
 LatencyMs = Callable[[Architecture], float]
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

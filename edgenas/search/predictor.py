@@ -19,8 +19,7 @@ from scipy.optimize import minimize
 
 from edgenas.errors import SearchError, explain
 from edgenas.search.protocol import Genes, SpaceView
-
-Floats = NDArray[np.float64]
+from edgenas.types import Floats
 
 LEVEL = 0.9
 _Z = 1.6448536269514722

@@ -10,7 +10,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from edgenas.study.results import Floats, Genes, Mask, Result, Results, as_results
+from edgenas.study.results import Mask, Result, Results, as_results
+from edgenas.types import Floats, Genes
 
 __all__ = [
     "CostFunction",

@@ -9,8 +9,9 @@ import numpy as np
 
 from edgenas.errors import BudgetError, explain
 from edgenas.pareto import nondominated
-from edgenas.study.results import Genes, Mask, Results
+from edgenas.study.results import Mask, Results
 from edgenas.study.values import Evaluation, Limit, Objective, Outcome
+from edgenas.types import Genes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.errors import SearchError, explain
+from edgenas.types import Floats, Genes
 
-Genes = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from edgenas.errors import SearchError, explain
 from edgenas.study.history import History
-from edgenas.study.results import Genes, Results
+from edgenas.study.results import Results
 from edgenas.study.values import Budget, Context, Evaluation, Failure, Limit, Metric, Objective, Outcome
+from edgenas.types import Genes
 
 if TYPE_CHECKING:
     from edgenas.study.store import Store

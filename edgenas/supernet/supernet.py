@@ -19,10 +19,10 @@ from edgenas.nn.initialise import CLASSIFIER_STD
 from edgenas.space import SearchSpace
 from edgenas.supernet.path import Path, Step, convolve, make_path, run_path, slice_weight
 from edgenas.supernet.shapes import Sharing, block_places, shared_shapes, sharings
+from edgenas.types import Genes
 
 KNOWN_PATHS = 4096
 
-Genes = NDArray[np.int64]
 
 
 class Supernet(nn.Module):

@@ -33,7 +33,7 @@ from edgenas.deploy.bundle.card import (
 from edgenas.deploy.bundle.card_text import card_text
 from edgenas.deploy.bundle.folder import restore, write_folder
 from edgenas.deploy.counts import require_one_partition, require_quantised
-from edgenas.deploy.quantise.guard import Guard, Judged, Progress
+from edgenas.deploy.quantise.guard import Guard, Judged
 from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import can_run, evenly, logits_of_split, open_file
 from edgenas.deploy.scripts.compose import predict_script
@@ -42,6 +42,7 @@ from edgenas.errors import DataError, ExportError, explain
 from edgenas.formats import SCHEMES, as_file_format, encode
 from edgenas.latency.device import local_device
 from edgenas.measure import FileLatency, ModelFile
+from edgenas.types import Progress
 
 Measure = Callable[[Sequence[ModelFile]], Sequence[FileLatency]]
 PARITY_LIMIT = 1e-4

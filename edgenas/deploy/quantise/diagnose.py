@@ -15,8 +15,7 @@ from torch.nn import functional
 from edgenas.deploy.quantise.simulate import Simulator
 from edgenas.errors import TrainingError, explain
 from edgenas.formats import FoldedOp
-
-Progress = Callable[[int, int, str], None]
+from edgenas.types import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

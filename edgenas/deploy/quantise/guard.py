@@ -19,8 +19,8 @@ from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import evenly, logits_of_split, open_file, split_batches
 from edgenas.errors import ExportError, explain
 from edgenas.formats import Range, as_file_format, encode
+from edgenas.types import Progress
 
-Progress = Callable[[int, int, str], None]
 _DIAGNOSIS_IMAGES = 32
 _CORRECTION_IMAGES = 128
 _FINE_TUNE_BATCH = 32

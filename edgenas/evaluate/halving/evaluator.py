@@ -15,11 +15,12 @@ from edgenas.data import ImageData, Preprocessing
 from edgenas.evaluate.halving.candidates import TrainedCandidates
 from edgenas.evaluate.halving.curves import HalvingResult
 from edgenas.evaluate.halving.halving import HalvingSettings, asynchronous_halving, successive_halving
-from edgenas.evaluate.protocol import Estimates, Genes, Progress
+from edgenas.evaluate.protocol import Estimates
 from edgenas.nn import build
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
 from edgenas.train import TrainSettings
+from edgenas.types import Genes, Progress
 
 
 class HalvingEvaluator:

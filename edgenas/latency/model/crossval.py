@@ -12,8 +12,7 @@ from scipy.stats import t as student_t
 
 from edgenas.latency.model.process import UnitFit
 from edgenas.latency.units import Unit
-
-FloatArray = NDArray[np.float64]
+from edgenas.types import Floats
 
 LEVEL = 0.9
 _NORMAL_90 = 1.6448536269514722
@@ -36,9 +35,9 @@ class LeftOut:
             to predict.
     """
 
-    error: FloatArray
-    unexplained: FloatArray
-    by_macs: FloatArray
+    error: Floats
+    unexplained: Floats
+    by_macs: Floats
     drawn: NDArray[np.bool_]
 
     @property
@@ -68,7 +67,7 @@ class LeftOut:
         return max(found, float(student_t.ppf((1 + LEVEL) / 2, len(drawn))) * deviation)
 
 
-def _conformal(errors: FloatArray) -> float:
+def _conformal(errors: Floats) -> float:
     """With fewer than nine errors no quantile at 90 % exists: the largest is widened in proportion."""
     ordered = np.sort(errors)
     rank = math.ceil((len(ordered) + 1) * LEVEL)
@@ -77,12 +76,12 @@ def _conformal(errors: FloatArray) -> float:
 
 def cross_validate(
     units: Sequence[Unit],
-    counts: FloatArray,
-    ratios: FloatArray,
+    counts: Floats,
+    ratios: Floats,
     *,
     drawn: NDArray[np.bool_],
     noise: float = 0.0,
-    visits: FloatArray | None = None,
+    visits: Floats | None = None,
 ) -> LeftOut:
     """Fit again and again without some networks and predict those; see `UnitFit` for the arguments.
 
@@ -97,7 +96,7 @@ def cross_validate(
     count = len(ratios)
     often = np.ones(count) if visits is None else visits
     parts = count if count <= _ALONE else _PARTS
-    found: list[FloatArray] = []
+    found: list[Floats] = []
     for part in range(parts):
         left = np.arange(count) % parts == part
         found.append(_errors(units, counts, ratios, left=left, noise=noise, visits=often))
@@ -112,13 +111,13 @@ def cross_validate(
 
 def _errors(
     units: Sequence[Unit],
-    counts: FloatArray,
-    ratios: FloatArray,
+    counts: Floats,
+    ratios: Floats,
     *,
     left: NDArray[np.bool_],
     noise: float,
-    visits: FloatArray,
-) -> FloatArray:
+    visits: Floats,
+) -> Floats:
     """(3, m): relative error, NaN where impossible; announced error of unmeasured units; relative error by MACs."""
     known = ~left
     seen = counts[known].sum(axis=0) > 0

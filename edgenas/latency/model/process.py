@@ -21,8 +21,8 @@ from scipy.optimize import minimize
 
 from edgenas.latency.model.work import Trend, group, position
 from edgenas.latency.units import Unit
+from edgenas.types import Floats
 
-FloatArray = NDArray[np.float64]
 _CHUNK = 1024
 # A run's own cost and the overhead of all its units together: standard deviations, shares of a typical network.
 _EXTRA = 0.05
@@ -60,21 +60,21 @@ class _Places:
     """Where units lie for the process: group numbers (U,) and positions (U, P)."""
 
     groups: NDArray[np.int64]
-    positions: FloatArray
+    positions: Floats
 
     @classmethod
     def of(cls, units: Sequence[Unit], names: dict[str, int]) -> _Places:
         numbers = [names.setdefault(group(unit), len(names)) for unit in units]
         return cls(groups=np.array(numbers), positions=np.array([position(unit) for unit in units]))
 
-    def squares(self, other: _Places) -> FloatArray:
+    def squares(self, other: _Places) -> Floats:
         found = (self.positions**2).sum(axis=1)[:, None] + (other.positions**2).sum(axis=1)
         return np.maximum(found - 2 * self.positions @ other.positions.T, 0.0)
 
     def part(self, members: NDArray[np.bool_]) -> _Places:
         return _Places(groups=self.groups[members], positions=self.positions[members])
 
-    def covariance(self, other: _Places, spread: Spread) -> FloatArray:
+    def covariance(self, other: _Places, spread: Spread) -> Floats:
         """Of deviations of these units with the others' (U, V), without the part of a unit alone."""
         smooth = spread.smooth**2 * np.exp(-0.5 * self.squares(other) / spread.length**2)
         same = self.groups[:, None] == other.groups
@@ -85,15 +85,15 @@ class _Places:
 class _Sums:
     """Covariances (n, n) of sums over networks, one for each part of the process at unit variance."""
 
-    shared: FloatArray
-    by_group: FloatArray
-    smooth: dict[float, FloatArray]
-    alone: FloatArray
-    rest: FloatArray
-    noise: FloatArray
+    shared: Floats
+    by_group: Floats
+    smooth: dict[float, Floats]
+    alone: Floats
+    rest: Floats
+    noise: Floats
 
     @classmethod
-    def of(cls, rows: FloatArray, places: _Places, *, extra: FloatArray, weights: FloatArray) -> _Sums:
+    def of(cls, rows: Floats, places: _Places, *, extra: Floats, weights: Floats) -> _Sums:
         """Sum over units; every part but the shared one is zero between groups."""
         count = len(rows)
         by_group = np.zeros((count, count))
@@ -111,7 +111,7 @@ class _Sums:
             rest=extra @ extra.T, noise=np.diag(weights),
         )  # fmt: skip
 
-    def covariance(self, spread: Spread) -> FloatArray:
+    def covariance(self, spread: Spread) -> Floats:
         """Covariance (n, n) of measured networks."""
         return (
             spread.shared**2 * self.shared
@@ -137,11 +137,11 @@ class UnitFit:
     def __init__(
         self,
         units: Sequence[Unit],
-        counts: FloatArray,
-        ratios: FloatArray,
+        counts: Floats,
+        ratios: Floats,
         *,
         noise: float = 0.0,
-        visits: FloatArray | None = None,
+        visits: Floats | None = None,
     ) -> None:
         """Fit.
 
@@ -173,7 +173,7 @@ class UnitFit:
         found = extra_spread**2 * (extra.T @ self._weights)
         self.constant, self.per_unit = float(found[0]), float(found[1])
 
-    def times(self, units: Sequence[Unit]) -> tuple[FloatArray, FloatArray]:
+    def times(self, units: Sequence[Unit]) -> tuple[Floats, Floats]:
         """Posterior mean and standard deviation of units' times, measured or not.
 
         Args:
@@ -185,7 +185,7 @@ class UnitFit:
         parts = [self._chunk(units[start : start + _CHUNK]) for start in range(0, len(units), _CHUNK)]
         return np.concatenate([times for times, _ in parts]), np.concatenate([errors for _, errors in parts])
 
-    def _chunk(self, units: Sequence[Unit]) -> tuple[FloatArray, FloatArray]:
+    def _chunk(self, units: Sequence[Unit]) -> tuple[Floats, Floats]:
         spread, places = self.spread, _Places.of(units, self._names)
         covariance = places.covariance(self._places, spread)
         for row, unit in enumerate(units):
@@ -198,22 +198,22 @@ class UnitFit:
         times = np.maximum(0.0, base * (1.0 + cross @ self._weights))
         return times, base * np.sqrt(np.maximum(variance, 0.0))
 
-    def _base(self, units: Sequence[Unit]) -> FloatArray:
+    def _base(self, units: Sequence[Unit]) -> Floats:
         """Trend times (U,), never zero: the unit in which a deviation counts."""
         return np.maximum(self._trend.times(units), self._floor)
 
 
-def _most_likely(sums: _Sums, residual: FloatArray, start: Spread) -> Spread:
+def _most_likely(sums: _Sums, residual: Floats, start: Spread) -> Spread:
     """Maximise the marginal likelihood (eq. 2.30) over four of the six numbers, with weak log-normal priors."""
     first = np.log([getattr(start, name) for name in _SEARCHED])
     options = {"maxfev": 40, "xatol": 0.05, "fatol": 0.05}
 
-    def at(point: FloatArray, length: float) -> Spread:
+    def at(point: Floats, length: float) -> Spread:
         values = np.exp(np.clip(point, _LOW, _HIGH))
         changes: dict[str, Any] = {name: float(value) for name, value in zip(_SEARCHED, values, strict=True)}
         return replace(start, length=length, **changes)
 
-    def loss(point: FloatArray, length: float) -> float:
+    def loss(point: Floats, length: float) -> float:
         lower, _ = factor = cho_factor(sums.covariance(at(point, length)), lower=True)
         fit = 0.5 * float(residual @ cho_solve(factor, residual)) + float(np.log(np.diag(lower)).sum())
         unlikely = ((point - first) / _PRIOR) ** 2

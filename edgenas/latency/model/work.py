@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from edgenas.latency.units import Unit
-
-FloatArray = NDArray[np.float64]
+from edgenas.types import Floats
 
 # Layouts, gates and fusions make the same arithmetic cost differently; activations differ in their arithmetic.
 # Keeps rates that no measurement tells apart from running away; far below the noise of a measurement.
@@ -25,7 +23,7 @@ def group(unit: Unit) -> str:
     return f"{unit.kind}{unit.kernel}s{unit.stride}" if unit.kind in ("depthwise", "conv") else unit.kind
 
 
-def work(unit: Unit) -> FloatArray:
+def work(unit: Unit) -> Floats:
     """Amounts (7,) of work that a unit's time is a non-negative combination of, within its group.
 
     In order: one call, multiply-accumulates of whole channel blocks, weights, values read, values written, values
@@ -46,7 +44,7 @@ def work(unit: Unit) -> FloatArray:
     )
 
 
-def position(unit: Unit) -> FloatArray:
+def position(unit: Unit) -> Floats:
     """Coordinates (10,) in which near units have alike efficiency: logarithms of sizes, and switches."""
     before, after = unit.source.channels, unit.result.channels
     # Kernels work on blocks of channels; what does not fill a block is computed for nothing, or another way.
@@ -83,11 +81,11 @@ class Trend:
         rates: (7,) rate per amount of `work`, by group.
     """
 
-    def __init__(self, rates: dict[str, FloatArray]) -> None:
+    def __init__(self, rates: dict[str, Floats]) -> None:
         self.rates = rates
 
     @classmethod
-    def fit(cls, units: Sequence[Unit], times: FloatArray, *, counts: FloatArray | None = None) -> Trend:
+    def fit(cls, units: Sequence[Unit], times: Floats, *, counts: Floats | None = None) -> Trend:
         """Fit rates so that counts @ trend is close to the times, relatively.
 
         Args:
@@ -108,13 +106,13 @@ class Trend:
         rates = _non_negative(design.reshape(len(times), -1), times).reshape(len(groups), -1)
         return cls({name: rates[index] for index, name in enumerate(groups)})
 
-    def times(self, units: Sequence[Unit]) -> FloatArray:
+    def times(self, units: Sequence[Unit]) -> Floats:
         """Trend times (U,) of units; NaN for a group that was never seen."""
         unseen = np.full(7, np.nan)
         return np.array([float(work(unit) @ self.rates.get(group(unit), unseen)) for unit in units])
 
 
-def _non_negative(design: FloatArray, times: FloatArray) -> FloatArray:
+def _non_negative(design: Floats, times: Floats) -> Floats:
     """Rates (columns,) for amounts (n, columns): relative least squares with a weak pull towards one common rate."""
     scale = np.maximum(design.max(axis=0), 1e-300)
     typical = float(np.median(times))

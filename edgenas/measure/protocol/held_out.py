@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgenas.arch import Architecture
 from edgenas.measure.protocol.ratios import Ratios
 from edgenas.measure.protocol.visit import Bench, Visit
+from edgenas.types import Floats, Progress
 
-FloatArray = NDArray[np.float64]
-Progress = Callable[[int, int, str], None]
 _WHAT = "measure held-out networks"
 # Visits of a network beyond the first passes, at most: on a noisy machine the truth stays as uncertain as it is.
 _FURTHER = 4
@@ -32,8 +30,8 @@ class Truth:
     """
 
     visits: tuple[tuple[Visit, ...], ...]
-    ratios: FloatArray
-    errors: FloatArray
+    ratios: Floats
+    errors: Floats
     noise: float
     scale: float = 1.0
 

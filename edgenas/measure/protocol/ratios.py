@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgenas.measure.protocol.visit import Visit
-
-FloatArray = NDArray[np.float64]
+from edgenas.types import Floats
 
 # A reference so many seconds away counts 1 / e as much. Clocks drift by percents within a minute.
 _MEMORY_SECONDS = 15.0
@@ -39,7 +37,7 @@ class Ratios:
         reference_ms: Median latency of the reference over all visits.
     """
 
-    by_visit: tuple[FloatArray, ...]
+    by_visit: tuple[Floats, ...]
     reference_ms: float
 
     @classmethod
@@ -64,7 +62,7 @@ class Ratios:
         return min(found, key=lambda ratios: ratios.noise)
 
     @property
-    def combined(self) -> FloatArray:
+    def combined(self) -> Floats:
         """(n,) ratio of each network: the median (mean of two) of its visits."""
         return np.array([np.median(found) for found in self.by_visit])
 
@@ -77,7 +75,7 @@ class Ratios:
         return math.sqrt(squares / freedom) if freedom else float("nan")
 
     @property
-    def errors(self) -> FloatArray:
+    def errors(self) -> Floats:
         """(n,) relative standard errors of `combined`.
 
         The variance of a network's own visits is shrunk towards the noise of all networks, which counts as much as
@@ -126,13 +124,13 @@ def _ratios(visits: Sequence[Sequence[Visit]], clock: _Clock, own_share: float) 
     )
 
 
-def _standard_error(logarithms: FloatArray, prior: float) -> float:
+def _standard_error(logarithms: Floats, prior: float) -> float:
     count = len(logarithms)
     squares = float(((logarithms - logarithms.mean()) ** 2).sum())
     return math.sqrt((_PRIOR_VISITS * prior + squares) / (_PRIOR_VISITS + count - 1) / count)
 
 
-def _weighted_medians(values: FloatArray, weights: FloatArray) -> FloatArray:
+def _weighted_medians(values: Floats, weights: Floats) -> Floats:
     """Median (N,) of values (M,) by each row of weights (N, M), interpolated between the values around it."""
     order = np.argsort(values)
     ordered, sorted_weights = values[order], weights[:, order]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,4 +157,3 @@ class Bench:
         self._device.load(slots, self._target.runtime, data, threads=self._target.protocol.threads)
 
 
-Progress = Callable[[int, int, str], None]

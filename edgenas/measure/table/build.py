@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgenas import __version__
 from edgenas.arch import Architecture
@@ -35,9 +34,7 @@ from edgenas.measure.table.sample_file import SampleFile
 from edgenas.measure.table.visits_plan import Campaign
 from edgenas.measure.table.warnings import doubts
 from edgenas.space import SearchSpace
-
-Progress = Callable[[int, int, str], None]
-FloatArray = NDArray[np.float64]
+from edgenas.types import Floats, Progress
 
 _MIN_NETWORKS = 4
 
@@ -187,7 +184,7 @@ def _protocol_line(protocol: Protocol) -> str:
     return " ".join(f"{name}={fields[name]}" for name in names) + " statistic=low_half_mean"
 
 
-def _probes(space: SearchSpace, design: Design, ratios: FloatArray) -> tuple[Probe, ...]:
+def _probes(space: SearchSpace, design: Design, ratios: Floats) -> tuple[Probe, ...]:
     return tuple(
         Probe(notation=format_notation(space.decode(design.genes[row])), ratio=float(ratios[row]))
         for row in design.probes

@@ -19,8 +19,7 @@ from edgenas.measure.table.design import Design
 from edgenas.measure.table.sample_file import SampleFile
 from edgenas.measure.table.visits_plan import visits_of
 from edgenas.space import SearchSpace
-
-FloatArray = NDArray[np.float64]
+from edgenas.types import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,14 +27,14 @@ class Fitted:
     """A fit and what it explains: units, counts (n, U), ratios (n,), visits of each network, noise of one visit."""
 
     units: list[Unit]
-    counts: FloatArray
-    ratios: FloatArray
+    counts: Floats
+    ratios: Floats
     visits: tuple[tuple[Visit, ...], ...]
     noise: float
     fit: UnitFit
 
     @property
-    def often(self) -> FloatArray:
+    def often(self) -> Floats:
         """(n,) visits of each network."""
         return np.array([len(found) for found in self.visits], dtype=np.float64)
 
@@ -76,7 +75,7 @@ def fitted(space: SearchSpace, design: Design, kept: SampleFile) -> Fitted:
     return best
 
 
-def _rms(values: FloatArray) -> float:
+def _rms(values: Floats) -> float:
     return math.sqrt(float((values**2).mean()))
 
 

@@ -19,11 +19,11 @@ from edgenas.measure.device.local import Device, LocalDevice
 from edgenas.measure.protocol.held_out import Truth, measure_held_out, measure_passes
 from edgenas.measure.protocol.timing import require_quiet
 from edgenas.measure.protocol.visit import Bench, Target
-from edgenas.measure.table.build import Progress, reference_drift, table_protocol
+from edgenas.measure.table.build import reference_drift, table_protocol
 from edgenas.measure.table.design import covering_design, held_out
 from edgenas.space import SearchSpace
+from edgenas.types import Floats, Progress
 
-FloatArray = NDArray[np.float64]
 # What a check calls true: the probes' ratios within this of the build's, beyond the noise of their visits.
 _PROBE_TOLERANCE = 0.05
 
@@ -154,7 +154,7 @@ def truth_for(
     return found.first(len(networks), scale=scale)
 
 
-def probe_scale(table: LatencyTable, ratios: FloatArray) -> float:
+def probe_scale(table: LatencyTable, ratios: Floats) -> float:
     """Return the common factor of the probes' ratios (their number,) now over those of the build."""
     then = np.array([probe.ratio for probe in table.probes])
     return float(np.exp(np.log(ratios / then).mean())) if len(then) else 1.0
@@ -169,7 +169,7 @@ def validation_of(predicted: PopulationLatency, truth: Truth, table: LatencyTabl
         table: The table they were predicted with.
         seed: The networks were drawn with it.
     """
-    measured_ms: FloatArray = truth.ratios * table.reference.latency_ms
+    measured_ms: Floats = truth.ratios * table.reference.latency_ms
     error = np.abs(predicted.latency_ms / measured_ms - 1)
     inside = (predicted.low_ms <= measured_ms) & (measured_ms <= predicted.high_ms)
     tau = float(kendalltau(predicted.latency_ms, measured_ms).statistic) if len(error) > 1 else 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from edgenas.measure.protocol.visit import Bench, Visit
 from edgenas.measure.table.design import Design
 from edgenas.measure.table.sample_file import SampleFile
 from edgenas.space import SearchSpace
+from edgenas.types import Progress
 
-Progress = Callable[[int, int, str], None]
 MAX_PASSES = 8
 # Number of the visit that replaces disturbed ones; passes are numbered from 0.
 RETAKEN = MAX_PASSES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ from edgenas.arch import Architecture, lower
 from edgenas.arch.document import to_document
 from edgenas.config.settings import RunSettings
 from edgenas.errors import DataError, ExportError, WeightsError, explain
-from edgenas.pipeline.core.context import ProgressFactory, RunContext
+from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.images import load_images
+from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
     from edgenas.deploy import Card, Difference
@@ -31,7 +32,7 @@ def export_checkpoint(
     force: bool,
     seed: int = 0,
     progress: ProgressFactory,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Card:
     """Export a trained network with the images of a configuration.
 
@@ -88,7 +89,7 @@ def export_checkpoint(
 
 
 def check_export(
-    folder: Path, settings: RunSettings | None, *, progress: ProgressFactory, say: Callable[[str], None]
+    folder: Path, settings: RunSettings | None, *, progress: ProgressFactory, say: Say
 ) -> tuple[Difference, ...]:
     """Run a bundle again, on its test images where a configuration names them, and say what differs.
 

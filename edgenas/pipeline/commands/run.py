@@ -6,7 +6,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from typing import Any
 from edgenas import __version__
 from edgenas.config.settings import RunSettings
 from edgenas.pipeline.core.artifacts import FAMILY_FILE, SEARCH_FILE, SUMMARY_FILE, WINNER_FILE
-from edgenas.pipeline.core.context import ProgressFactory, RunContext
+from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, open_run_directory
 from edgenas.pipeline.core.stage import Stage, StageOutcome, run_stages
 from edgenas.pipeline.stages import FAMILY, STAGES
 from edgenas.pipeline.training.teacher import require_teacher
+from edgenas.types import ProgressFactory, Say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def run_some(
     settings: RunSettings,
     *,
     progress: ProgressFactory,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Path:
     """Run some stages of a configuration, in order; those that are up to date are skipped.
 
@@ -76,7 +77,7 @@ def run_some(
     return directory.path
 
 
-def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Callable[[str], None]) -> RunResult:
+def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Say) -> RunResult:
     """Do the whole job of a configuration, or what is left of it.
 
     Args:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgenas.arch import Architecture
 from edgenas.config.settings import RunSettings
-from edgenas.pipeline.core.context import ProgressFactory, RunContext
+from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, make_folder
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.initial_weights import fit_to_data, starting_weights
 from edgenas.pipeline.training.settings import train_settings, unit_of
 from edgenas.pipeline.training.teacher import load_teacher, require_teacher
+from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
     pass
@@ -51,7 +51,7 @@ def train_alone(
     *,
     start: Path | None = None,
     progress: ProgressFactory,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Alone:
     """Train a network by the train section of a configuration; its head is fitted to the images' classes.
 

@@ -7,7 +7,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +16,8 @@ import numpy as np
 from edgenas.config.settings import RunSettings
 from edgenas.pipeline.core.compute import choose_device
 from edgenas.pipeline.core.directory import RunDirectory, make_folder
+from edgenas.types import ProgressFactory, Say
 
-Progress = Callable[[int, int, str], None]
-ProgressFactory = Callable[[str], AbstractContextManager[Progress]]
 Loaded = TypeVar("Loaded")
 
 
@@ -32,7 +30,7 @@ class RunContext:
         directory: RunDirectory,
         *,
         progress: ProgressFactory,
-        say: Callable[[str], None],
+        say: Say,
     ) -> None:
         """Keep what is given.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,13 +11,13 @@ import numpy as np
 
 from edgenas.arch import Architecture, lower
 from edgenas.formats import file_format_of
+from edgenas.types import Progress
 
 if TYPE_CHECKING:
     from edgenas.measure import FileLatency, ModelFile
 
 RuntimeName = Literal["ort", "litert"]
 PrecisionName = Literal["fp32", "int8", "fp16"]
-Progress = Callable[[int, int, str], None]
 
 
 def encoded_network(architecture: Architecture, *, runtime: RuntimeName, precision: PrecisionName) -> bytes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from edgenas.config.load import validate
 from edgenas.errors import StoreError, explain
-from edgenas.pipeline.core.context import ProgressFactory, RunContext
+from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
+from edgenas.types import ProgressFactory, Say
 
 
-def open_run(path: Path, *, progress: ProgressFactory, say: Callable[[str], None]) -> RunContext:
+def open_run(path: Path, *, progress: ProgressFactory, say: Say) -> RunContext:
     """Open a run directory with the settings it was made with.
 
     Args:

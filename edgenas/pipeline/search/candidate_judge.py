@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgenas.arch import Architecture
 from edgenas.pipeline.search.cost_model import CostModel, Costs
 from edgenas.study import Evaluation, Metric, Objective, Outcome
+from edgenas.types import Genes
 
 if TYPE_CHECKING:
     from edgenas.space import SearchSpace
     from edgenas.supernet import SupernetEvaluator
 
-Genes = NDArray[np.int64]
 MeasureLatency = Callable[[Architecture], tuple[float, float]]
 """From a network to its latency on the device and the standard error of that, ms."""
 

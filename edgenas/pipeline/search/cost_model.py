@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from edgenas.arch import Architecture, Graph, Op, lower
 from edgenas.cost import op_macs, op_params
+from edgenas.types import Floats, Genes
 
 if TYPE_CHECKING:
     from edgenas.latency import LatencyTable
     from edgenas.space import SearchSpace
 
-Genes = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

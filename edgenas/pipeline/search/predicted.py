@@ -7,17 +7,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.study import Limit, Study
 from edgenas.study.results import Results
+from edgenas.types import Floats, Genes
 
 if TYPE_CHECKING:
     from edgenas.evaluate import GuidedSearcher
 
-Genes = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def translator(study: Study, costs: CostModel) -> tuple[int, Callable[[Genes, Floats], Results]]:

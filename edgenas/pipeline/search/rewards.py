@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgenas.errors import ConfigError, explain
+from edgenas.types import Floats
 
 if TYPE_CHECKING:
     from edgenas.config.settings import SearchSection, TargetSection
     from edgenas.pipeline.search.cost_model import CostModel
     from edgenas.space import SearchSpace
 
-Floats = NDArray[np.float64]
 Reward = Callable[[Floats, Floats], Floats]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgenas.arch import Architecture
 from edgenas.errors import SpaceError, WeightsError, explain
+from edgenas.types import Say
 
 if TYPE_CHECKING:
     from edgenas.nn import Weights
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def fit_to_data(
-    architecture: Architecture, classes: int, channels: int, resolution: int, *, say: Callable[[str], None]
+    architecture: Architecture, classes: int, channels: int, resolution: int, *, say: Say
 ) -> Architecture:
     """Return a network for images of other classes, channels or size, and say what was changed."""
     fitted = dataclasses.replace(architecture, classes=classes, in_channels=channels, resolution=resolution)
@@ -31,7 +31,7 @@ def fit_to_data(
     return fitted
 
 
-def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *, say: Callable[[str], None]) -> Weights:
+def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *, say: Say) -> Weights:
     """Read weights for a network that may differ from them in its classifier and input channels.
 
     Args:
@@ -62,7 +62,7 @@ def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *,
     return weights
 
 
-def start_from(supernet: Supernet, start: Path, *, say: Callable[[str], None]) -> None:
+def start_from(supernet: Supernet, start: Path, *, say: Say) -> None:
     """Write the weights of a trained network into a supernet: those that its member of the same shape takes.
 
     Args:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgenas.arch import Architecture
-from edgenas.pipeline.core.context import Progress, RunContext
+from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.network import Trained
 from edgenas.pipeline.training.settings import train_settings, unit_of
 from edgenas.pipeline.training.teacher import load_teacher, teacher_digest
+from edgenas.types import Progress
 
 
 def train_from_scratch(

@@ -17,9 +17,10 @@ from edgenas.space.check import check
 from edgenas.space.codes.counting import stage_counts
 from edgenas.space.codes.layout import FIXED, Layout, layout_of
 from edgenas.space.codes.matching import match
-from edgenas.space.codes.stage import SKIP_ID, Genes, StageCode, compacted, stage_code
+from edgenas.space.codes.stage import SKIP_ID, StageCode, compacted, stage_code
 from edgenas.space.definition import KINDS, Choice, Definition
 from edgenas.space.rules import BlockKey, block_of, head_of, scaled_channels, stem_of
+from edgenas.types import Genes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,10 @@ import numpy as np
 from edgenas.arch.architecture import Architecture, Block
 from edgenas.errors import SpaceError, explain
 from edgenas.space.codes.layout import FIXED, Layout
-from edgenas.space.codes.stage import SKIP_ID, Genes, StageCode
+from edgenas.space.codes.stage import SKIP_ID, StageCode
 from edgenas.space.definition import Definition
 from edgenas.space.rules import BlockKey, head_of, key_of, stem_of
+from edgenas.types import Genes
 
 _Part = tuple[int, tuple[int, ...]]
 """Context and block ids of one stage."""

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from edgenas.space.codes.layout import FIXED, Layout
 from edgenas.space.definition import Choices, Definition
 from edgenas.space.rules import BlockKey, block_key, scaled_channels
+from edgenas.types import Genes
 
-Genes = NDArray[np.int64]
 SKIP_ID = 0
 """Block id of a skip, in every context."""
 

@@ -14,8 +14,9 @@ from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batches
 from edgenas.supernet.judging.calibration import calibration_images
 from edgenas.supernet.judging.member import Member
-from edgenas.supernet.supernet import Genes, Supernet
+from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.placement import require_fitting_data
+from edgenas.types import Genes
 
 JUDGE_BATCH = 64
 """Fastest on one core for 8 x 8 to 32 x 32 images: larger batches leave the cache, smaller ones cost calls."""

@@ -12,7 +12,8 @@ from torch.nn import functional
 from edgenas.errors import InputError, explain
 from edgenas.nn import GraphModule, Weights, build
 from edgenas.supernet.path import Step, convolve, run_path
-from edgenas.supernet.supernet import Genes, Supernet
+from edgenas.supernet.supernet import Supernet
+from edgenas.types import Genes
 
 
 class Member:

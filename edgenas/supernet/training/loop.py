@@ -18,17 +18,11 @@ from edgenas.supernet.settings import SupernetSettings
 from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.placement import prepare
 from edgenas.supernet.training.schemes import WARM_UP_SHARE, members_of_step
-from edgenas.supernet.training.state import (
-    Budget,
-    Progress,
-    identity,
-    load_weight_tensors,
-    run_to_the_end,
-    weight_tensors,
-)
+from edgenas.supernet.training.state import Budget, identity, load_weight_tensors, run_to_the_end, weight_tensors
 from edgenas.supernet.training.step import SharedStepper, not_finite
 from edgenas.train.checkpoint import TrainCheckpoint, read_checkpoint, require_same, write_checkpoint
 from edgenas.train.schedule import learning_rate, total_steps
+from edgenas.types import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgenas.space import SearchSpace
 from edgenas.supernet.settings import SupernetSettings
-
-Genes = NDArray[np.int64]
+from edgenas.types import Genes
 
 _STREAM = 2**31 + 1
 """Keeps the choice of members apart from the order of images, which is seeded by (seed, epoch, step)."""

@@ -16,11 +16,11 @@ from edgenas.supernet.training.step import SharedStepper
 from edgenas.train.optimizer import load_state_tensors, state_tensors
 from edgenas.train.schedule import spent_share
 from edgenas.train.settings import TrainSettings
+from edgenas.types import Progress
 
 CHECKPOINT_SECONDS = 60.0
 """A checkpoint is written after the first epoch that ends this long after the last one, and at the end."""
 
-Progress = Callable[[int, int, str], None]
 Record = TypeVar("Record", covariant=True)
 
 

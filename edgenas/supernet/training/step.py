@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgenas.data.batches import Batch
 from edgenas.errors import TrainingError, explain
-from edgenas.supernet.supernet import Genes, Supernet
+from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.schemes import Members
 from edgenas.train.checkpoint import last_state
 from edgenas.train.losses import batch_loss, distillation_loss
@@ -20,6 +20,7 @@ from edgenas.train.memory import is_out_of_memory, release
 from edgenas.train.optimizer import make_optimizer, set_learning_rate
 from edgenas.train.settings import TrainSettings
 from edgenas.train.step import autocast_dtype
+from edgenas.types import Genes
 
 
 class SharedStepper:

@@ -11,13 +11,13 @@ from edgenas.errors import explain
 from edgenas.pipeline.commands.transfer.result import Scratch
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.training.settings import supernet_settings
+from edgenas.types import Genes
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
     from edgenas.space import SearchSpace
     from edgenas.supernet import Supernet
 
-Genes = NDArray[np.int64]
 
 JUDGE_IMAGES = 2000
 """At most so many validation images judge a network: its standard error is then 1.1 points or less."""

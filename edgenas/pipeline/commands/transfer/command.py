@@ -33,13 +33,12 @@ from edgenas.pipeline.core.artifacts import SEARCH_FILE, SUPERNET_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.images import data_document, load_images
+from edgenas.types import Floats, Genes
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
     from edgenas.space import SearchSpace
 
-Genes = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 RESULT_FILE = "transfer.json"
 FEWEST = 4

@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgenas.search.predictor import AccuracyPredictor, Inputs, Predictions
-
-Floats = NDArray[np.float64]
+from edgenas.types import Floats
 
 _SHRINKAGE = 4.0
 """The slope counts as if so many networks had been seen on which the source said nothing."""
