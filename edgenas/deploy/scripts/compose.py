@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-_FOLDER = Path(__file__).parent / "scripts"
+_FOLDER = Path(__file__).parent
 _IMPORTS = {
     "onnx": "import numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n",
     "tflite": (
