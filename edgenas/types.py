@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Genes: TypeAlias = NDArray[np.int64]
+# As texts, so that the command line speaks of them without numpy.
+Genes: TypeAlias = "NDArray[np.int64]"
 """Codes of networks: (N, D), or (D,) for one."""
 
-Floats: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = "NDArray[np.float64]"
 """Numbers; the name that carries them says which."""
 
 Progress: TypeAlias = Callable[[int, int, str], None]

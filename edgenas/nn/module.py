@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -16,19 +15,8 @@ from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights
 from edgenas.errors import InputError, explain
 from edgenas.nn.initialise import initialise
-from edgenas.nn.layers import ACTIVATION_FUNCTIONS, IN_PLACE_FUNCTIONS, Conv, Dense, Noise, pool
-
-Function = Callable[..., Tensor]
-
-
-class _Step(NamedTuple):
-    """One operation, ready to run: what to call, from which slots, into which slot, which are free afterwards."""
-
-    op: Op
-    function: Function
-    inputs: tuple[int, ...]
-    output: int
-    free: tuple[int, ...]
+from edgenas.nn.layers import ACTIVATION_FUNCTIONS, Conv, Dense, Noise
+from edgenas.nn.plan import Function, Step, plan, run_steps
 
 
 class GraphModule(nn.Module):
@@ -69,19 +57,11 @@ class GraphModule(nn.Module):
         seed = int(torch.randint(2**62, (1,), generator=generator))
         self.noise = Noise(torch.Generator().manual_seed(seed))
         self._drop_rates = _drop_rates(self.graph)
-        self._steps = self._plan()
+        self._make_plan()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N, classes)."""
-        slots: list[Tensor | None] = [None] * len(self.graph.ops)
-        slots[0] = x
-        for _, function, inputs, output, free in self._steps:
-            slots[output] = function(*[slots[index] for index in inputs])
-            for index in free:
-                slots[index] = None
-        result = slots[-1]
-        assert result is not None
-        return result
+        return run_steps(self._steps, x, self._layer)
 
     def activations(self, x: Tensor) -> Iterator[tuple[Op, Tensor]]:
         """Yield every operation with its result, in order; nothing is overwritten afterwards.
@@ -94,11 +74,15 @@ class GraphModule(nn.Module):
         """
         slots: list[Tensor] = [x]
         yield self.graph.input, x
-        for op, function, inputs, _, _ in self._steps:
-            if op.kind == "act":
-                function = ACTIVATION_FUNCTIONS[op.activation]
-            slots.append(function(*[slots[index] for index in inputs]))
-            yield op, slots[-1]
+        for step in self._steps:
+            values = [slots[index] for index in step.inputs]
+            if step.op.kind == "act":
+                slots.append(ACTIVATION_FUNCTIONS[step.op.activation](*values))
+            elif step.function is None:
+                slots.append(self._layer(values[0], step))
+            else:
+                slots.append(step.function(*values))
+            yield step.op, slots[-1]
 
     def weights(self) -> Weights:
         """Return copies of all weights as float32 arrays, named as the contract says."""
@@ -117,38 +101,24 @@ class GraphModule(nn.Module):
 
     def __getstate__(self) -> dict[str, object]:
         # The plan is bound to this module's own layers; a copy must make its own.
-        return {name: value for name, value in self.__dict__.items() if name != "_steps"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_steps", "_layers")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._steps = self._plan()
+        self._make_plan()
 
-    def _plan(self) -> tuple[_Step, ...]:
-        slot = {op.name: index for index, op in enumerate(self.graph.ops)}
-        last_use = {name: index for index, op in enumerate(self.graph.ops) for name in op.inputs}
-        uses: dict[str, int] = {}
-        for op in self.graph.ops:
-            for name in op.inputs:
-                uses[name] = uses.get(name, 0) + 1
-        steps = []
-        for index, op in enumerate(self.graph.ops[1:], start=1):
-            free = tuple(slot[name] for name in set(op.inputs) if last_use[name] == index)
-            in_place = op.kind == "act" and uses[op.inputs[0]] == 1
-            steps.append(_Step(op, self._function(op, in_place), tuple(slot[n] for n in op.inputs), index, free))
-        return tuple(steps)
+    def _make_plan(self) -> None:
+        self._layers = {op.name: self.get_submodule(op.name) for op in self.graph.ops if op.weighted}
+        self._steps = tuple(
+            step._replace(function=self._add(self._drop_rates[step.op.name])) if step.op.kind == "add" else step
+            for step in plan(self.graph)
+        )
 
-    def _function(self, op: Op, in_place: bool) -> Function:
-        if op.kind == "act":
-            plain = ACTIVATION_FUNCTIONS[op.activation]
-            return IN_PLACE_FUNCTIONS.get(op.activation, plain) if in_place else plain
-        if op.kind == "pool":
-            return pool
-        if op.kind == "mul":
-            return torch.mul
-        if op.kind == "add":
-            return self._add(self._drop_rates.get(op.name, 0.0))
-        layer = self.get_submodule(op.name)
-        return self._classify(layer) if op is self.graph.output else layer
+    def _layer(self, x: Tensor, step: Step) -> Tensor:
+        if self.training and self.dropout and step.op is self.graph.output:
+            x = self.noise.dropout(x, self.dropout)
+        result: Tensor = self._layers[step.op.name](x)
+        return result
 
     def _add(self, share: float) -> Function:
         def add(branch: Tensor, source: Tensor) -> Tensor:
@@ -157,15 +127,6 @@ class GraphModule(nn.Module):
             return branch + source
 
         return add
-
-    def _classify(self, layer: nn.Module) -> Function:
-        def classify(x: Tensor) -> Tensor:
-            if self.training and self.dropout:
-                x = self.noise.dropout(x, self.dropout)
-            result: Tensor = layer(x)
-            return result
-
-        return classify
 
 
 def build(

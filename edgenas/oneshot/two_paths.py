@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from edgenas.nn.plan import run_steps
 from edgenas.oneshot.distribution import GenePair
 from edgenas.supernet.path import Path, Step, at_resolution
 from edgenas.supernet.supernet import Supernet
@@ -109,12 +110,7 @@ class TwoPaths:
         return [len(stage.blocks) for stage in self._supernet.path(genes).architecture.stages]
 
     def _run(self, steps: tuple[Step, ...], x: Tensor) -> Tensor:
-        slots = {steps[0].inputs[0]: x}
-        layer: Callable[[Tensor, Step], Tensor] = self._supernet.layer
-        for step in steps:
-            values = [slots[index] for index in step.inputs]
-            slots[step.output] = layer(values[0], step) if step.function is None else step.function(*values)
-        return slots[steps[-1].output]
+        return run_steps(steps, x, self._supernet.layer, first=steps[0].inputs[0])
 
 
 def _blocks(path: Path) -> Blocks:

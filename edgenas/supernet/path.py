@@ -1,39 +1,38 @@
-"""One member of a space as steps over shared weights, and how a step is run."""
+"""One member of a space as steps over shared weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.graph import Graph, Op
-from edgenas.nn.layers import ACTIVATION_FUNCTIONS, IN_PLACE_FUNCTIONS, pool
+from edgenas.nn.plan import Function, plan, run_steps
 from edgenas.supernet.shapes import Sharing
 
 
 class Step(NamedTuple):
-    """One operation of a member, ready to run.
+    """One operation of a member, ready to run: `edgenas.nn.plan.Step` with the place of its weights.
 
     Attributes:
         op: The operation.
-        sharing: Where its weights lie, or None.
-        inputs: Slots it reads.
-        output: Slot it writes.
-        free: Slots nobody reads afterwards.
-        function: For an operation without weights.
+        inputs: Slots that it reads.
+        output: Slot that it writes.
+        free: Slots that nobody reads afterwards.
+        function: What to call with the values of `inputs`; None for an operation that has weights.
+        sharing: Where its weights lie; None for an operation without.
         eps: Of its batch norm.
     """
 
     op: Op
-    sharing: Sharing | None
     inputs: tuple[int, ...]
     output: int
     free: tuple[int, ...]
-    function: Callable[..., Tensor] | None
+    function: Function | None
+    sharing: Sharing | None
     eps: float
 
 
@@ -59,34 +58,8 @@ def make_path(architecture: Architecture, graph: Graph, sharing: list[Sharing | 
         graph: Its graph.
         sharing: One entry per operation of the graph.
     """
-    slot = {op.name: index for index, op in enumerate(graph.ops)}
-    last_use = {name: index for index, op in enumerate(graph.ops) for name in op.inputs}
-    readers: dict[str, int] = {}
-    for op in graph.ops:
-        for name in op.inputs:
-            readers[name] = readers.get(name, 0) + 1
-    steps = []
-    for index, op in enumerate(graph.ops[1:], start=1):
-        steps.append(
-            Step(
-                op=op,
-                sharing=sharing[index],
-                inputs=tuple(slot[name] for name in op.inputs),
-                output=index,
-                free=tuple(slot[name] for name in set(op.inputs) if last_use[name] == index),
-                function=_function(op, in_place=bool(op.inputs) and readers[op.inputs[0]] == 1),
-                eps=graph.norm_eps,
-            )
-        )
-    return Path(architecture, graph, tuple(steps))
-
-
-def _function(op: Op, *, in_place: bool) -> Callable[..., Tensor] | None:
-    if op.kind == "act":
-        plain = ACTIVATION_FUNCTIONS[op.activation]
-        return IN_PLACE_FUNCTIONS.get(op.activation, plain) if in_place else plain
-    functions: dict[str, Callable[..., Tensor]] = {"pool": pool, "mul": torch.mul, "add": torch.add}
-    return functions.get(op.kind)
+    steps = tuple(Step(*step, sharing=sharing[step.output], eps=graph.norm_eps) for step in plan(graph))
+    return Path(architecture, graph, steps)
 
 
 def run_path(path: Path, x: Tensor, layer: Callable[[Tensor, Step], Tensor]) -> Tensor:
@@ -100,21 +73,7 @@ def run_path(path: Path, x: Tensor, layer: Callable[[Tensor, Step], Tensor]) -> 
     Returns:
         Logits (N, classes).
     """
-    slots: list[Tensor | None] = [None] * len(path.graph.ops)
-    slots[0] = at_resolution(x, path.architecture.resolution)
-    for step in path.steps:
-        values = [slots[index] for index in step.inputs]
-        if step.function is None:
-            assert values[0] is not None
-            slots[step.output] = layer(values[0], step)
-        else:
-            slots[step.output] = step.function(*values)
-        for index in step.free:
-            slots[index] = None
-        del values
-    result = slots[-1]
-    assert result is not None
-    return result
+    return run_steps(path.steps, at_resolution(x, path.architecture.resolution), layer)
 
 
 def at_resolution(images: Tensor, resolution: int) -> Tensor:

@@ -158,7 +158,8 @@ def test_transfer_replaces_head_and_stem_says_so_and_can_be_specialised(finished
     assert [entry.epochs for entry in found.scratch] == [40]
     assert (found.saved is None) == (max(entry.mean_accuracy for entry in found.scratch) < found.mean_accuracy)
     adapted = open_run(tmp_path / "out", progress=quiet, say=said.append)
-    assert adapted.evaluator.evaluate(np.asarray([found.networks[0].genes])).accuracy[0] == found.networks[0].accuracy
+    best = found.networks[0]
+    assert artifacts.evaluator(adapted).evaluate(np.asarray([best.genes])).accuracy[0] == best.accuracy
 
 
 def test_transfer_onto_the_same_images_keeps_every_weight_and_the_accuracies(source) -> None:
