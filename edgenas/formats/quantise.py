@@ -15,6 +15,13 @@ from edgenas.formats.fold import FoldedOp
 
 Range = tuple[float, float]
 Ranges = Mapping[str, Range]
+WEIGHT_LIMITS = {"onnx": 64, "tflite": 127}
+"""Largest weight code by file format.
+
+ONNX Runtime multiplies unsigned activations with signed weights by `pmaddubsw` on x86 processors without VNNI, which
+adds two products in 16 bits and saturates: 2 * 255 * 64 = 32,640 fits, 2 * 255 * 127 = 64,770 does not. With 64 the
+file gives the same answer on every processor. XNNPACK, which runs TFLite files, adds in 32 bits.
+"""
 # Below this step an activation carries no information; runtimes reject smaller ones.
 _MIN_STEP = 1e-6
 
@@ -54,7 +61,7 @@ class QuantisedLayer:
     bias_steps: NDArray[np.float32]
 
 
-def quantise_layer(op: FoldedOp, input_step: float, output_step: float) -> QuantisedLayer:
+def quantise_layer(op: FoldedOp, input_step: float, output_step: float, *, limit: int = 127) -> QuantisedLayer:
     """Quantise the weights of a conv or fc: symmetric, one step for each output channel.
 
     A channel whose bias would not fit 32 bits at its step, or whose requantisation factor would leave the
@@ -64,15 +71,16 @@ def quantise_layer(op: FoldedOp, input_step: float, output_step: float) -> Quant
         op: The layer.
         input_step: Step of its input's codes.
         output_step: Step of its output's codes.
+        limit: Largest weight code, of `WEIGHT_LIMITS`.
     """
     weight, bias = op.arrays
     rows = np.abs(weight.reshape(len(weight), -1)).max(axis=1).astype(np.float64)
-    steps = np.maximum(rows / 127, np.abs(bias) / input_step / 2**30)
+    steps = np.maximum(rows / limit, np.abs(bias) / input_step / 2**30)
     steps = np.maximum(steps, output_step / input_step * 2.0**-31).astype(np.float32)
     column = steps.reshape(-1, *[1] * (weight.ndim - 1))
     bias_steps = (steps * np.float32(input_step)).astype(np.float32)
     return QuantisedLayer(
-        weight=np.clip(np.round(weight / column), -127, 127).astype(np.int8),
+        weight=np.clip(np.round(weight / column), -limit, limit).astype(np.int8),
         weight_steps=steps,
         bias=np.round(bias.astype(np.float64) / bias_steps).astype(np.int32),
         bias_steps=bias_steps,

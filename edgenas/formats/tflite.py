@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgenas.arch import Padding, TensorShape
 from edgenas.formats import tflite_schema as schema
 from edgenas.formats.fold import FoldedGraph, FoldedOp, pools_in_two_steps
-from edgenas.formats.quantise import Affine, Ranges, affine, quantise_layer, range_of
+from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, affine, quantise_layer, range_of
 from edgenas.formats.tflite_schema import Code, Fused, TensorQuantisation, TfliteFile
 
 WeightForm = Literal["fp32", "fp16"]
@@ -219,7 +219,9 @@ class _Writer:
         names = f"{op.name}.weight", f"{op.name}.bias"
         if not self._integer(op):
             return [self._float_array(names[0], _layout(op, weight)), self._float_array(names[1], bias)]
-        layer = quantise_layer(op, self._affine(op.inputs[0]).step, self._affine(op.name).step)
+        layer = quantise_layer(
+            op, self._affine(op.inputs[0]).step, self._affine(op.name).step, limit=WEIGHT_LIMITS["tflite"]
+        )
         zeros = (0,) * len(bias)
         weights = TensorQuantisation(steps=tuple(layer.weight_steps.tolist()), zeros=zeros, axis=axis)
         biases = TensorQuantisation(steps=tuple(layer.bias_steps.tolist()), zeros=zeros)

@@ -173,7 +173,7 @@ def test_int8_without_ranges_has_the_nodes_of_int8_with_ranges(file_format: str)
 
 def _structure(data: bytes, file_format: str) -> list[object]:
     if file_format == "onnx":
-        return [(node.op_type, node.name, *node.input) for node in onnx.load_from_string(data).graph.node]
+        return [(node.op_type, node.name, *node.input) for node in onnx.load_model_from_string(data).graph.node]
     from ai_edge_litert.schema_py_generated import ModelT
 
     graph = ModelT.InitFromPackedBuf(data, 0).subgraphs[0]
@@ -361,3 +361,15 @@ def test_every_runtime_reads_a_format_that_is_written_and_others_are_refused() -
         file_format_of("litetr")
     with pytest.raises(ExportError, match="unknown file format"):
         as_file_format("coreml")
+
+
+@pytest.mark.parametrize("scheme", ["qdq_u8s8", "qdq_s8s8"])
+def test_int8_onnx_weights_cannot_saturate_the_sums_of_processors_without_vnni(scheme: str) -> None:
+    graph = lower(published("mobilenet_v3_small"))
+    weights = random_weights(graph, np.random.default_rng(0))
+    data = encode(graph, weights, precision="int8", ranges=synthetic_ranges(graph), scheme=scheme)
+    model = onnx.load_model_from_string(data)
+    codes = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.name.endswith(".weight.codes")]
+    largest = max(int(np.abs(array.astype(int)).max()) for array in codes)
+    assert len(codes) == sum(op.weighted for op in graph.ops) and largest == 64
+    assert 2 * 255 * largest <= np.iinfo(np.int16).max

@@ -19,6 +19,7 @@ from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import evenly, logits_of_split, open_file, split_batches
 from edgenas.errors import ExportError, explain
 from edgenas.formats import Range, as_file_format, encode
+from edgenas.formats.quantise import WEIGHT_LIMITS
 from edgenas.types import Progress
 
 _DIAGNOSIS_IMAGES = 32
@@ -100,6 +101,7 @@ class Guard:
         self.train, self.validation, self.reference = train, validation, reference
         self.preprocessing, self.seed, self.progress = preprocessing, seed, progress
         self.diagnosis: tuple[LayerLoss, ...] = ()
+        self._weight_limit = 127
 
     def quantise(self, file: FileSpec) -> Judged:
         """Quantise for one file, with remedies while it loses more than the limit.
@@ -114,7 +116,7 @@ class Guard:
         method = self.recipe.calibration.method
         best = self._judge(file, self._calibrated(method))
         trials = [(_words(best), 100 * best.comparison.drop.value)]
-        self.diagnosis = ()
+        self.diagnosis, self._weight_limit = (), WEIGHT_LIMITS[file.format]
         for remedy in self.recipe.guard.remedies:
             # A remedy builds on what has won so far.
             for candidate in self._remedy(remedy, best.quantisation) if not best.within_limit else ():
@@ -223,7 +225,13 @@ class Guard:
         yield replace(base, weights=simulator.weights(self.graph), steps=(*base.steps, step), uncorrected=None)
 
     def _simulator(self, quantisation: Quantisation) -> Simulator:
-        return Simulator(self.graph, quantisation.weights, quantisation.ranges, float_ops=quantisation.float_ops)
+        return Simulator(
+            self.graph,
+            quantisation.weights,
+            quantisation.ranges,
+            float_ops=quantisation.float_ops,
+            weight_limit=self._weight_limit,
+        )
 
     def _images(self, split: Split, limit: int) -> NDArray[np.float32]:
         return self.preprocessing.apply(split.read(evenly(len(split), limit)))

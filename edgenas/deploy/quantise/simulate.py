@@ -44,9 +44,9 @@ def fake_quantise(x: Tensor, parameters: Affine) -> Tensor:
     return _straight_through(inside, torch.round(inside / step) * step)
 
 
-def fake_quantise_weight(weight: Tensor) -> Tensor:
-    """Round weights to symmetric int8 with one step for each output channel."""
-    rows = weight.detach().abs().flatten(1).amax(1).clamp_min(1e-12) / 127
+def fake_quantise_weight(weight: Tensor, *, limit: int = 127) -> Tensor:
+    """Round weights to codes of -limit to limit with one step for each output channel."""
+    rows = weight.detach().abs().flatten(1).amax(1).clamp_min(1e-12) / limit
     steps = rows.reshape(-1, *[1] * (weight.dim() - 1))
     return _straight_through(weight, torch.round(weight / steps) * steps)
 
@@ -59,6 +59,7 @@ class Simulator(nn.Module):
     Attributes:
         folded: The network, folded as for ONNX.
         quantised: Names of the operations that round; all but `float_ops` at first.
+        weight_limit: Largest weight code of the file format; see `edgenas.formats.quantise.WEIGHT_LIMITS`.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class Simulator(nn.Module):
         ranges: Ranges,
         *,
         float_ops: Collection[str] = (),
+        weight_limit: int = 127,
     ) -> None:
         super().__init__()
+        self.weight_limit = weight_limit
         self.folded: FoldedGraph = fold(graph, weights, gate="clip")
         self.affines = {op.name: affine(range_of(op, ranges)) for op in self.folded.ops}
         self.quantised = {op.name for op in self.folded.ops} - set(float_ops)
@@ -116,7 +119,7 @@ class Simulator(nn.Module):
         """The conv or fc before its activation."""
         weight, bias = self.arrays[_key(op, "weight")], self.arrays[_key(op, "bias")]
         if op.name in self.quantised:
-            weight = fake_quantise_weight(weight)
+            weight = fake_quantise_weight(weight, limit=self.weight_limit)
         if op.op.kind == "fc":
             return functional.linear(inputs[0].flatten(1), weight, bias)
         return functional.conv2d(
