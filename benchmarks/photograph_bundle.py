@@ -27,10 +27,10 @@ from typing import Any
 
 import torch
 
-from edgenas.cli.configuration import find_configuration
-from edgenas.cli.console import progress_bar
+from edgenas.api.config import find_configuration
 from edgenas.config.load import load
 from edgenas.deploy import FileCard, load_card
+from edgenas.display import progress_bar
 from edgenas.pipeline.commands.export import export_checkpoint
 
 PACKAGES = {"onnx": ("onnxruntime", "numpy", "pillow"), "tflite": ("ai-edge-litert", "numpy", "pillow")}

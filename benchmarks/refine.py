@@ -29,9 +29,10 @@ from uniform_width import uniform
 from edgenas.arch import Architecture
 from edgenas.arch.notation import format_notation
 from edgenas.arch.zoo import published
-from edgenas.cli.console import print_table, progress_bar
+from edgenas.cli.console import print_table
 from edgenas.config.load import load
 from edgenas.config.settings import RunSettings
+from edgenas.display import progress_bar
 from edgenas.latency import LatencyTable, predict, read_table, write_table
 from edgenas.measure import build_table
 from edgenas.nn import Checkpoint, load_checkpoint

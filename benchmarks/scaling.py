@@ -25,9 +25,10 @@ from photographs import decode
 
 from edgenas.arch import Architecture, lower
 from edgenas.arch.notation import format_notation, parse_notation
-from edgenas.cli.console import print_table, progress_bar
+from edgenas.cli.console import print_table
 from edgenas.config.load import validate
 from edgenas.cost import macs, params
+from edgenas.display import progress_bar
 from edgenas.pipeline.commands.scale import RESULT_FILE, fit_coefficients
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_networks

@@ -18,10 +18,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgenas.cli.console import print_table, progress_bar
+from edgenas.cli.console import print_table
 from edgenas.config.load import validate
 from edgenas.config.settings import RunSettings
 from edgenas.data import parse_source
+from edgenas.display import progress_bar
 from edgenas.pipeline.commands.run import run_some
 from edgenas.pipeline.commands.transfer.command import RESULT_FILE, transfer
 from edgenas.pipeline.core.open_run import open_run

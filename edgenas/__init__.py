@@ -1,4 +1,154 @@
-"""edgenas: hardware-aware neural architecture search for mobile and edge devices."""
+"""edgenas: hardware-aware neural architecture search for mobile and edge devices.
 
-__version__ = "0.1.0"
-__all__ = ["__version__"]
+    import edgenas as en
+
+    data = en.load_images("photos", resolution=96)
+    space = en.load_space("mobilenet_v3_small", data=data)
+    table = en.measure_table(space, runtime="ort", precision="fp32")
+    found = en.search(space, data, table, budget_ms=3.0, evaluations=200)
+    model = en.train(found.best, data, epochs=40)
+    card = en.export(model, data, "out", recipe="mobile")
+
+    run = en.run("quickstart")      # the whole job; en.open_run(path) for a finished one
+
+Names are imported when they are first asked for. Latencies are milliseconds, accuracies lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgenas.lazy import lazy_names
+from edgenas.version import __version__
+
+if TYPE_CHECKING:
+    from edgenas.api.candidates import Candidate
+    from edgenas.api.config import load_config
+    from edgenas.api.estimators import validate_estimators
+    from edgenas.api.export import check_export, export, export_untrained
+    from edgenas.api.images import load_images
+    from edgenas.api.networks import Counts, count, load_network
+    from edgenas.api.refine import refine
+    from edgenas.api.reuse import specialise, transfer
+    from edgenas.api.runs import Run, open_run, run
+    from edgenas.api.scale import ScaledNetwork, fit_scaling, scale
+    from edgenas.api.search import SearchResult, compare_strategies, search
+    from edgenas.api.spaces import load_space
+    from edgenas.api.supernets import extract, inherited_accuracy, train_supernet
+    from edgenas.api.tables import (
+        check_table,
+        list_tables,
+        load_table,
+        measure_table,
+        predict_latency,
+        validate_table,
+    )
+    from edgenas.api.train import TrainedNetwork, train
+    from edgenas.arch.architecture import Architecture
+    from edgenas.arch.zoo import NAMES as NETWORKS
+    from edgenas.data.values import ImageData
+    from edgenas.deploy.bundle.card import Card
+    from edgenas.display import no_progress
+    from edgenas.errors import EdgenasError
+    from edgenas.latency.table import LatencyTable
+    from edgenas.space.files import PRESETS as SPACES
+    from edgenas.space.space import SearchSpace
+
+__all__ = [
+    "NETWORKS",
+    "SPACES",
+    "Architecture",
+    "Candidate",
+    "Card",
+    "Counts",
+    "EdgenasError",
+    "ImageData",
+    "LatencyTable",
+    "Run",
+    "ScaledNetwork",
+    "SearchResult",
+    "SearchSpace",
+    "TrainedNetwork",
+    "__version__",
+    "check_export",
+    "check_table",
+    "compare_strategies",
+    "count",
+    "export",
+    "export_untrained",
+    "extract",
+    "fit_scaling",
+    "inherited_accuracy",
+    "list_tables",
+    "load_config",
+    "load_images",
+    "load_network",
+    "load_space",
+    "load_table",
+    "measure_table",
+    "no_progress",
+    "open_run",
+    "predict_latency",
+    "refine",
+    "run",
+    "scale",
+    "search",
+    "specialise",
+    "train",
+    "train_supernet",
+    "transfer",
+    "validate_estimators",
+    "validate_table",
+]
+
+_NAMES = {
+    "NETWORKS": "arch.zoo:NAMES",
+    "SPACES": "space.files:PRESETS",
+    "Architecture": "arch.architecture",
+    "Candidate": "api.candidates",
+    "Card": "deploy.bundle.card",
+    "Counts": "api.networks",
+    "EdgenasError": "errors",
+    "ImageData": "data.values",
+    "LatencyTable": "latency.table",
+    "Run": "api.runs",
+    "ScaledNetwork": "api.scale",
+    "SearchResult": "api.search",
+    "SearchSpace": "space.space",
+    "TrainedNetwork": "api.train",
+    "check_export": "api.export",
+    "check_table": "api.tables",
+    "compare_strategies": "api.search",
+    "count": "api.networks",
+    "export": "api.export",
+    "export_untrained": "api.export",
+    "extract": "api.supernets",
+    "fit_scaling": "api.scale",
+    "inherited_accuracy": "api.supernets",
+    "list_tables": "api.tables",
+    "load_config": "api.config",
+    "load_images": "api.images",
+    "load_network": "api.networks",
+    "load_space": "api.spaces",
+    "load_table": "api.tables",
+    "measure_table": "api.tables",
+    "no_progress": "display",
+    "open_run": "api.runs",
+    "predict_latency": "api.tables",
+    "refine": "api.refine",
+    "run": "api.runs",
+    "scale": "api.scale",
+    "search": "api.search",
+    "specialise": "api.reuse",
+    "train": "api.train",
+    "train_supernet": "api.supernets",
+    "transfer": "api.reuse",
+    "validate_estimators": "api.estimators",
+    "validate_table": "api.tables",
+}
+
+__getattr__ = lazy_names(__name__, _NAMES)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

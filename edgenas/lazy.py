@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inspect import Signature
 
 
 def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
@@ -11,12 +17,50 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], obje
 
     Args:
         package: Full name of the package.
-        modules: Module within the package, by public name.
+        modules: Module within the package, by public name; `module:NAME` where it is called differently there.
     """
 
     def __getattr__(name: str) -> object:
         if name in modules:
-            return getattr(import_module(f"{package}.{modules[name]}"), name)
+            module, _, own = modules[name].partition(":")
+            return getattr(import_module(f"{package}.{module}"), own or name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return __getattr__
+
+
+class _CallableRoom(ModuleType):
+    """A package that is a room of the house and, when it is called, the job of the same name."""
+
+    _job_module: str
+
+    def _job(self) -> Callable[..., Any]:
+        job: Callable[..., Any] = getattr(import_module(self._job_module), self.__name__.rpartition(".")[2])
+        return job
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._job()(*arguments, **named)
+
+    @property
+    def __signature__(self) -> Signature:
+        from inspect import signature
+
+        return signature(self._job())
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self._job().__doc__
+
+
+def make_callable(room: str, job_module: str) -> None:
+    """Let a package be called like the job that has its name: `edgenas.search(...)` beside `edgenas.search.base`.
+
+    Python binds a package in the place of any other value of that name, so the two have to be one.
+
+    Args:
+        room: Full name of the package.
+        job_module: Full name of the module that holds the job; imported at the first call.
+    """
+    module = sys.modules[room]
+    module.__class__ = _CallableRoom
+    vars(module)["_job_module"] = job_module

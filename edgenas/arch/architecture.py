@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from edgenas.errors import ArchitectureError, explain
+from edgenas.markup import html_table
 
 Activation = Literal["relu", "relu6", "hard_swish", "silu"]
 Gate = Literal["hard_sigmoid", "sigmoid"]
@@ -263,3 +264,28 @@ class Architecture:
         """Identity of the network: 32 hex digits of the SHA-256 of its canonical form."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def __repr__(self) -> str:
+        images = f"{self.resolution}x{self.resolution}x{self.in_channels}"
+        blocks = sum(1 for _ in self.blocks())
+        return f"Architecture({images}, {blocks} blocks, {self.classes} classes, {self.digest[:10]})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (place, block.kind, _kernels(block), block.expanded, block.out_channels, block.stride,
+             block.se.channels if block.se else "", block.activation, "yes" if block.skip else "")
+            for place, block in enumerate(self.blocks(), start=1)
+        ]  # fmt: skip
+        columns = ("block", "kind", "kernel", "expanded", "channels", "stride", "squeeze", "activation", "skip")
+        stem, head = self.stem, self.head
+        note = (
+            f"stem {stem.kernel}x{stem.kernel} /{stem.stride} to {stem.out_channels}, head {head.conv_channels}"
+            f"{f' and {head.hidden_channels}' if head.hidden_channels else ''}, {self.classes} classes, "
+            f"digest {self.digest[:10]}"
+        )
+        return html_table(columns, rows, title=f"network for {self.resolution} x {self.resolution} pixels", note=note)
+
+
+def _kernels(block: Block) -> str:
+    sizes = [size for size in (block.start_kernel, block.kernel) if size]
+    return " and ".join(f"{size}x{size}" for size in sizes)

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import edgenas as en
 from edgenas.cli.console import print_table
-from edgenas.cli.networks import find_architecture, print_prediction
+from edgenas.cli.networks import print_prediction
 
 if TYPE_CHECKING:
-    from edgenas.arch import Architecture, Graph
+    from edgenas.api.networks import Counts
+    from edgenas.arch import Architecture
 
 
 def register(app: typer.Typer) -> None:
@@ -21,14 +23,10 @@ def register(app: typer.Typer) -> None:
 
 def zoo(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the published networks with their parameters and MACs."""
-    from edgenas.arch.lower import lower
-    from edgenas.arch.zoo import NAMES, published
-    from edgenas.cost import macs, params
-
     rows = []
-    for name in NAMES:
-        graph = lower(published(name))
-        rows.append((name, published(name).resolution, params(graph), macs(graph)))
+    for name in en.NETWORKS:
+        network, counts = en.load_network(name), en.count(name)
+        rows.append((name, network.resolution, counts.params, counts.macs))
     if json:
         import json as encoder
 
@@ -52,77 +50,59 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the layers of a network with shapes, MACs, parameters and memory."""
-    import dataclasses
-
-    from edgenas.arch.lower import lower
     from edgenas.arch.notation import format_notation
 
-    architecture = find_architecture(network)
-    if resolution is not None:
-        architecture = dataclasses.replace(architecture, resolution=resolution)
-    graph = lower(architecture)
+    architecture = en.load_network(network, resolution=resolution)
+    counts = en.count(architecture)
     if json:
-        _print_json(architecture, graph)
+        _print_json(architecture, counts)
         return
-    print_table(("layer", "op", "shape (C, H, W)", "MACs", "params", "live KiB"), _layer_rows(graph))
-    _print_totals(graph)
+    print_table(("layer", "op", "shape (C, H, W)", "MACs", "params", "live KiB"), _layer_rows(counts))
+    print(f"MACs      {counts.macs:,}  (multiply-accumulates of convolutions and fully connected layers)")
+    print(f"params    {counts.params:,}")
+    print(f"peak      {counts.peak_activation_bytes / 1024:,.1f} KiB of activations in fp32")
     print(f"digest    {architecture.digest}\nnotation  {format_notation(architecture)}")
     if table is not None:
-
         print_prediction(architecture, table, interpolate=True)
     if fvcore:
-        _print_fvcore(architecture, graph)
+        _print_fvcore(architecture, counts)
 
 
-def _layer_rows(graph: Graph) -> list[tuple[object, ...]]:
-    from edgenas.cost import live_elements, op_macs, op_params
-
-    rows: list[tuple[object, ...]] = []
-    for (op, sources), live in zip(graph.with_inputs(), live_elements(graph), strict=True):
-        kind = op.activation or op.kind
-        if op.kind == "conv":
-            kind = f"{'depthwise' if op.depthwise else 'conv'} {op.kernel}x{op.kernel}" + (
-                " /2" if op.stride == 2 else ""
-            )
-        shape = f"{op.shape.channels} x {op.shape.height} x {op.shape.width}"
-        counts = (op_macs(op, sources), op_params(op, sources))
-        rows.append(
-            (op.name, kind, shape, *(f"{count:,}" if count else "" for count in counts), f"{live * 4 / 1024:,.1f}")
+def _layer_rows(counts: Counts) -> list[tuple[object, ...]]:
+    return [
+        (
+            layer.name,
+            layer.what,
+            "{} x {} x {}".format(*layer.shape),
+            f"{layer.macs:,}" if layer.macs else "",
+            f"{layer.params:,}" if layer.params else "",
+            f"{layer.live_bytes / 1024:,.1f}",
         )
-    return rows
+        for layer in counts.layers
+    ]
 
 
-def _print_totals(graph: Graph) -> None:
-    from edgenas.cost import macs, params, peak_activation_bytes
-
-    print(f"MACs      {macs(graph):,}  (multiply-accumulates of convolutions and fully connected layers)")
-    print(f"params    {params(graph):,}")
-    print(f"peak      {peak_activation_bytes(graph) / 1024:,.1f} KiB of activations in fp32")
-
-
-def _print_json(architecture: Architecture, graph: Graph) -> None:
+def _print_json(architecture: Architecture, counts: Counts) -> None:
     import json
 
     from edgenas.arch.document import to_document
     from edgenas.arch.notation import format_notation
-    from edgenas.cost import macs, params, peak_activation_bytes
 
-    counts = {"macs": macs(graph), "params": params(graph), "peak_activation_bytes": peak_activation_bytes(graph)}
     document = {**to_document(architecture), "notation": format_notation(architecture)}
-    print(json.dumps({"architecture": document, **counts}, indent=1))
+    totals = {name: getattr(counts, name) for name in ("macs", "params", "peak_activation_bytes")}
+    print(json.dumps({"architecture": document, **totals}, indent=1))
 
 
-def _print_fvcore(architecture: Architecture, graph: Graph) -> None:
+def _print_fvcore(architecture: Architecture, counts: Counts) -> None:
     """Print what fvcore counts: by operator, and which operators it leaves out."""
-    from edgenas.cost import macs
     from edgenas.nn.fvcore_count import count_with_fvcore
 
-    count = count_with_fvcore(architecture)
-    rows = [(name, f"{value:,}") for name, value in count.by_operator.items()]
+    theirs = count_with_fvcore(architecture)
+    rows = [(name, f"{value:,}") for name, value in theirs.by_operator.items()]
     print_table(("fvcore operator", "flops"), rows, title="fvcore's own count")
-    both = sum(count.by_operator.get(name, 0) for name in ("conv", "linear", "addmm"))
+    both = sum(theirs.by_operator.get(name, 0) for name in ("conv", "linear", "addmm"))
     print(
-        f"fvcore conv + linear {both:,}; ours {macs(graph):,}; fvcore's total with normalisation and pooling "
-        f"{sum(count.by_operator.values()):,}"
+        f"fvcore conv + linear {both:,}; ours {counts.macs:,}; fvcore's total with normalisation and pooling "
+        f"{sum(theirs.by_operator.values()):,}"
     )
-    print("not counted by fvcore: " + (", ".join(f"{n} x {c}" for n, c in count.unsupported.items()) or "nothing"))
+    print("not counted by fvcore: " + (", ".join(f"{n} x {c}" for n, c in theirs.unsupported.items()) or "nothing"))

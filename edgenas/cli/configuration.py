@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+import edgenas as en
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set data.path=photos")]
 
@@ -25,9 +26,7 @@ def check(
     """Check a configuration and print it with all defaults filled in."""
     import yaml
 
-    from edgenas.config.load import load
-
-    settings = load(find_configuration(file), overrides or [])
+    settings = en.load_config(file, overrides or [])
     print(yaml.safe_dump(settings.model_dump(), sort_keys=False), end="")
 
 
@@ -38,18 +37,3 @@ def schema() -> None:
     from edgenas.config.settings import RunSettings
 
     print(json.dumps(RunSettings.model_json_schema(), indent=2))
-
-
-def find_configuration(name: str) -> Path:
-    """Return the path of a configuration: a file, or a shipped one by its path or name.
-
-    Args:
-        name: `configs/quickstart.yaml`, `quickstart`, or any path.
-    """
-    from edgenas.resources import find_resource
-
-    path = Path(name)
-    # A folder of that name (a run directory) is no configuration.
-    if path.is_file():
-        return path
-    return find_resource("configs", path.name if path.suffix else f"{path.name}.yaml") or path

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgenas.cli.configuration import Overrides, find_configuration
-from edgenas.cli.console import print_table, progress_bar
+import edgenas as en
+from edgenas.cli.configuration import Overrides
+from edgenas.cli.console import print_table
 
 if TYPE_CHECKING:
+    from edgenas.config.settings import RunSettings
     from edgenas.deploy import Card
-
-
-_PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
 
 def register(app: typer.Typer) -> None:
@@ -32,64 +31,24 @@ def export(
     check: Annotated[bool, typer.Option("--check", help="Run a bundle again and say what differs.")] = False,
 ) -> None:
     """Write a bundle: model files with a card of their accuracy and latency, scripts that run them, checksums."""
+    from edgenas.api.export import is_trained
     from edgenas.errors import InputError, explain
 
-    path = Path(source)
+    settings = None if data is None else en.load_config(data, overrides or [])
     if check:
-        _check(path, data, overrides or [])
+        _check(source, settings)
         return
     if out is None:
         raise InputError(explain("no folder to write to", remedy="Give --out DIR."))
-    if path.suffix in _PICKLES:
-        raise InputError(
-            explain(
-                f"{path} is not a checkpoint: pickles are not read",
-                allowed="a .safetensors file of `edgenas train` or of a run",
-                remedy="Start a training from foreign weights: edgenas train NETWORK CONFIG --start FILE.",
-            )
-        )
-    if path.is_dir() or path.suffix == ".safetensors":
-        _print_card(_export_trained(path, recipe, out, data, overrides or [], force=force), out)
+    if is_trained(source):
+        _print_card(en.export(source, out=out, recipe=recipe, force=force, config=settings), out)
         return
-    from edgenas.cli.networks import find_architecture
-    from edgenas.pipeline.commands.export import export_untrained
-
-    names = export_untrained(find_architecture(source), recipe, out, force=force)
-    print(f"{', '.join(names)} with random weights (for measuring only) in {out}")
+    files = en.export_untrained(source, out, recipe=recipe, force=force)
+    print(f"{', '.join(file.name for file in files)} with random weights (for measuring only) in {out}")
 
 
-def _export_trained(path: Path, recipe: str, out: Path, data: str | None, overrides: list[str], *, force: bool) -> Card:
-    from edgenas.config.load import load
-    from edgenas.errors import InputError, explain
-    from edgenas.pipeline.commands.export import export_checkpoint
-    from edgenas.pipeline.core.open_run import open_run
-
-    checkpoint = path / "model.safetensors" if path.is_dir() else path
-    if data is not None:
-        settings = load(find_configuration(data), overrides)
-    elif (checkpoint.parent / "settings.json").is_file():
-        settings = open_run(checkpoint.parent, progress=progress_bar, say=print).settings
-    else:
-        raise InputError(
-            explain(
-                f"no images to calibrate and judge {checkpoint} with",
-                remedy="Name the configuration that it was trained with: --data CONFIG.",
-            )
-        )
-    return export_checkpoint(checkpoint, settings, recipe, out, force=force, progress=progress_bar, say=print)
-
-
-def _check(folder: Path, data: str | None, overrides: list[str]) -> None:
-    from edgenas.config.load import load
-    from edgenas.pipeline.commands.export import check_export
-    from edgenas.pipeline.core.open_run import open_run
-
-    settings = None
-    if data is not None:
-        settings = load(find_configuration(data), overrides)
-    elif (folder.parent / "settings.json").is_file():
-        settings = open_run(folder.parent, progress=progress_bar, say=print).settings
-    found = check_export(folder, settings, progress=progress_bar, say=print)
+def _check(folder: str, settings: RunSettings | None) -> None:
+    found = en.check_export(folder, config=settings)
     for difference in found:
         print(f"{'DIFFERS' if difference.serious else 'note'}  {difference.name}: {difference.what}")
     serious = any(difference.serious for difference in found)

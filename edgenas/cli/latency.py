@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edgenas.cli.console import print_table, progress_bar
+import edgenas as en
+from edgenas.cli.console import print_table
+from edgenas.cli.networks import print_prediction
 
 if TYPE_CHECKING:
     from edgenas.latency import LatencyTable
-    from edgenas.measure import RemoteDevice
-    from edgenas.space import SearchSpace
 
 Table = Annotated[str, typer.Argument(help="A table file, or the name of a shipped one (see `latency list`).")]
 SpaceOption = Annotated[str | None, typer.Option(help="The space, where the table's own is no preset.")]
@@ -57,18 +56,11 @@ def build(
     device_python: DevicePython = "python3",
 ) -> None:
     """Measure a table of a space, here or on a device; the same command goes on where it was stopped."""
-    from edgenas.latency import write_table
-    from edgenas.measure import build_table
-    from edgenas.space import load, with_task
-
-    chosen = with_task(load(space), classes=classes, in_channels=channels, resolutions=resolution)
-    with device_at(device, device_python) as where, progress_bar("measure the table") as report:
-        table = build_table(
-            chosen, runtime=runtime, precision=precision, threads=threads, mode=mode, scheme=scheme,
-            networks=networks, seconds=seconds, seed=seed, samples=out.with_suffix(".samples.jsonl"),
-            force=force, device=where, progress=report,
-        )  # fmt: skip
-    write_table(table, out)
+    chosen = en.load_space(space, classes=classes, channels=channels, resolutions=resolution)
+    table = en.measure_table(
+        chosen, runtime=runtime, precision=precision, threads=threads, mode=mode, scheme=scheme, networks=networks,
+        seconds=seconds, seed=seed, out=out, force=force, device=device, device_python=device_python,
+    )  # fmt: skip
     print(f"{len(table.entries)} entries from {table.build.networks} networks in {table.build.seconds:.0f} s: {out}")
     print(f"expected 90 % interval: +-{100 * table.interval.relative:.1f} % (cross-validated)")
     _print_warnings(table)
@@ -87,16 +79,11 @@ def validate(
     device_python: DevicePython = "python3",
 ) -> None:
     """Measure held-out networks, print the error, and store it in the table."""
-    from edgenas.latency import open_table, write_table
-    from edgenas.measure import validate_table
     from edgenas.report.latency_plot import plot_validation
 
-    table = open_table(file)
-    with device_at(device, device_python) as where, progress_bar("measure held-out networks") as report:
-        table = validate_table(
-            table, space_of(table, space), networks=networks, seed=seed, force=force, device=where, progress=report
-        )
-    write_table(table, Path(file))
+    table = en.validate_table(
+        file, networks=networks, space=space, seed=seed, force=force, device=device, device_python=device_python
+    )
     _print_warnings(table)
     picture = plot or Path(file).with_suffix(".png")
     plot_validation(table, picture)
@@ -106,12 +93,7 @@ def validate(
 
 def check(file: Table, device: DeviceOption = None, device_python: DevicePython = "python3") -> None:
     """Say in seconds whether a table is still true on this machine, or on a device."""
-    from edgenas.latency import open_table
-    from edgenas.measure import check_table
-
-    table = open_table(file)
-    with device_at(device, device_python) as where:
-        found = check_table(table, device=where)
+    found = en.check_table(file, device=device, device_python=device_python)
     if found.differences:
         print(f"not for {'that device' if device else 'this machine'}: " + "; ".join(found.differences))
         raise SystemExit(1)
@@ -129,21 +111,18 @@ def predict(
     interpolate: Annotated[bool, typer.Option("--interpolate", help="Estimate what the table lacks, marked.")] = False,
 ) -> None:
     """Predict the latency of a network, with its interval, in all and by layer."""
-    from edgenas.cli.networks import find_architecture, print_prediction
-
-    print_prediction(find_architecture(architecture), file, interpolate=interpolate)
+    print_prediction(en.load_network(architecture), file, interpolate=interpolate)
 
 
 def list_all(
     folder: Annotated[list[Path] | None, typer.Argument(help="Folders of your own tables.")] = None,
 ) -> None:
     """List the shipped tables and those in your folders, with their errors and dates."""
-    from edgenas.latency import list_tables
     from edgenas.resources import resource_folder
 
     shipped = resource_folder("latency_tables")
     rows: list[tuple[object, ...]] = []
-    for found in list_tables(folder or []):
+    for found in en.list_tables(folder or []):
         name = found.path.relative_to(shipped) if found.shipped and shipped else found.path
         if found.table is None:
             rows.append((name, "broken", found.problem, "", "", ""))
@@ -154,37 +133,6 @@ def list_all(
         within = f"{checked.within_5_percent:.0f} %" if checked else ""
         rows.append((name, table.build.space, len(table.entries), error, within, table.build.date))
     print_table(("table", "space", "entries", "mean error", "within 5 %", "date"), rows)
-
-
-def device_at(command: str | None, python: str) -> AbstractContextManager[RemoteDevice | None]:
-    """Return the device behind a command, to be entered; None for this machine."""
-    if command is None:
-        return nullcontext()
-    from edgenas.measure import RemoteDevice
-
-    return RemoteDevice(command, python=python)
-
-
-def space_of(table: LatencyTable, named: str | None) -> SearchSpace:
-    """Return the space that a table was built for.
-
-    Args:
-        table: The table.
-        named: A preset or file; the preset of the table's space, for its task, if None.
-
-    Raises:
-        TableError: The space cannot be found, or has changed since.
-    """
-    from edgenas.arch.notation import parse_notation
-    from edgenas.space import load, with_task
-
-    space = load(named or table.build.space)
-    if space.digest == table.build.space_digest:
-        return space
-    reference = parse_notation(table.reference.notation)
-    return with_task(
-        space, classes=reference.classes, in_channels=reference.in_channels, resolutions=[reference.resolution]
-    )
 
 
 def _print_warnings(table: LatencyTable) -> None:

@@ -1,50 +1,14 @@
-"""Naming a network on the command line, and printing what a table predicts for it."""
+"""Printing what a table predicts for a network."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import edgenas as en
 from edgenas.cli.console import print_table
 
 if TYPE_CHECKING:
     from edgenas.arch import Architecture
-
-
-def find_architecture(text: str) -> Architecture:
-    """Return the architecture that a text names: of the zoo, in a file, or in notation.
-
-    Args:
-        text: A name of the zoo, the path of a JSON document, checkpoint or run directory, or a notation.
-
-    Raises:
-        ArchitectureError: It is none of these.
-    """
-    from edgenas.arch.document import read_document
-    from edgenas.arch.notation import parse_notation
-    from edgenas.arch.zoo import NAMES, published
-    from edgenas.errors import ArchitectureError, explain, nearest
-
-    if text in NAMES:
-        return published(text)
-    if "|" in text:
-        return parse_notation(text)
-    path = Path(text)
-    if path.is_dir():
-        path = path / "architecture.json"
-    if path.suffix == ".safetensors" and path.is_file():
-        from edgenas.nn import load_checkpoint
-
-        return load_checkpoint(path).architecture
-    if path.suffix == ".json" or path.is_file():
-        return read_document(path)
-    raise ArchitectureError(
-        explain(
-            f"unknown network{nearest(text, NAMES)}",
-            got=repr(text),
-            allowed="a name of `edgenas zoo`, a JSON document, a checkpoint, a run directory, or a notation",
-        )
-    )
 
 
 def print_prediction(architecture: Architecture, file: str, *, interpolate: bool = False) -> None:
@@ -55,11 +19,8 @@ def print_prediction(architecture: Architecture, file: str, *, interpolate: bool
         file: The table.
         interpolate: Estimate what it lacks.
     """
-    from edgenas.latency import open_table
-    from edgenas.latency import predict as predict_one
-
-    table = open_table(file)
-    found = predict_one(table, architecture, interpolate=interpolate)
+    table = en.load_table(file)
+    found = en.predict_latency(architecture, table, interpolate=interpolate)
     rows = [
         (
             layer.name,

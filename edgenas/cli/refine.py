@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from edgenas.cli.configuration import Overrides, find_configuration
-from edgenas.cli.console import print_table, progress_bar
+import edgenas as en
+from edgenas.cli.configuration import Overrides
+from edgenas.cli.console import print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -28,32 +29,10 @@ def refine(
     overrides: Overrides = None,
 ) -> None:
     """Narrow a trained network step by step to a latency budget (NetAdapt), its weights carried over."""
-    from edgenas.config.load import apply_overrides, load, validate
-    from edgenas.errors import InputError, explain
-    from edgenas.latency import open_table
-    from edgenas.pipeline.commands.refine.result import Plan
-    from edgenas.pipeline.commands.refine.walk import refine
-    from edgenas.pipeline.core.context import RunContext
-    from edgenas.pipeline.core.directory import RunDirectory
-    from edgenas.pipeline.core.open_run import open_run
-
-    plan = Plan(share=to_share, budget_ms=budget_ms, step_share=step_share, short_steps=short_steps)
-    run = source if source.is_dir() else source.parent
-    checkpoint = source / "model.safetensors" if source.is_dir() else source
-    if data is not None:
-        settings = load(find_configuration(data), overrides or [])
-    elif (run / "settings.json").is_file():
-        own = open_run(run, progress=progress_bar, say=print).settings
-        settings = validate(apply_overrides(own.model_dump(), overrides or []), source=str(run / "settings.json"))
-    else:
-        raise InputError(explain(f"no images to train {source} with", remedy="Name a configuration: --data CONFIG."))
-    kept = run / "latency" / "table.json"
-    found_table = open_table(table) if table is not None else open_table(kept) if kept.is_file() else None
-    if found_table is None:
-        print("  no latency table: every proposal is measured")
-    folder = out or source.resolve().with_name(f"{source.resolve().stem}-refined")
-    context = RunContext(settings, RunDirectory(path=folder), progress=progress_bar, say=print)
-    found = refine(context, checkpoint, plan, table=found_table)
+    found = en.refine(
+        source, to_share=to_share, budget_ms=budget_ms, table=table, step_share=step_share, short_steps=short_steps,
+        folder=out, config=data, overrides=overrides or [],
+    )  # fmt: skip
     print_table(
         ("network", "latency, ms", "validation accuracy"),
         [

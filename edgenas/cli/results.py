@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from edgenas.cli.console import print_table
 
 if TYPE_CHECKING:
-    from edgenas.pipeline.commands.run import RunResult
+    from edgenas.api.runs import Run
 
 
-def print_summary(result: RunResult) -> None:
+def print_summary(result: Run) -> None:
     """Print what was found and where everything lies.
 
     Args:
@@ -38,9 +38,9 @@ def print_summary(result: RunResult) -> None:
     print(f"searched  {summary['evaluations']} networks, {summary['front_size']} on the front")
     for warning in summary["warnings"]:
         print(f"warning   {warning}")
-    print(f"report    {result.directory / 'report.html'}")
-    print(f"files     {result.directory / 'export'}")
-    if result.skipped_everything:
+    print(f"report    {result.report}")
+    print(f"files     {result.path / 'export'}")
+    if result.unchanged:
         print(f"nothing had to be done: no input has changed ({result.seconds:.1f} s)")
     else:
         print(f"took      {result.seconds:.0f} s, {summary['peak_memory_mib']:.0f} MiB at most")

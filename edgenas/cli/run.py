@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from edgenas.cli.configuration import Overrides, find_configuration
+import edgenas as en
+from edgenas.cli.configuration import Overrides
 
 
 def register(app: typer.Typer) -> None:
@@ -24,16 +25,6 @@ def run(
 
     The same command again goes on where a killed run stopped, and skips what has not changed.
     """
-    from edgenas.config.load import load
-
-    texts = list(overrides or [])
-    texts += [f"seed={seed}"] if seed is not None else []
-    texts += [f"search.strategy={strategy}"] if strategy is not None else []
-    settings = load(find_configuration(configuration), texts)
-
-    from edgenas.cli.console import progress_bar
     from edgenas.cli.results import print_summary
-    from edgenas.pipeline.commands.run import run_pipeline
 
-    result = run_pipeline(settings, progress=progress_bar, say=print)
-    print_summary(result)
+    print_summary(en.run(configuration, overrides or [], seed=seed, strategy=strategy))

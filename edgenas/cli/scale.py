@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edgenas.cli.configuration import Overrides, find_configuration
-from edgenas.cli.console import print_table, progress_bar
+import edgenas as en
+from edgenas.cli.configuration import Overrides
+from edgenas.cli.console import print_table
 from edgenas.cli.quantities import milliseconds
 
 if TYPE_CHECKING:
+    from edgenas.api.scale import ScaledNetwork
     from edgenas.arch import Architecture
 
 
@@ -42,22 +45,23 @@ def scale(
 
     With --fit: train every point of a grid of growths at phi = 1 and print them, best first.
     """
-    from edgenas.cli.networks import find_architecture
     from edgenas.errors import InputError, explain
 
-    architecture = find_architecture(network)
+    architecture = en.load_network(network)
     if fit is not None:
         if phi is not None or targets is not None:
             raise InputError(explain("--fit finds the growths", remedy="Give --phi or --targets in a second command."))
         _fit(architecture, fit, by, step, out, overrides or [])
         return
-    if (phi is None) == (targets is None):
-        raise InputError(explain("scale needs --phi or --targets, and not both", got=f"phi {phi}, targets {targets}"))
+    members = en.scale(
+        architecture, phi=phi, targets_ms=None if targets is None else [milliseconds(part) for part in
+        targets.split(",")], alpha=alpha, beta=beta, gamma=gamma, runtime=runtime, precision=precision,
+        threads=threads, memory_mib=memory_mib,
+    )  # fmt: skip
     if phi is not None:
-        members = _by_phi(architecture, phi, (alpha, beta, gamma), memory_mib)
+        _print_by_phi(architecture, members, (alpha, beta, gamma))
     else:
-        assert targets is not None
-        members = _by_latency(architecture, targets, (alpha, beta, gamma), runtime, precision, threads)
+        _print_by_latency(members)
     if out is not None:
         _write(members, out, recipe)
 
@@ -70,16 +74,12 @@ def _fit(
     out: Path | None,
     overrides: list[str],
 ) -> None:
-    from edgenas.config.load import load
-    from edgenas.pipeline.commands.scale import RESULT_FILE, fit_coefficients, results_folder
-    from edgenas.pipeline.core.context import RunContext
-    from edgenas.pipeline.core.directory import RunDirectory
+    from edgenas.pipeline.commands.scale import RESULT_FILE, results_folder
 
     folder = results_folder(out, by)
-    settings = load(find_configuration(configuration), overrides)
-    context = RunContext(settings, RunDirectory(path=folder), progress=progress_bar, say=print)
     rows = []
-    for entry in fit_coefficients(context, architecture, by=by, step=step):
+    settings = en.load_config(configuration, overrides)
+    for entry in en.fit_scaling(architecture, settings, by=by, step=step, folder=folder):
         point = entry.candidate.coefficients
         cells = (point.alpha, point.beta, point.gamma, entry.candidate.ratio)
         rows.append((*(f"{value:.2f}" for value in cells), entry.candidate.architecture.resolution,
@@ -90,86 +90,40 @@ def _fit(
 
 
 def _counts(architecture: Architecture) -> tuple[str, str]:
-    from edgenas.arch import lower
-    from edgenas.cost import macs, params
-
-    graph = lower(architecture)
-    return f"{macs(graph):,}", f"{params(graph):,}"
+    counts = en.count(architecture)
+    return f"{counts.macs:,}", f"{counts.params:,}"
 
 
-def _by_phi(
-    architecture: Architecture, phis: list[float], growth: tuple[float, float, float], memory_mib: int
-) -> dict[str, Architecture]:
-    from edgenas.arch.zoo import EFFICIENTNET_SCALES, published
-    from edgenas.scale import compound, scaled
+def _sizes(architecture: Architecture) -> tuple[object, ...]:
+    return architecture.resolution, sum(1 for _ in architecture.blocks()), *_counts(architecture)
 
-    base = architecture.digest == published("efficientnet_b0").digest and growth == (1.2, 1.1, 1.15)
-    members, rows = {}, []
-    for phi in phis:
-        if base and phi in EFFICIENTNET_SCALES:
-            # The published family is a table, not exact powers.
-            width, depth, resolution = EFFICIENTNET_SCALES[int(phi)]
-            member = scaled(
-                architecture, width=width, depth=depth, resolution=resolution, memory_limit_bytes=memory_mib * 2**20
-            )
-        else:
-            member = compound(
-                architecture,
-                alpha=growth[0],
-                beta=growth[1],
-                gamma=growth[2],
-                phi=phi,
-                memory_limit_bytes=memory_mib * 2**20,
-            )
-        members[f"phi{phi:g}"] = member
-        rows.append((f"{phi:g}", member.resolution, sum(1 for _ in member.blocks()), *_counts(member)))
+
+def _print_by_phi(
+    architecture: Architecture, members: Sequence[ScaledNetwork], growth: tuple[float, float, float]
+) -> None:
+    from edgenas.api.scale import is_published_family
+
+    rows = [(f"{member.phi:g}", *_sizes(member.architecture)) for member in members]
     print_table(("phi", "resolution", "blocks", "MACs", "params"), rows)
-    if base:
+    if is_published_family(architecture, growth):
         print("EfficientNet-B0 with the published coefficients: whole phi from 0 to 7 are B0 to B7 as published")
-    return members
 
 
-def _by_latency(
-    architecture: Architecture,
-    targets: str,
-    growth: tuple[float, float, float],
-    runtime: Literal["ort", "litert"],
-    precision: Literal["fp32", "int8"],
-    threads: int,
-) -> dict[str, Architecture]:
-    from edgenas.pipeline.core.device_latency import measured_latency
-    from edgenas.scale import Coefficients, family
-
-    with progress_bar("find members") as report:
-        found = family(
-            architecture,
-            Coefficients(alpha=growth[0], beta=growth[1], gamma=growth[2]),
-            [milliseconds(part) for part in targets.split(",")],
-            lambda member: measured_latency(member, runtime=runtime, precision=precision, threads=threads),
-            progress=report,
-        )
-    rows = [
-        (
-            f"{member.target_ms:g}",
-            f"{member.latency_ms:.4f}",
-            f"{100 * member.latency_ms / member.target_ms:.1f} %",
-            member.architecture.resolution,
-            sum(1 for _ in member.architecture.blocks()),
-            *_counts(member.architecture),
-        )
-        for member in found
-    ]
+def _print_by_latency(members: Sequence[ScaledNetwork]) -> None:
+    rows = []
+    for member in members:
+        assert member.latency_ms is not None and member.target_ms is not None
+        share = f"{100 * member.latency_ms / member.target_ms:.1f} %"
+        rows.append((f"{member.target_ms:g}", f"{member.latency_ms:.4f}", share, *_sizes(member.architecture)))
     print_table(("target, ms", "measured, ms", "share", "resolution", "blocks", "MACs", "params"), rows)
-    return {f"{member.target_ms:g}ms": member.architecture for member in found}
 
 
-def _write(members: dict[str, Architecture], out: Path, recipe: str | None) -> None:
+def _write(members: Sequence[ScaledNetwork], out: Path, recipe: str | None) -> None:
     from edgenas.arch.document import to_document
-    from edgenas.pipeline.commands.export import export_untrained
     from edgenas.pipeline.core.directory import RunDirectory
 
-    for name, member in members.items():
-        RunDirectory(path=out).write_json(f"{name}.json", to_document(member))
+    for member in members:
+        RunDirectory(path=out).write_json(f"{member.name}.json", to_document(member.architecture))
         if recipe is not None:
-            export_untrained(member, recipe, out / name, force=False)
+            en.export_untrained(member.architecture, out / member.name, recipe=recipe)
     print(f"{len(members)} members in {out}")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgenas.cli.configuration import Overrides, find_configuration
-from edgenas.cli.console import print_table, progress_bar
+import edgenas as en
+from edgenas.cli.configuration import Overrides
+from edgenas.cli.console import print_table
+
+if TYPE_CHECKING:
+    from edgenas.config.settings import RunSettings
+
+_SHOWN = (25, 50, 100, 200, 400, 800)
 
 
 def register(app: typer.Typer) -> None:
@@ -23,27 +30,32 @@ def search(
     overrides: Overrides = None,
 ) -> None:
     """Search only: table, supernet and search of a configuration; or compare strategies at equal cost."""
-    from edgenas.config.load import load
-    from edgenas.pipeline.commands.run import run_some
-    from edgenas.pipeline.core.artifacts import SEARCH_FILE
-    from edgenas.pipeline.core.open_run import open_run
-    from edgenas.pipeline.search.comparison import COMPARISON_FILE, PLOT_FILE
-    from edgenas.pipeline.search.comparison import compare as compare_strategies
-    from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SEARCH, SUPERNET
-
     texts = list(overrides or []) + ([f"search.strategy={strategy}"] if strategy else [])
-    settings = load(find_configuration(configuration), texts)
-    before = (DATA, LATENCY_TABLE, SUPERNET)
-    if compare is None:
-        directory = run_some((*before, SEARCH), settings, progress=progress_bar, say=print)
-        context = open_run(directory, progress=progress_bar, say=print)
-        _print_front(context.directory.read_json(SEARCH_FILE))
+    settings = en.load_config(configuration, texts)
+    folder = Path(settings.output) / settings.name
+    if compare is not None:
+        _compare([name.strip() for name in compare.split(",") if name.strip()], settings, folder, seeds)
         return
-    directory = run_some(before, settings, progress=progress_bar, say=print)
-    context = open_run(directory, progress=progress_bar, say=print)
-    names = [name.strip() for name in compare.split(",") if name.strip()]
-    document = compare_strategies(context, names, seeds=seeds)
-    shown = [count for count in (25, 50, 100, 200, 400, 800) if count <= settings.search.evaluations]
+    found = en.search(config=settings, folder=folder)
+    rows = [
+        (
+            entry.architecture.digest[:10],
+            f"{100 * entry.accuracy:.2f} %",
+            f"{entry.latency_ms:.4f}",
+            f"{entry.macs:,}",
+            f"{entry.params:,}",
+        )
+        for entry in found.front
+    ]
+    columns = ("network", "inherited accuracy", "predicted, ms", "MACs", "params")
+    print_table(columns, rows, title=f"front of {len(found.evaluations)} networks judged by {found.strategy}")
+
+
+def _compare(names: list[str], settings: RunSettings, folder: Path, seeds: int) -> None:
+    from edgenas.pipeline.search.comparison import COMPARISON_FILE, PLOT_FILE
+
+    document = en.compare_strategies(names, config=settings, folder=folder, seeds=seeds)
+    shown = [count for count in _SHOWN if count <= settings.search.evaluations]
     rows = []
     for name, curve in document["strategies"].items():
         values = [
@@ -55,22 +67,4 @@ def search(
         rows.append((name, *values))
     title = f"hypervolume, median and quartiles of {seeds} seeds, after so many distinct networks"
     print_table(("strategy", *(str(count) for count in shown)), rows, title=title)
-    print(f"stored in {directory / COMPARISON_FILE}; plot: {directory / PLOT_FILE}")
-
-
-def _print_front(document: dict) -> None:  # type: ignore[type-arg]
-    rows = []
-    for index in document["front"]:
-        entry = document["evaluations"][index]
-        metrics = entry["metrics"]
-        rows.append(
-            (
-                entry["digest"][:10],
-                f"{100 * metrics['accuracy']['value']:.2f} %",
-                f"{metrics['latency_ms']['value']:.4f}",
-                f"{metrics['macs']['value']:,.0f}",
-                f"{metrics['params']['value']:,.0f}",
-            )
-        )
-    columns = ("network", "inherited accuracy", "predicted, ms", "MACs", "params")
-    print_table(columns, rows, title=f"front of {document['judged']} networks judged by {document['strategy']}")
+    print(f"stored in {folder / COMPARISON_FILE}; plot: {folder / PLOT_FILE}")

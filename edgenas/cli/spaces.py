@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import edgenas as en
 from edgenas.cli.console import print_table
 
 
@@ -20,11 +21,9 @@ def register(app: typer.Typer) -> None:
 
 def spaces() -> None:
     """List the search spaces that ship."""
-    from edgenas.space import PRESETS, load
-
     rows = []
-    for name in PRESETS:
-        space = load(name)
+    for name in en.SPACES:
+        space = en.load_space(name)
         size = space.size
         count = f"{size:,}" if size < 10**7 else f"{size:.1e}"
         rows.append((name, len(space.cardinalities), count, space.definition.description))
@@ -33,12 +32,9 @@ def spaces() -> None:
 
 def show(space: Annotated[str, typer.Argument(help="A preset or a YAML file.")]) -> None:
     """Print the choices of a space, and its smallest and largest network."""
-    from edgenas.arch import lower
     from edgenas.arch.notation import format_notation
-    from edgenas.cost import macs, params
-    from edgenas.space import load
 
-    found = load(space)
+    found = en.load_space(space)
     rows = [
         (name, len(choices), ", ".join(str(choice) for choice in choices))
         for name, choices in zip(found.gene_names, found.gene_choices, strict=True)
@@ -46,8 +42,8 @@ def show(space: Annotated[str, typer.Argument(help="A preset or a YAML file.")])
     print_table(("gene", "choices", "values"), rows, title=f"{found.name}: {found.size:,} distinct networks")
     for label, genes in (("smallest", found.smallest()), ("largest", found.largest())):
         architecture = found.decode(genes)
-        graph = lower(architecture)
-        print(f"{label}: {macs(graph):,} MACs, {params(graph):,} parameters\n  {format_notation(architecture)}")
+        counts = en.count(architecture)
+        print(f"{label}: {counts.macs:,} MACs, {counts.params:,} parameters\n  {format_notation(architecture)}")
 
 
 def sample(
@@ -59,8 +55,7 @@ def sample(
     import numpy as np
 
     from edgenas.arch.notation import format_notation
-    from edgenas.space import load
 
-    found = load(space)
+    found = en.load_space(space)
     for genes in found.sample(count, np.random.default_rng(seed)):
         print(format_notation(found.decode(genes)))

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from edgenas.cli.console import print_table, progress_bar
+import edgenas as en
+from edgenas.cli.console import print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -30,20 +31,14 @@ def specialise(
     force: Annotated[bool, typer.Option("--force", help="Replace an export; measure on a busy machine.")] = False,
 ) -> None:
     """Take a run's trained supernet to another device: search on its table, export and measure; nothing is trained."""
+    from edgenas.api.reuse import specialised_folder
     from edgenas.cli.quantities import budget as read_budget
-    from edgenas.config.settings import TargetSection
-    from edgenas.pipeline.commands.specialise.command import specialise as specialise_run
-    from edgenas.pipeline.commands.specialise.device_table import device_table
-    from edgenas.pipeline.core.open_run import open_run
 
     budget_ms, share = read_budget(budget)
-    source = open_run(run, progress=progress_bar, say=print)
-    name = Path(table).stem if table else f"{runtime}-{precision}"
-    folder = out or run.resolve().with_name(f"{run.resolve().name}-{name}")
-    device = device_table(source, folder, table=table, runtime=runtime, precision=precision, force=force)
-    found = specialise_run(
-        source, device, TargetSection(budget_ms=budget_ms, budget_share=share), folder,
-        evaluations=evaluations, measure=measure, also=also or [], force=force,
+    folder = specialised_folder(run, out, table or f"{runtime}-{precision}")
+    found = en.specialise(
+        run, budget_ms=budget_ms, budget_share=share, table=table, runtime=runtime, precision=precision,
+        evaluations=evaluations, measure=measure, also=also or [], folder=folder, force=force,
     )  # fmt: skip
     print_table(
         ("file", "test accuracy", "latency, ms", "predicted, ms", "budget, ms", "network"),

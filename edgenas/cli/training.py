@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgenas.cli.configuration import Overrides, find_configuration
-from edgenas.cli.console import print_table, progress_bar
+import edgenas as en
+from edgenas.cli.configuration import Overrides
+from edgenas.cli.console import print_table
 
 Configuration = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped one.")]
 Run = Annotated[Path, typer.Argument(help="A run directory.")]
@@ -42,14 +42,8 @@ def train(
 
     Any key of the section can be set here: --set train.epochs=100 --set train.augment.flip=true.
     """
-    from edgenas.cli.networks import find_architecture
-    from edgenas.config.load import load
-    from edgenas.pipeline.commands.train import train_alone
-
-    texts = list(overrides or [])
-    texts += [f"train.teacher={json.dumps(str(teacher))}"] if teacher is not None else []
-    settings = load(find_configuration(configuration), texts)
-    found = train_alone(find_architecture(network), settings, out, start=start, progress=progress_bar, say=print)
+    settings = en.load_config(configuration, overrides or [])
+    found = en.train(network, start=start, teacher=teacher, folder=out, config=settings)
     print(
         f"validation accuracy {100 * found.validation_accuracy:.2f} %, test accuracy {100 * found.test_accuracy:.2f} % "
         f"+- {164.5 * found.test_standard_error:.2f} (90 %)\n"
@@ -61,16 +55,9 @@ def train(
 
 def supernet_train(configuration: Configuration, overrides: Overrides = None) -> None:
     """Load the images and train the supernet of a configuration; the first stages of `edgenas run`."""
-    from edgenas.config.load import load
-    from edgenas.pipeline.commands.run import run_some
     from edgenas.pipeline.core.artifacts import SUPERNET_FILE
-    from edgenas.pipeline.stages import DATA, SUPERNET
 
-    directory = run_some(
-        (DATA, SUPERNET), load(find_configuration(configuration), overrides or []),
-        progress=progress_bar, say=print,
-    )  # fmt: skip
-    print(f"supernet in {directory / SUPERNET_FILE}")
+    print(f"supernet in {en.train_supernet(configuration, overrides or []).path / SUPERNET_FILE}")
 
 
 def supernet_evaluate(
@@ -80,24 +67,11 @@ def supernet_evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
 ) -> None:
     """Print the inherited accuracy of networks (validation images, their own normalisation statistics)."""
-    import numpy as np
-
     from edgenas.arch.notation import format_notation
-    from edgenas.cli.networks import find_architecture
-    from edgenas.pipeline.core import artifacts
-    from edgenas.pipeline.core.open_run import open_run
 
-    context = open_run(run, progress=progress_bar, say=print)
-    space = artifacts.space(context)
-    if network:
-        genes = np.stack([space.encode(find_architecture(text)) for text in network])
-    else:
-        genes = space.canonical(space.sample(count, np.random.default_rng(seed)))
-    with progress_bar("judge") as report:
-        found = artifacts.evaluator(context).evaluate(genes, progress=report)
     rows = [
-        (f"{100 * value:.2f} %", f"{100 * error:.2f}", format_notation(space.decode(code)))
-        for value, error, code in zip(found.accuracy, found.standard_error, genes, strict=True)
+        (f"{100 * entry.accuracy:.2f} %", f"{100 * entry.standard_error:.2f}", format_notation(entry.architecture))
+        for entry in en.inherited_accuracy(run, network, count=count, seed=seed)
     ]
     print_table(("inherited accuracy", "standard error", "network"), rows)
 
@@ -108,22 +82,7 @@ def supernet_extract(
     out: Annotated[Path, typer.Option(help="The checkpoint to write (.safetensors).")],
 ) -> None:
     """Take one network out of a supernet, with normalisation statistics of its own."""
-    from edgenas.cli.networks import find_architecture
-    from edgenas.nn import Checkpoint, save_checkpoint
-    from edgenas.pipeline.core import artifacts
-    from edgenas.pipeline.core.open_run import open_run
-
-    context = open_run(run, progress=progress_bar, say=print)
-    architecture = find_architecture(network)
-    member = artifacts.evaluator(context).member(artifacts.space(context).encode(architecture))
-    about = context.directory.read_json("data.json")
-    metadata = {
-        "preprocessing": json.dumps(about["preprocessing"]),
-        "labels": json.dumps(about["classes"]),
-        "origin": "supernet, not fine-tuned",
-    }
-    save_checkpoint(out, Checkpoint(architecture=architecture, weights=member.weights(), metadata=metadata))
-    print(f"checkpoint {out}")
+    print(f"checkpoint {en.extract(run, network, out)}")
 
 
 def estimator_validate(
@@ -134,11 +93,9 @@ def estimator_validate(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 2,
 ) -> None:
     """Train networks stand-alone and see how well each estimator ranks them, beside plain MACs."""
-    from edgenas.pipeline.commands.estimators import VALIDATION_FILE, validate_run_estimators
-    from edgenas.pipeline.core.open_run import open_run
+    from edgenas.pipeline.commands.estimators import VALIDATION_FILE
 
-    context = open_run(run, progress=progress_bar, say=print)
-    found = validate_run_estimators(context, networks=networks, seeds=seeds)
+    found = en.validate_estimators(run, networks=networks, seeds=seeds)
     ranks = [
         (
             entry["name"],

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from edgenas.cli.configuration import Overrides, find_configuration
-from edgenas.cli.console import print_table, progress_bar
+import edgenas as en
+from edgenas.cli.configuration import Overrides
+from edgenas.cli.console import print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -28,14 +29,13 @@ def transfer(
     overrides: Overrides = None,
 ) -> None:
     """Carry a run's supernet over to other images, adapt it, and see whether its networks rank the same there."""
-    from edgenas.config.load import load
-    from edgenas.pipeline.commands.transfer.command import transfer
-    from edgenas.pipeline.core.open_run import open_run
+    from edgenas.api.reuse import transferred_folder
 
-    source = open_run(run, progress=progress_bar, say=print)
-    other = load(find_configuration(data), overrides or [])
-    folder = out or run.resolve().with_name(f"{run.resolve().name}-on-{other.name}")
-    found = transfer(source, other, folder, epochs=epochs, networks=networks, scratch=scratch)
+    other = en.load_config(data, overrides or [])
+    folder = transferred_folder(run, out, other.name)
+    found = en.transfer(
+        run, other, epochs=epochs, networks=networks, against_scratch=scratch, folder=folder
+    )
     rows = [
         (f"{100 * entry.source_accuracy:.1f} %", f"{100 * entry.accuracy:.1f} %", entry.notation)
         for entry in sorted(found.networks, key=lambda entry: -entry.accuracy)

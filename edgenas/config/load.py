@@ -103,7 +103,10 @@ def _describe(problem: Any, source: str, lines: Mapping[Place, int]) -> str:
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     message = "a section of its own keys" if problem["type"] in ("model_type", "model_attributes_type") else message
     got = None if isinstance(problem["input"], dict) else repr(problem["input"])
-    return explain(f"{where}: not usable", got=got, allowed=message)
+    hint = ""
+    if problem["type"] == "literal_error" and isinstance(problem["input"], str):
+        hint = nearest(problem["input"], re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
+    return explain(f"{where}: not usable{hint}", got=got, allowed=message)
 
 
 def validate(document: object, *, source: str, lines: Mapping[Place, int] | None = None) -> RunSettings:

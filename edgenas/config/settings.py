@@ -44,6 +44,9 @@ class DataSection(Section):
     test_limit: Positive | None = None
     validation_fraction: Share = 0.2
     test_fraction: Share = 0.2
+    seed: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Of splits, subsets and noise; drawn from the run's seed if left out."
+    )
     cache: bool = Field(True, description="Keep prepared images in files of the run directory.")
     memory_limit_mib: Positive = Field(
         2048, description="Without a cache, larger sets (as prepared) are decoded while training."

@@ -82,6 +82,7 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
         skipped=skipped,
         notes=notes,
         digest=_cache_key(plans, raw.classes) if built is None else built.digest,
+        settings=settings,
     )
 
 

@@ -9,6 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.data.settings import DataSettings
+from edgenas.markup import html_table
+
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 Indices = NDArray[np.int64]
@@ -112,6 +115,7 @@ class ImageData:
         skipped: Images that could not be read.
         notes: What was done to the images that a user may not expect, one sentence each.
         digest: Of the prepared images, labels and classes of all splits (of file names and sizes for lazy splits).
+        settings: What they were loaded by, so that they can be loaded again at another size; None where they were not.
     """
 
     train: Split
@@ -122,6 +126,7 @@ class ImageData:
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
     digest: str
+    settings: DataSettings | None = None
 
     @property
     def resolution(self) -> int:
@@ -132,3 +137,17 @@ class ImageData:
     def channels(self) -> int:
         """Number of channels of the prepared images, 1 or 3."""
         return self.train.shape[2]
+
+    def __repr__(self) -> str:
+        sizes = f"train={len(self.train)}, validation={len(self.validation)}, test={len(self.test)}"
+        shape = f"{self.resolution}x{self.resolution}x{self.channels}"
+        return f"ImageData({sizes}, {shape}, {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("images", f"{len(self.train):,} train, {len(self.validation):,} validation, {len(self.test):,} test"),
+            ("size", f"{self.resolution} x {self.resolution}, {self.channels} channel(s)"),
+            ("classes", f"{len(self.classes)}: {', '.join(self.classes[:12])}{' ...' * (len(self.classes) > 12)}"),
+            *(("note", note) for note in self.notes),
+        ]
+        return html_table((), rows)

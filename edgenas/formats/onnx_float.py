@@ -10,8 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgenas import __version__
 from edgenas.formats.fold import FUSED_LIMITS, FoldedGraph, FoldedOp, pools_in_two_steps
+from edgenas.version import __version__
 
 OPSET = 17
 IR_VERSION = 8

@@ -11,6 +11,7 @@ from edgenas.arch import Architecture, Graph, lower
 from edgenas.latency.interpolate import Interpolator
 from edgenas.latency.table import RATIO_UNIT, Entry, LatencyTable
 from edgenas.latency.units import SourcedOps, Unit, by_block, units
+from edgenas.markup import html_table
 from edgenas.space import SearchSpace
 from edgenas.space.costs.table import AdditiveTable
 from edgenas.types import Floats
@@ -59,6 +60,16 @@ class Prediction:
     layers: tuple[LayerLatency, ...]
     overhead_ms: float
     interpolated: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        level = f"{100 * self.level:.0f} %"
+        return f"Prediction({self.latency_ms:.4g} ms, {level} interval {self.low_ms:.4g} to {self.high_ms:.4g} ms)"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{milliseconds:.4f}") for name, milliseconds in self.by_block().items()]
+        estimated = f"; {len(self.interpolated)} operations were estimated" if self.interpolated else ""
+        return html_table(("block", "predicted, ms"), rows, title=repr(self), note=f"overhead {self.overhead_ms:.4f} ms"
+                          f"{estimated}")  # fmt: skip
 
     def by_block(self) -> dict[str, float]:
         """Milliseconds by block (`stem`, `stages.0.0`, ..., `head`)."""

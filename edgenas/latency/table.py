@@ -9,6 +9,7 @@ from typing import Self
 
 from edgenas.errors import TableError, explain
 from edgenas.latency.device import DeviceInfo, RuntimeInfo
+from edgenas.markup import html_table
 
 # Entries are integers in this unit of the reference network's latency, so that sums are exact in any order.
 RATIO_UNIT = 1e-9
@@ -256,3 +257,27 @@ class LatencyTable:
             reference_ms: Latency of the reference network now.
         """
         return replace(self, reference=replace(self.reference, latency_ms=reference_ms))
+
+    def __repr__(self) -> str:
+        return (
+            f"LatencyTable({self.build.space}, {self.runtime.slug}, {len(self.entries)} entries, {self._error()}, "
+            f"{self.device.cpu!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("space", self.build.space),
+            ("runtime", self.runtime.slug),
+            ("device", self.device.cpu),
+            ("entries", f"{len(self.entries)} from {self.build.networks} networks, {self.build.date}"),
+            ("error", self._error()),
+            ("reference network", f"{self.reference.latency_ms:.4g} ms"),
+            *(("warning", line) for line in self.build.warnings),
+        ]
+        return html_table((), rows, title="latency table")
+
+    def _error(self) -> str:
+        checked, level = self.validation, f"{100 * self.interval.level:.0f} %"
+        if checked is None:
+            return f"not validated, {level} interval +-{100 * self.interval.relative:.1f} %"
+        return f"mean error {checked.mape_percent:.2f} % on {checked.networks} held-out networks"

@@ -1,5 +1,6 @@
 """Scaling: one network made larger, smaller, or narrower to a budget."""
 
+from edgenas.lazy import make_callable
 from edgenas.scale.channels import importance, kept_channels, narrowed_weights
 from edgenas.scale.compound import (
     EFFICIENTNET,
@@ -41,3 +42,6 @@ __all__ = [
     "rounded_resolution",
     "scaled",
 ]
+
+# The job of that name in the Python interface: `edgenas.scale(...)`.
+make_callable(__name__, "edgenas.api.scale")

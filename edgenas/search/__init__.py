@@ -1,5 +1,6 @@
 """Search by ask and tell: random, evolution, surrogate models, reinforcement learning."""
 
+from edgenas.lazy import make_callable
 from edgenas.search.base import AskTell, Random
 from edgenas.search.evolution.nsga2 import NSGA2
 from edgenas.search.protocol import CostFunction, Result, Results, Searcher, SpaceView
@@ -20,3 +21,6 @@ __all__ = [
     "Strategy",
     "Task",
 ]
+
+# The job of that name in the Python interface: `edgenas.search(...)`.
+make_callable(__name__, "edgenas.api.search")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edgenas.markup import html_table
 from edgenas.space.codes.coded import CodedSpace
 from edgenas.space.costs.features import feature_names, feature_table
 
@@ -23,3 +24,22 @@ class SearchSpace(CodedSpace):
     def feature_names(self) -> tuple[str, ...]:
         """Name of each feature (F)."""
         return feature_names(self)
+
+    def __repr__(self) -> str:
+        return f"SearchSpace({self.name}, {_count(self.size)} networks, {self._images()}, {self.digest[:10]})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, ", ".join(str(choice) for choice in choices))
+            for name, choices in zip(self.gene_names, self.gene_choices, strict=True)
+        ]
+        title = f"{self.name}: {_count(self.size)} networks for {self._images()}"
+        return html_table(("gene", "choices"), rows, title=title)
+
+    def _images(self) -> str:
+        sizes = " or ".join(str(size) for size in self.definition.resolution)
+        return f"{sizes} pixels, {self.definition.in_channels} channel(s), {self.definition.classes} classes"
+
+
+def _count(networks: int) -> str:
+    return f"{networks:,}" if networks < 10**7 else f"{networks:.1e}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgenas.lazy import lazy_names
+from edgenas.lazy import lazy_names, make_callable
 from edgenas.train.result import Accuracy, EpochRecord, FitResult
 from edgenas.train.settings import TrainSettings
 
@@ -37,3 +37,6 @@ _LAZY = {
 }
 
 __getattr__ = lazy_names(__name__, _LAZY)
+
+# The job of that name in the Python interface: `edgenas.train(...)`.
+make_callable(__name__, "edgenas.api.train")

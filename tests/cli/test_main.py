@@ -76,7 +76,7 @@ def test_the_schema_accepts_the_shipped_configurations(monkeypatch, capsys) -> N
     import jsonschema
     import yaml
 
-    from edgenas.cli.configuration import find_configuration
+    from edgenas.api.config import find_configuration
 
     _, output, _ = run(monkeypatch, capsys, "config", "schema")
     schema = json.loads(output)
@@ -87,7 +87,7 @@ def test_the_schema_accepts_the_shipped_configurations(monkeypatch, capsys) -> N
 
 
 def test_a_folder_of_a_configurations_name_does_not_hide_it(tmp_path, monkeypatch) -> None:
-    from edgenas.cli.configuration import find_configuration
+    from edgenas.api.config import find_configuration
 
     (tmp_path / "quickstart").mkdir()
     monkeypatch.chdir(tmp_path)

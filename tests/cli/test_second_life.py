@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from edgenas.cli.configuration import find_configuration
+from edgenas.api.config import find_configuration
 from edgenas.cli.main import main
 from edgenas.cli.quantities import budget, milliseconds
 from edgenas.config.load import load

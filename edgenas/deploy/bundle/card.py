@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.errors import ExportError, explain
+from edgenas.markup import html_table
 
 FORMAT, VERSION = "edgenas-card", 1
 _PACKAGES = (
@@ -137,6 +138,26 @@ class Card:
         """Warnings of all files."""
         return tuple(f"{entry.name}: {text}" for entry in self.files for text in entry.warnings)
 
+    def __repr__(self) -> str:
+        files = ", ".join(entry.name for entry in self.files)
+        return f"Card({100 * self.torch_test.value:.2f} % test in torch, {files}, {len(self.warnings)} warnings)"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[object, ...]] = [("torch", f"{100 * self.torch_test.value:.2f} %", "", "", "")]
+        for entry in self.files:
+            tested, latency = entry.test, entry.latency
+            rows.append(
+                (
+                    entry.name,
+                    f"{100 * tested.accuracy.value:.2f} %" if tested else "not judged here",
+                    f"{100 * tested.top1_agreement:.2f} %" if tested else "",
+                    f"{latency.latency_ms:.4f}" if latency else "",
+                    f"{entry.bytes / 1024:,.1f}",
+                )
+            )
+        columns = ("file", "test accuracy", "agrees with torch", "latency, ms", "KiB")
+        return html_table(columns, rows, title=self.notation, note=" ".join(self.warnings))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -220,7 +241,7 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     if "edgenas" not in found:
-        from edgenas import __version__
+        from edgenas.version import __version__
 
         found["edgenas"] = __version__
     return found

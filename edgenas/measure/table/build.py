@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgenas import __version__
 from edgenas.arch import Architecture
 from edgenas.arch.notation import format_notation
 from edgenas.errors import InputError, explain
@@ -35,6 +34,7 @@ from edgenas.measure.table.visits_plan import Campaign
 from edgenas.measure.table.warnings import doubts
 from edgenas.space import SearchSpace
 from edgenas.types import Floats, Progress
+from edgenas.version import __version__
 
 _MIN_NETWORKS = 4
 

@@ -16,6 +16,7 @@ from edgenas.config.settings import RunSettings
 from edgenas.errors import DataError, ExportError, WeightsError, explain
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
+from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.images import load_images
 from edgenas.types import ProgressFactory, Say
 
@@ -31,6 +32,7 @@ def export_checkpoint(
     *,
     force: bool,
     seed: int = 0,
+    given: Given = NOTHING,
     progress: ProgressFactory,
     say: Say,
 ) -> Card:
@@ -43,6 +45,7 @@ def export_checkpoint(
         out: Folder to make.
         force: Replace it where it exists.
         seed: Of the remedy that trains.
+        given: Images that were loaded already.
         progress: Makes a progress display for a title.
         say: Prints a line for people.
 
@@ -66,7 +69,7 @@ def export_checkpoint(
                 remedy="Train it with `edgenas train`, or export from the run directory.",
             )
         )
-    context = RunContext(settings, RunDirectory(path=out.parent), progress=progress, say=say)
+    context = RunContext(settings, RunDirectory(path=out.parent), progress=progress, say=say, given=given)
     data = load_images(context, resolution=found.architecture.resolution, cache=False)
     labels = json.loads(found.metadata["labels"])
     _require_classes(data.classes, labels, checkpoint)
@@ -89,13 +92,19 @@ def export_checkpoint(
 
 
 def check_export(
-    folder: Path, settings: RunSettings | None, *, progress: ProgressFactory, say: Say
+    folder: Path,
+    settings: RunSettings | None,
+    *,
+    given: Given = NOTHING,
+    progress: ProgressFactory,
+    say: Say,
 ) -> tuple[Difference, ...]:
     """Run a bundle again, on its test images where a configuration names them, and say what differs.
 
     Args:
         folder: The bundle.
         settings: Of the training, which names the images; None judges by the images in the bundle alone.
+        given: Images that were loaded already.
         progress: Makes a progress display for a title.
         say: Prints a line for people.
 
@@ -110,7 +119,7 @@ def check_export(
         say("  without a configuration accuracy is judged by the few images in the bundle: --data CONFIG for all")
         return check_bundle(folder, measure=measure_files)
     card = load_card(folder)
-    context = RunContext(settings, RunDirectory(path=folder.parent), progress=progress, say=say)
+    context = RunContext(settings, RunDirectory(path=folder.parent), progress=progress, say=say, given=given)
     data = load_images(context, resolution=card.preprocessing["resolution"], cache=False)
     _require_classes(data.classes, card.labels, folder)
     return check_bundle(folder, test=data.test, measure=partial(measure_files, threads=settings.target.threads))

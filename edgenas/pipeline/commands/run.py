@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgenas import __version__
 from edgenas.config.settings import RunSettings
 from edgenas.pipeline.core.artifacts import FAMILY_FILE, SEARCH_FILE, SUMMARY_FILE, WINNER_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, open_run_directory
+from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.stage import Stage, StageOutcome, run_stages
 from edgenas.pipeline.stages import FAMILY, STAGES
 from edgenas.pipeline.training.teacher import require_teacher
 from edgenas.types import ProgressFactory, Say
+from edgenas.version import __version__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ def run_some(
     stages: Sequence[Stage[RunContext]],
     settings: RunSettings,
     *,
+    given: Given = NOTHING,
     progress: ProgressFactory,
     say: Say,
 ) -> Path:
@@ -57,6 +59,7 @@ def run_some(
     Args:
         stages: With every stage that they need.
         settings: The configuration.
+        given: What was loaded already, in the place of what the configuration names.
         progress: Makes a progress display for a title.
         say: Prints a line for people.
 
@@ -65,7 +68,8 @@ def run_some(
     """
     require_teacher(settings.train.teacher)
     directory = open_run_directory(settings.output, settings.name)
-    context = RunContext(settings, directory, progress=progress, say=say)
+    given.keep(directory)
+    context = RunContext(settings, directory, progress=progress, say=say, given=given)
     directory.write_json("settings.json", {**settings.model_dump(), "version": __version__})
     run_stages(
         stages,

@@ -11,6 +11,7 @@ from edgenas.arch import Architecture
 from edgenas.config.settings import RunSettings
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, make_folder
+from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.initial_weights import fit_to_data, starting_weights
 from edgenas.pipeline.training.settings import train_settings, unit_of
@@ -50,6 +51,7 @@ def train_alone(
     out: Path,
     *,
     start: Path | None = None,
+    given: Given = NOTHING,
     progress: ProgressFactory,
     say: Say,
 ) -> Alone:
@@ -61,6 +63,7 @@ def train_alone(
         out: Folder for the checkpoint and the state of the training.
         start: Weights of the same network to start from, a checkpoint or a state dict of torchvision or timm; a head
             for other classes is drawn anew.
+        given: Images that were loaded already.
         progress: Makes a progress display for a title.
         say: Prints a line for people.
 
@@ -77,7 +80,7 @@ def train_alone(
 
     require_teacher(settings.train.teacher)
     make_folder(out)
-    context = RunContext(settings, RunDirectory(path=out), progress=progress, say=say)
+    context = RunContext(settings, RunDirectory(path=out), progress=progress, say=say, given=given)
     wanted = settings.data.resolution or (None if settings.data.source == "digits" else architecture.resolution)
     data = load_images(context, resolution=wanted)
     for note in data.notes:

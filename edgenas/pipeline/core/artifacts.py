@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.given import SPACE_FILE
 from edgenas.pipeline.core.images import load_images
 
 if TYPE_CHECKING:
@@ -53,9 +54,11 @@ def space(context: RunContext) -> SearchSpace:
 def _load_space(context: RunContext) -> SearchSpace:
     from edgenas.space import load, with_task
 
-    about = context.directory.read_json(DATA_FILE)
+    about, name = context.directory.read_json(DATA_FILE), context.settings.space.name
+    # A space that was given as a value lies in the run directory itself.
+    own = context.directory.path / SPACE_FILE
     return with_task(
-        load(context.settings.space.name),
+        load(own if name == SPACE_FILE and own.is_file() else name),
         classes=len(about["classes"]),
         in_channels=about["channels"],
         resolutions=context.settings.space.resolutions or [about["resolution"]],

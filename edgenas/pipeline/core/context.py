@@ -16,6 +16,7 @@ import numpy as np
 from edgenas.config.settings import RunSettings
 from edgenas.pipeline.core.compute import choose_device
 from edgenas.pipeline.core.directory import RunDirectory, make_folder
+from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.types import ProgressFactory, Say
 
 Loaded = TypeVar("Loaded")
@@ -31,6 +32,7 @@ class RunContext:
         *,
         progress: ProgressFactory,
         say: Say,
+        given: Given = NOTHING,
     ) -> None:
         """Keep what is given.
 
@@ -39,7 +41,9 @@ class RunContext:
             directory: Of the run.
             progress: Makes a progress display for a title.
             say: Prints a line for people.
+            given: What the caller has loaded already.
         """
+        self.given = given
         self.settings = settings
         self.directory = directory
         self.progress = progress

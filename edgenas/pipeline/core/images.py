@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def load_images(context: RunContext, *, resolution: int | None = None, cache: bool = True) -> ImageData:
     """Load the images as the configuration says; prepared images are cached in the run directory.
 
+    Images of that size that the caller gave are taken instead.
+
     Args:
         context: Of the run.
         resolution: Another height and width than the configuration's, pixels.
@@ -23,12 +25,17 @@ def load_images(context: RunContext, *, resolution: int | None = None, cache: bo
     """
     from edgenas.data import DataSettings, load
 
+    given = context.given.images
+    if given is not None and resolution in (None, given.resolution):
+        return given
     values = context.settings.data.model_dump()
     # The supernet shrinks images for smaller resolutions, so they are prepared for the largest.
     values["resolution"] = resolution or values["resolution"] or max(context.settings.space.resolutions or [0]) or None
     cache = values.pop("cache") and cache and values["source"] != "digits"
     folder = str(context.directory.path / "cache") if cache else None
-    settings = DataSettings(**values, seed=context.seed("data"), cache_dir=folder, workers=context.threads)
+    seed = values.pop("seed")
+    seed = context.seed("data") if seed is None else seed
+    settings = DataSettings(**values, seed=seed, cache_dir=folder, workers=context.threads)
     with context.progress("images") as report:
         return load(settings, progress=lambda done, total: report(done, total, ""))
 

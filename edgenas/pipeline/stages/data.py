@@ -32,8 +32,12 @@ def _signature(path: str | None) -> str:
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
+    # A key that says nothing must not make the data of finished runs look like others.
+    unused = {"seed"} if settings.data.seed is None else set()
+    given = context.given.images
     return {
-        "data": settings.data.model_dump(),
+        **({} if given is None else {"given": given.digest}),
+        "data": settings.data.model_dump(exclude=unused),
         "resolutions": settings.space.resolutions,
         "seed": settings.seed,
         "files": _signature(settings.data.path),

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
-    from edgenas.latency import local_device
+    from edgenas.latency import local_device, table_digest
     from edgenas.measure import runtime
 
+    if context.given.table is not None:
+        return {"space": artifacts.space(context).digest, "given": table_digest(context.given.table)}
     settings = context.settings
     named = settings.latency.table
     return {
@@ -114,8 +116,10 @@ def _measure(context: RunContext) -> LatencyTable:
 def _run(context: RunContext) -> None:
     from edgenas.latency import write_table
 
-    named = context.settings.latency.table
+    named, given = context.settings.latency.table, context.given.table
     table, origin = (_load(context, named), named) if named else (None, "shipped, checked on this machine")
+    if given is not None:
+        table, origin = given, "given"
     if table is None and context.settings.latency.use_shipped:
         table = _shipped(context)
     if table is None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgenas import __version__
 from edgenas.pipeline.core.artifacts import FAMILY_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.stage import Stage
+from edgenas.version import __version__
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:

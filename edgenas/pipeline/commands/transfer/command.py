@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas import __version__
 from edgenas.arch.notation import format_notation
 from edgenas.config.settings import RunSettings
 from edgenas.errors import InputError, explain
@@ -34,6 +33,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.images import data_document, load_images
 from edgenas.types import Floats, Genes
+from edgenas.version import __version__
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing

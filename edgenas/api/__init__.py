@@ -1,0 +1,1 @@
+"""The Python interface: one small module a job, offered lazily by `import edgenas as en`; the command line calls it."""

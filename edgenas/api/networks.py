@@ -1,0 +1,152 @@
+"""Networks by name, file or notation, and what they cost in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgenas.arch import Architecture
+from edgenas.errors import ArchitectureError, explain, nearest
+from edgenas.markup import html_table
+
+if TYPE_CHECKING:
+    from edgenas.arch import Graph
+
+
+def load_network(network: str | Path | Architecture, *, resolution: int | None = None) -> Architecture:
+    """Return the network that a text names.
+
+    Args:
+        network: A name of the zoo (`edgenas.NETWORKS`), the path of a JSON document, a checkpoint or a run directory, a
+            notation such as `r32 | stem_k3_s1_c8_re | mb_k3_e4_c16_re*2 | head_c64_re | n10`, or a network.
+        resolution: Another input size, pixels.
+
+    Raises:
+        ArchitectureError: It is none of these.
+        WeightsError: The checkpoint is damaged.
+    """
+    import dataclasses
+
+    found = network if isinstance(network, Architecture) else _find(str(network))
+    return found if resolution is None else dataclasses.replace(found, resolution=resolution)
+
+
+def _find(text: str) -> Architecture:
+    from edgenas.arch.document import read_document
+    from edgenas.arch.notation import parse_notation
+    from edgenas.arch.zoo import NAMES, published
+
+    if text in NAMES:
+        return published(text)
+    if "|" in text:
+        return parse_notation(text)
+    path = Path(text)
+    if path.is_dir():
+        path = path / "architecture.json"
+    if path.suffix == ".safetensors" and path.is_file():
+        from edgenas.nn import load_checkpoint
+
+        return load_checkpoint(path).architecture
+    if path.suffix == ".json" or path.is_file():
+        return read_document(path)
+    raise ArchitectureError(
+        explain(
+            f"unknown network{nearest(text, NAMES)}",
+            got=repr(text),
+            allowed="a name of `edgenas zoo`, a JSON document, a checkpoint, a run directory, or a notation",
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One operation of a network.
+
+    Attributes:
+        name: Such as `stages.2.0.expand`.
+        what: In a few words, such as `depthwise 3x3 /2`.
+        shape: Channels, height and width of the result.
+        macs, params: Multiply-accumulates and parameters; 0 where it has none.
+        live_bytes: Activations that are alive while it runs, fp32.
+    """
+
+    name: str
+    what: str
+    shape: tuple[int, int, int]
+    macs: int
+    params: int
+    live_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a network costs, in closed form.
+
+    Attributes:
+        macs: Multiply-accumulates of convolutions and fully connected layers.
+        params: Parameters.
+        peak_activation_bytes: Largest memory for activations, fp32.
+        layers: Every operation in order.
+    """
+
+    macs: int
+    params: int
+    peak_activation_bytes: int
+    layers: tuple[Layer, ...]
+
+    def __repr__(self) -> str:
+        kib = self.peak_activation_bytes / 1024
+        return f"Counts(macs={self.macs:,}, params={self.params:,}, peak={kib:,.1f} KiB, {len(self.layers)} layers)"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (layer.name, layer.what, "{} x {} x {}".format(*layer.shape), f"{layer.macs:,}", f"{layer.params:,}")
+            for layer in self.layers
+        ]
+        totals = f"{self.macs:,} MACs, {self.params:,} parameters, {self.peak_activation_bytes / 1024:,.1f} KiB at most"
+        return html_table(("layer", "operation", "shape (C, H, W)", "MACs", "params"), rows, note=totals)
+
+
+def count(network: str | Path | Architecture) -> Counts:
+    """Count multiply-accumulates, parameters and memory of a network, in all and by layer.
+
+    Args:
+        network: See `load_network`.
+
+    Raises:
+        ArchitectureError: It is no network.
+    """
+    from edgenas.arch.lower import lower
+    from edgenas.cost import macs, params, peak_activation_bytes
+
+    graph = lower(load_network(network))
+    return Counts(
+        macs=macs(graph),
+        params=params(graph),
+        peak_activation_bytes=peak_activation_bytes(graph),
+        layers=_layers(graph),
+    )
+
+
+def _layers(graph: Graph) -> tuple[Layer, ...]:
+    from edgenas.cost import live_elements, op_macs, op_params
+
+    layers = []
+    for (op, sources), live in zip(graph.with_inputs(), live_elements(graph), strict=True):
+        what = op.activation or op.kind
+        if op.kind == "conv":
+            stride = " /2" if op.stride == 2 else ""
+            what = f"{'depthwise' if op.depthwise else 'conv'} {op.kernel}x{op.kernel}{stride}"
+        shape = (op.shape.channels, op.shape.height, op.shape.width)
+        layers.append(
+            Layer(
+                name=op.name,
+                what=what,
+                shape=shape,
+                macs=op_macs(op, sources),
+                params=op_params(op, sources),
+                live_bytes=4 * live,
+            )
+        )
+    return tuple(layers)

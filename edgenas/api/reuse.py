@@ -1,0 +1,132 @@
+"""A trained supernet used again: for another device, and for other images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from edgenas.api.config import Config, Overrides, load_config, with_sections
+from edgenas.api.images import data_section
+from edgenas.api.runs import Run, context_of
+from edgenas.display import or_default
+from edgenas.types import ProgressFactory, Say
+
+if TYPE_CHECKING:
+    from edgenas.data import ImageData
+    from edgenas.latency import LatencyTable
+    from edgenas.pipeline.commands.specialise.result import Specialised
+    from edgenas.pipeline.commands.transfer.result import Transfer
+
+
+def specialise(
+    run: str | Path | Run,
+    *,
+    budget_ms: float | None = None,
+    budget_share: float | None = None,
+    table: str | Path | LatencyTable | None = None,
+    runtime: Literal["ort", "litert"] = "ort",
+    precision: Literal["fp32", "int8"] = "fp32",
+    evaluations: int = 200,
+    measure: int = 8,
+    also: Sequence[str | Path] = (),
+    folder: str | Path | None = None,
+    force: bool = False,
+    progress: ProgressFactory | None = None,
+    say: Say | None = None,
+) -> Specialised:
+    """Take a run's shared weights to another device: search on its table, export and measure; nothing is trained.
+
+    Args:
+        run: A finished run, or the folder of `transfer`; it stays as it is.
+        budget_ms: Largest latency, ms.
+        budget_share: Instead: share of the latency of the space's largest network on that device.
+        table: The other device's table; one measured here if None.
+        runtime, precision: Of a table that is measured here.
+        evaluations: Networks to judge.
+        measure: Networks to measure before one is exported.
+        also: Folders of specialisations for other devices, to know their networks too.
+        folder: For the bundle and `specialised.json`; see `specialised_folder` if None.
+        force: Replace an export; measure on a busy machine.
+        progress: Makes a progress display for a title; a bar, or lines, if None.
+        say: Prints a line for people; prints if None.
+
+    Raises:
+        StoreError: It is no run directory.
+        BudgetError: There is no budget, or nothing meets it; the message says how fast the fastest is.
+        TableError: The table does not cover the run's space.
+        ExportError: There is a bundle, or a file does not compute what torch computes.
+        DataError: The run's images are not what they were.
+        DeviceError: The runtime is missing or the machine is busy.
+    """
+    from edgenas.config.settings import TargetSection
+    from edgenas.latency import LatencyTable
+    from edgenas.pipeline.commands.specialise.command import specialise as specialise_run
+    from edgenas.pipeline.commands.specialise.device_table import device_table
+
+    shown, told = or_default(progress, say)
+    source = context_of(run, progress=shown, say=told)
+    named = None if table is None or isinstance(table, LatencyTable) else str(table)
+    out = specialised_folder(source.directory.path, folder, named or f"{runtime}-{precision}")
+    device = table if isinstance(table, LatencyTable) else device_table(
+        source, out, table=named, runtime=runtime, precision=precision, force=force
+    )  # fmt: skip
+    target = TargetSection(budget_ms=budget_ms, budget_share=budget_share)
+    return specialise_run(
+        source, device, target, out, evaluations=evaluations, measure=measure, also=[Path(path) for path in also],
+        force=force,
+    )  # fmt: skip
+
+
+def specialised_folder(run: Path, folder: str | Path | None, table: str) -> Path:
+    """Return where a specialisation is written: RUN-TABLE beside the run where no folder is named."""
+    return Path(folder) if folder else run.resolve().with_name(f"{run.resolve().name}-{Path(table).stem}")
+
+
+def transfer(
+    run: str | Path | Run,
+    data: ImageData | Config = None,
+    overrides: Overrides = (),
+    *,
+    epochs: int | None = None,
+    networks: int = 40,
+    against_scratch: bool = False,
+    folder: str | Path | None = None,
+    progress: ProgressFactory | None = None,
+    say: Say | None = None,
+) -> Transfer:
+    """Carry a run's shared weights over to other images, adapt them, and see whether its networks rank the same there.
+
+    Args:
+        run: A finished run; it stays as it is.
+        data: Images of `load_images`, or a configuration that names them.
+        overrides: Keys that replace the configuration's.
+        epochs: Of adapting; a quarter of the run's if None.
+        networks: How many are judged, up to half of them from the front; 4 or more.
+        against_scratch: Train supernets from scratch too, to see what was saved.
+        folder: For the adapted supernet and `transfer.json`; see `transferred_folder` if None.
+        progress: Makes a progress display for a title; a bar, or lines, if None.
+        say: Prints a line for people; prints if None.
+
+    Raises:
+        StoreError: It is no run directory.
+        InputError: The run judged too few networks.
+        DataError: The images cannot be used.
+        TrainingError: A training cannot go on.
+    """
+    from edgenas.data import ImageData
+    from edgenas.pipeline.commands.transfer.command import transfer as transfer_run
+
+    shown, told = or_default(progress, say)
+    source = context_of(run, progress=shown, say=told)
+    if isinstance(data, ImageData):
+        settings = with_sections(load_config(None, overrides), data=data_section(data).model_dump())
+    else:
+        settings = load_config(data, overrides)
+    out = transferred_folder(source.directory.path, folder, settings.name)
+    return transfer_run(source, settings, out, epochs=epochs, networks=networks, scratch=against_scratch)
+
+
+def transferred_folder(run: Path, folder: str | Path | None, name: str) -> Path:
+    """Return where a transfer is written: RUN-on-NAME beside the run where no folder is named."""
+    return Path(folder) if folder else run.resolve().with_name(f"{run.resolve().name}-on-{name}")

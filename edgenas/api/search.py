@@ -1,0 +1,272 @@
+"""Searching a space, and comparing strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgenas.api.candidates import Candidate, best_of, candidates_html
+from edgenas.api.config import Config, given, load_config, with_sections
+from edgenas.api.folder import Folder, folder_of
+from edgenas.api.images import data_section
+from edgenas.api.runs import Run, context_of
+from edgenas.api.spaces import load_space, require_fit
+from edgenas.api.tables import load_table
+from edgenas.display import or_default
+from edgenas.errors import TableError, explain
+from edgenas.types import ProgressFactory, Say
+
+if TYPE_CHECKING:
+    from edgenas.config.settings import RunSettings
+    from edgenas.data import ImageData
+    from edgenas.latency import LatencyTable
+    from edgenas.pipeline.core.context import RunContext
+    from edgenas.pipeline.core.given import Given
+    from edgenas.pipeline.core.stage import Stage
+    from edgenas.space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        front: The networks that no other beats in all objectives together, best in the first objective first.
+        evaluations: Every network that was judged, in order.
+        budget_ms: The latency budget, ms; None where there was none.
+        strategy: Name of the strategy.
+        run: The folder of the search, which keeps the shared weights; temporary unless one was named.
+    """
+
+    front: tuple[Candidate, ...]
+    evaluations: tuple[Candidate, ...]
+    budget_ms: float | None
+    strategy: str
+    run: Run
+
+    @property
+    def best(self) -> Candidate:
+        """The most accurate network of the front within the budget; see `best_of`."""
+        return best_of(self.front, self.budget_ms)
+
+    def __repr__(self) -> str:
+        budget = "no budget" if self.budget_ms is None else f"budget {self.budget_ms:.4g} ms"
+        return f"SearchResult({self.strategy}, {len(self.evaluations)} judged, front of {len(self.front)}, {budget})"
+
+    def _repr_html_(self) -> str:
+        budget = "" if self.budget_ms is None else f", budget {self.budget_ms:.4f} ms"
+        title = f"front of {len(self.evaluations)} networks judged by {self.strategy}{budget}"
+        return candidates_html(self.front, title=title, best=self.best)
+
+
+def search(
+    space: str | Path | SearchSpace | None = None,
+    data: ImageData | None = None,
+    table: str | Path | LatencyTable | None = None,
+    *,
+    budget_ms: float | None = None,
+    budget_share: float | None = None,
+    max_macs: int | None = None,
+    objectives: Sequence[str] | None = None,
+    strategy: str | None = None,
+    estimator: str | None = None,
+    evaluations: int | None = None,
+    seed: int | None = None,
+    folder: str | Path | None = None,
+    config: Config = None,
+    progress: ProgressFactory | None = None,
+    say: Say | None = None,
+) -> SearchResult:
+    """Search a space for the most accurate networks within a latency budget.
+
+    Shared weights are trained first where the estimator needs them. The search is the one of `edgenas run`: the same
+    seed finds the same networks.
+
+    Args:
+        space: See `load_space`; that of the configuration, for the images, if None.
+        data: Images of `load_images`; those of the configuration if None.
+        table: See `load_table`; the configuration's, or a shipped one that holds here, or one measured now, if None.
+        budget_ms: Largest latency, ms.
+        budget_share: Instead: share of the latency of the space's largest network, above 0 and up to 1.
+        max_macs: Largest number of multiply-accumulates.
+        objectives: Among `accuracy`, `latency_ms`, `macs`, `params`; the first three if None.
+        strategy: How networks are proposed, such as `nsga2` (used if None), `ageing`, `surrogate` or `random`.
+        estimator: What judges accuracy, such as `supernet` (used if None) or `predictor`.
+        evaluations: Distinct networks to judge; 300 if None.
+        seed: Of everything that is drawn; 0 if None.
+        folder: Keeps everything. The same call on the same folder goes on where it was stopped, and another search
+            there uses the shared weights again. Temporary if None.
+        config: Everything else: settings, a file, a name, or keys such as {"supernet.epochs": 20}; the defaults if
+            None. Arguments above come before it.
+        progress: Makes a progress display for a title; a bar, or lines, if None.
+        say: Prints a line for people; prints if None.
+
+    Returns:
+        The front, and everything that was judged.
+
+    Raises:
+        ConfigError: An unknown strategy, estimator or objective, or an impossible value.
+        SpaceError: There is no such space, or it is for other images.
+        TableError: The table is broken or does not cover the space.
+        BudgetError: No network meets the budget; the message says how fast the fastest is.
+        DataError: The images cannot be used.
+        TrainingError: The training of the shared weights cannot go on.
+    """
+    from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SEARCH, SUPERNET
+
+    keys = given(
+        target__budget_ms=budget_ms, target__budget_share=budget_share, target__max_macs=max_macs,
+        search__objectives=None if objectives is None else list(objectives), search__strategy=strategy,
+        search__estimator=estimator, search__evaluations=evaluations, seed=seed,
+    )  # fmt: skip
+    job = _Job.of(load_config(load_config(config), keys), space, data, table, folder, progress, say)
+    job.require_possible()
+    return result_of(job.run((DATA, LATENCY_TABLE, SUPERNET, SEARCH)))
+
+
+def compare_strategies(
+    strategies: Sequence[str],
+    space: str | Path | SearchSpace | None = None,
+    data: ImageData | None = None,
+    table: str | Path | LatencyTable | None = None,
+    *,
+    seeds: int = 5,
+    evaluations: int | None = None,
+    folder: str | Path | None = None,
+    config: Config = None,
+    progress: ProgressFactory | None = None,
+    say: Say | None = None,
+) -> dict[str, Any]:
+    """Run strategies on the same space at equal cost, several times each, and compare their hypervolume.
+
+    Args:
+        strategies: Names.
+        space, data, table, evaluations, folder, config, progress, say: See `search`.
+        seeds: Searches of each strategy.
+
+    Returns:
+        For each strategy the median and quartiles of the hypervolume after each evaluation, under `strategies`. The
+        folder keeps it as `comparison.json` with a plot, `comparison.png`.
+
+    Raises:
+        SearchError: There is no such strategy.
+        EdgenasError: See `search`.
+    """
+    from edgenas.pipeline.search.comparison import compare
+    from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SUPERNET
+
+    settings = load_config(load_config(config), given(search__evaluations=evaluations))
+    job = _Job.of(settings, space, data, table, folder, progress, say)
+    run = job.run((DATA, LATENCY_TABLE, SUPERNET))
+    return compare(context_of(run, progress=job.progress, say=job.say), list(strategies), seeds=seeds)
+
+
+def result_of(run: Run) -> SearchResult:
+    """Read what the search of a run found.
+
+    Args:
+        run: Of which the search is done.
+
+    Raises:
+        StoreError: It has no search yet.
+    """
+    from edgenas.api.candidates import candidate_of
+    from edgenas.pipeline.core import artifacts
+
+    context = context_of(run, progress=None, say=None)
+    document, space = context.directory.read_json(artifacts.SEARCH_FILE), artifacts.space(context)
+    found = {
+        place: candidate_of(entry, space, run.folder)
+        for place, entry in enumerate(document["evaluations"])
+        if "genes" in entry
+    }
+    return SearchResult(
+        front=tuple(found[place] for place in document["front"]),
+        evaluations=tuple(found.values()),
+        budget_ms=document["budget_ms"],
+        strategy=document["strategy"],
+        run=run,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Job:
+    """Settings, loaded values and folder of a search."""
+
+    settings: RunSettings
+    given: Given
+    folder: Folder
+    progress: ProgressFactory
+    say: Say
+
+    @classmethod
+    def of(
+        cls,
+        settings: RunSettings,
+        space: str | Path | SearchSpace | None,
+        data: ImageData | None,
+        table: str | Path | LatencyTable | None,
+        folder: str | Path | None,
+        progress: ProgressFactory | None,
+        say: Say | None,
+    ) -> _Job:
+        """Put what was given in the place of what the settings name."""
+        from edgenas.pipeline.core.given import SPACE_FILE, Given
+
+        values: dict[str, Any] = {}
+        if data is not None:
+            values["data"] = data_section(data).model_dump()
+        if isinstance(space, str | Path):
+            space = load_space(space, data=data)
+        if space is not None:
+            if data is not None:
+                require_fit(space, data)
+            values["space"] = {"name": SPACE_FILE, "resolutions": list(space.definition.resolution)}
+        if table is not None:
+            table = load_table(table)
+            info = table.runtime
+            target = {"runtime": info.runtime, "precision": info.precision, "threads": info.threads}
+            values["target"] = settings.target.model_dump() | target
+        where = folder_of("search", folder)
+        if where.path != Path(settings.output) / settings.name:
+            values |= {"output": str(where.path.parent), "name": where.path.name}
+        shown, told = or_default(progress, say)
+        return cls(
+            settings=with_sections(settings, **values),
+            given=Given(images=data, space=space, table=table),
+            folder=where,
+            progress=shown,
+            say=told,
+        )
+
+    def require_possible(self) -> None:
+        """Make sure, before anything is trained, that the table covers the space and some network meets the budget.
+
+        Raises:
+            TableError: The table does not cover the space.
+            BudgetError: Nothing meets the budget.
+        """
+        from edgenas.pipeline.search.budget import require_possible
+        from edgenas.pipeline.search.cost_model import CostModel
+
+        space, table = self.given.space, self.given.table
+        if space is None or table is None:
+            return
+        try:
+            costs = CostModel(space, table)
+        except TableError as error:
+            raise TableError(
+                explain(f"the table does not cover the space {space.name}: {error}",
+                        got=f"a table of {table.build.space}",
+                        remedy="Measure one of this space: measure_table(space).")
+            ) from error  # fmt: skip
+        require_possible(self.settings.target, space, costs, seed=self.settings.seed)
+
+    def run(self, stages: Sequence[Stage[RunContext]]) -> Run:
+        """Run stages in the folder."""
+        from edgenas.pipeline.commands.run import run_some
+
+        run_some(stages, self.settings, given=self.given, progress=self.progress, say=self.say)
+        return Run(folder=self.folder)

@@ -1,0 +1,77 @@
+"""Search spaces, made to fit images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgenas.errors import SpaceError, explain
+
+if TYPE_CHECKING:
+    from edgenas.data import ImageData
+    from edgenas.space import SearchSpace
+
+
+def load_space(
+    name: str | Path | SearchSpace,
+    *,
+    data: ImageData | None = None,
+    classes: int | None = None,
+    channels: int | None = None,
+    resolutions: Sequence[int] | None = None,
+) -> SearchSpace:
+    """Load a search space and fit it to images.
+
+    Args:
+        name: A preset (`edgenas.SPACES`), the path of a YAML file, or a space.
+        data: Images whose classes, channels and size the space takes over.
+        classes: Outputs of the classifier; those of `data`, or of the space, if None.
+        channels: Channels of the images, 1 or 3; likewise.
+        resolutions: Choices of the input size, pixels; likewise. Images are made smaller where they have to be, so
+            the largest must not exceed their size.
+
+    Raises:
+        SpaceError: There is no such space, or a value is impossible.
+    """
+    from edgenas.space import SearchSpace, load, with_task
+
+    space = name if isinstance(name, SearchSpace) else load(name)
+    if data is not None:
+        classes = len(data.classes) if classes is None else classes
+        channels = data.channels if channels is None else channels
+        resolutions = [data.resolution] if resolutions is None else resolutions
+    fitted = with_task(space, classes=classes, in_channels=channels, resolutions=resolutions)
+    if data is not None:
+        require_fit(fitted, data)
+    return fitted
+
+
+def require_fit(space: SearchSpace, data: ImageData) -> None:
+    """Make sure that the networks of a space take these images.
+
+    Raises:
+        SpaceError: Classes or channels differ, or a network wants larger images.
+    """
+    definition = space.definition
+    ours = (definition.classes, definition.in_channels)
+    theirs = (len(data.classes), data.channels)
+    if ours != theirs:
+        raise SpaceError(
+            explain(
+                f"the space {space.name} is for other images",
+                got="{} classes and {} channel(s)".format(*ours),
+                allowed="{} classes and {} channel(s), as the images have".format(*theirs),
+                remedy="Load it for them: load_space(name, data=data).",
+            )
+        )
+    largest = max(definition.resolution)
+    if largest > data.resolution:
+        raise SpaceError(
+            explain(
+                f"the space {space.name} has networks for larger images",
+                got=f"{largest} pixels",
+                allowed=f"at most {data.resolution} pixels, the size of the images",
+                remedy=f"Load the images with resolution={largest}, or the space with fewer resolutions.",
+            )
+        )

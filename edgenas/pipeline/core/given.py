@@ -1,0 +1,45 @@
+"""What a caller has at hand already, in the place of what a configuration names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgenas.pipeline.core.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from edgenas.data import ImageData
+    from edgenas.latency import LatencyTable
+    from edgenas.space import SearchSpace
+
+SPACE_FILE = "space.yaml"
+"""The space of a run that was given as a value; `space.name` of its settings names this file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Given:
+    """Loaded values of a run; None where the stages load what the settings name.
+
+    Attributes:
+        images: Those that the data section of the settings describes, loaded before.
+        space: The search space for these images; `space.name` of the settings is `SPACE_FILE`.
+        table: The latency table of the space; taken as it is, on whatever device it was measured.
+    """
+
+    images: ImageData | None = None
+    space: SearchSpace | None = None
+    table: LatencyTable | None = None
+
+    def keep(self, directory: RunDirectory) -> None:
+        """Write what a later process needs to open the run directory: the space.
+
+        Raises:
+            StoreError: The folder cannot be written.
+        """
+        from edgenas.space import dump
+
+        if self.space is not None:
+            directory.write_text(SPACE_FILE, dump(self.space))
+
+
+NOTHING = Given()
