@@ -1,4 +1,4 @@
-"""Exporting a bundle: write the files, judge each on its runtime, then move the folder into place."""
+"""Exporting a bundle: write the files, judge each of them on its runtime, then move the folder into place."""
 
 from __future__ import annotations
 
