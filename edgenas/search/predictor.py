@@ -1,8 +1,8 @@
 """An accuracy predictor with intervals that hold: a Gaussian process over structure and choices.
 
-The covariance adds a linear and an exponential-of-squared-distance term on structural features (depths, sums of
-kernels and expansions, log MACs ...) and the same on the one-hot code of the choices. Its seven weights maximise the
-marginal likelihood under a wide prior (Rasmussen & Williams 2006, eq. 5.8 and 5.9). The interval is scaled until the
+The covariance (`edgenas.search.gp.two_sets`) adds a linear and a smooth term on structural features (depths, sums of
+kernels and expansions, log MACs ...) and the same on the one-hot code of the choices. Its seven parameters maximise the
+marginal likelihood under a wide prior. The interval is scaled until the
 leave-one-out residuals (eq. 5.12) say that it covers 90 %.
 """
 
@@ -14,20 +14,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
 
 from edgenas.errors import SearchError, explain
+from edgenas.search.gp.fitting import factorised, inverse_of, maximise, solved
+from edgenas.search.gp.two_sets import PRIOR, Inputs, TwoSetsKernel, between, mean_of, prior_variance
 from edgenas.search.protocol import Genes, SpaceView
 from edgenas.types import Floats
 
 LEVEL = 0.9
 _Z = 1.6448536269514722
-# Weights of linear structure, linear choices, smooth structure, smooth choices; the two inverse length scales; noise.
-_PRIOR = np.log([0.5, 0.5, 0.3, 0.3, 0.3, 0.3, 0.02])
-_PRIOR_DEVIATION = 3.0
 _MOST_FOR_WEIGHTS = 400
-_JITTER = 1e-6
 _LEAST = 4
 
 
@@ -45,26 +41,6 @@ class Predictions:
     standard_error: Floats
     low: Floats
     high: Floats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Inputs:
-    """What a predictor sees of N networks.
-
-    Attributes:
-        structure: (N, F) structural features.
-        choices: (N, C) one-hot code of the choices.
-    """
-
-    structure: Floats
-    choices: Floats
-
-    def __len__(self) -> int:
-        return len(self.structure)
-
-    def pick(self, index: NDArray[np.int64] | slice) -> Inputs:
-        """Take some of the rows."""
-        return Inputs(structure=self.structure[index], choices=self.choices[index])
 
 
 def encode(space: SpaceView, genes: Genes) -> Inputs:
@@ -96,10 +72,8 @@ class AccuracyPredictor:
         self._scale = (_spread(inputs.structure), _spread(inputs.choices))
         self._data = self._standardised(inputs)
         self._mean, self._spread = float(accuracy.mean()), float(accuracy.std()) or 1.0
-        covariance = _covariance(theta, *_parts(self._data, self._data))
-        covariance[np.diag_indices(len(inputs))] += np.exp(theta[6]) + _JITTER
-        self._factor = cho_factor(covariance, lower=True)
-        self._alpha = cho_solve(self._factor, (accuracy - self._mean) / self._spread)
+        self._factor = factorised(TwoSetsKernel(self._data).covariance(theta))
+        self._alpha = solved(self._factor, (accuracy - self._mean) / self._spread)
 
     @classmethod
     def fit(cls, inputs: Inputs, accuracy: NDArray[np.float64], *, seed: int = 0) -> AccuracyPredictor:
@@ -123,24 +97,21 @@ class AccuracyPredictor:
             raise SearchError(explain("a predictor cannot be fitted to values that are not finite",
                                       remedy="Leave failed evaluations out."))  # fmt: skip
         chosen = np.sort(np.random.default_rng(seed).permutation(len(values))[:_MOST_FOR_WEIGHTS])
-        start = cls(inputs, values, _PRIOR, 1.0)
+        start = cls(inputs, values, PRIOR, 1.0)
         target = (values[chosen] - start._mean) / start._spread
-        parts = _parts(start._data.pick(chosen), start._data.pick(chosen))
-        found = minimize(
-            _objective, _PRIOR, args=(parts, target), jac=True, method="L-BFGS-B",
-            bounds=[(-12.0, 6.0)] * 7, options={"maxiter": 60},
-        )  # fmt: skip
-        fitted = cls(inputs, values, found.x, 1.0)
+        kernel = TwoSetsKernel(start._data.pick(chosen))
+        theta, _ = maximise(kernel, target, start=PRIOR, iterations=60)
+        fitted = cls(inputs, values, theta, 1.0)
         fitted.calibration = fitted._leave_one_out_factor()
         return fitted
 
     def predict(self, inputs: Inputs) -> Predictions:
         """Predict P networks."""
         data = self._standardised(inputs)
-        cross = _covariance(self.theta, *_parts(data, self._data))
+        cross = between(self.theta, data, self._data)
         mean = cross @ self._alpha
-        prior = _prior_variance(self.theta, data)
-        explained = np.einsum("ij,ji->i", cross, cho_solve(self._factor, cross.T))
+        prior = prior_variance(self.theta, data)
+        explained = np.einsum("ij,ji->i", cross, solved(self._factor, cross.T))
         variance = np.maximum(prior - explained, 1e-12) + np.exp(self.theta[6])
         error = self.calibration * np.sqrt(variance) * self._spread
         centre = mean * self._spread + self._mean
@@ -148,18 +119,8 @@ class AccuracyPredictor:
 
     def mean(self, inputs: Inputs) -> Floats:
         """Predicted means (P,) alone, faster than `predict`."""
-        weight, data = np.exp(self.theta), self._standardised(inputs)
-        pairs = ((data.structure, self._data.structure), (data.choices, self._data.choices))
-        total = np.zeros(len(inputs))
-        for (points, known), linear, smooth, rate in zip(pairs, weight[0:2], weight[2:4], weight[4:6], strict=True):
-            columns = known.shape[1]
-            # The linear part of the covariance sums up to one weight a column.
-            total += points @ (known.T @ self._alpha * (linear / columns))
-            near = points @ (known.T * (2.0 * rate / columns))
-            near -= (points**2).sum(1)[:, None] * (rate / columns)
-            near -= (known**2).sum(1) * (rate / columns)
-            total += np.exp(near, out=near) @ (self._alpha * smooth)
-        return total * self._spread + self._mean
+        data = self._standardised(inputs)
+        return mean_of(self.theta, data, self._data, self._alpha) * self._spread + self._mean
 
     def save(self, path: Path) -> None:
         """Write to an .npz of plain arrays."""
@@ -193,7 +154,7 @@ class AccuracyPredictor:
 
     def _leave_one_out_factor(self) -> float:
         """Factor by which standard errors must grow so that 90 % of leave-one-out residuals lie inside."""
-        inverse = np.diag(cho_solve(self._factor, np.eye(len(self._alpha))))
+        inverse = np.diag(inverse_of(self._factor))
         ratios = np.abs(self._alpha) / np.sqrt(inverse)
         return float(np.quantile(ratios, LEVEL) / _Z) or 1.0
 
@@ -202,50 +163,3 @@ def _spread(values: Floats) -> Floats:
     deviation = values.std(0)
     # A column that never changed in training says nothing; its scale is left alone.
     return np.where(deviation > 1e-12, deviation, 1.0)
-
-
-def _parts(first: Inputs, second: Inputs) -> tuple[Floats, Floats, Floats, Floats]:
-    """Mean products and mean squared distances of structure and of choices, (A, B) each."""
-    products = [a @ b.T / a.shape[1] for a, b in ((first.structure, second.structure), (first.choices, second.choices))]
-    squares = [
-        (a**2).mean(1)[:, None] + (b**2).mean(1)[None]
-        for a, b in ((first.structure, second.structure), (first.choices, second.choices))
-    ]
-    distances = [np.maximum(square - 2 * product, 0.0) for square, product in zip(squares, products, strict=True)]
-    return products[0], products[1], distances[0], distances[1]
-
-
-def _covariance(theta: Floats, linear_s: Floats, linear_c: Floats, far_s: Floats, far_c: Floats) -> Floats:
-    weight = np.exp(theta)
-    smooth_s = weight[2] * np.exp(-weight[4] * far_s)
-    smooth_c = weight[3] * np.exp(-weight[5] * far_c)
-    return np.asarray(weight[0] * linear_s + weight[1] * linear_c + smooth_s + smooth_c)
-
-
-def _prior_variance(theta: Floats, data: Inputs) -> Floats:
-    weight = np.exp(theta)
-    linear = weight[0] * (data.structure**2).mean(1) + weight[1] * (data.choices**2).mean(1)
-    return np.asarray(linear + weight[2] + weight[3])
-
-
-def _objective(theta: Floats, parts: tuple[Floats, Floats, Floats, Floats], target: Floats) -> tuple[float, Floats]:
-    """Negative log marginal likelihood with the prior on theta, and its gradient."""
-    weight, (linear_s, linear_c, far_s, far_c) = np.exp(theta), parts
-    smooth_s, smooth_c = weight[2] * np.exp(-weight[4] * far_s), weight[3] * np.exp(-weight[5] * far_c)
-    covariance = weight[0] * linear_s + weight[1] * linear_c + smooth_s + smooth_c
-    covariance[np.diag_indices(len(target))] += weight[6] + _JITTER
-    factor = cho_factor(covariance, lower=True)
-    alpha = cho_solve(factor, target)
-    off = (theta - _PRIOR) / _PRIOR_DEVIATION
-    value = 0.5 * float(target @ alpha) + float(np.log(np.diag(factor[0])).sum()) + 0.5 * float(off @ off)
-    slope = 0.5 * (cho_solve(factor, np.eye(len(target))) - np.outer(alpha, alpha))
-    inner = [
-        weight[0] * np.vdot(slope, linear_s),
-        weight[1] * np.vdot(slope, linear_c),
-        np.vdot(slope, smooth_s),
-        np.vdot(slope, smooth_c),
-        -weight[4] * np.vdot(slope, smooth_s * far_s),
-        -weight[5] * np.vdot(slope, smooth_c * far_c),
-        weight[6] * float(np.trace(slope)),
-    ]
-    return value, np.asarray(inner) + off / _PRIOR_DEVIATION

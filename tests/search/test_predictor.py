@@ -3,7 +3,8 @@ import pytest
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
 
 from edgenas.errors import SearchError
-from edgenas.search import predictor as module
+from edgenas.search.gp.fitting import JITTER, Likelihood
+from edgenas.search.gp.two_sets import PRIOR, TwoSetsKernel
 from edgenas.search.predictor import AccuracyPredictor, Inputs, encode
 from edgenas.space import load
 
@@ -31,8 +32,8 @@ def test_predictions_are_far_better_than_the_mean_and_intervals_hold() -> None:
 def test_the_posterior_equals_one_composed_of_scikit_learns_kernels() -> None:
     train, values = _problem(40, 0)
     test, _ = _problem(10, 1)
-    ours = AccuracyPredictor(train, values, module._PRIOR, 1.0)
-    weight = np.exp(module._PRIOR)
+    ours = AccuracyPredictor(train, values, PRIOR, 1.0)
+    weight = np.exp(PRIOR)
     data, asked = ours._standardised(train), ours._standardised(test)
     scale = [np.sqrt(part.shape[1]) for part in (data.structure, data.choices)]
 
@@ -49,7 +50,7 @@ def test_the_posterior_equals_one_composed_of_scikit_learns_kernels() -> None:
 
     x, z = stacked(data), stacked(asked)
     target = (values - values.mean()) / values.std()
-    solved = np.linalg.solve(covariance(x, x) + (weight[6] + module._JITTER) * np.eye(len(x)), target)
+    solved = np.linalg.solve(covariance(x, x) + (weight[6] + JITTER) * np.eye(len(x)), target)
     expected = covariance(z, x) @ solved * values.std() + values.mean()
     assert np.allclose(ours.predict(test).mean, expected)
     assert np.allclose(ours.mean(test), expected)
@@ -59,14 +60,11 @@ def test_the_gradient_is_that_of_the_likelihood() -> None:
     from scipy.optimize import check_grad
 
     train, values = _problem(30, 2)
-    start = AccuracyPredictor(train, values, module._PRIOR, 1.0)
-    parts = module._parts(start._data, start._data)
-    target = (values - values.mean()) / values.std()
+    start = AccuracyPredictor(train, values, PRIOR, 1.0)
+    likelihood = Likelihood(TwoSetsKernel(start._data), (values - values.mean()) / values.std())
     for seed in range(3):
-        theta = module._PRIOR + np.random.default_rng(seed).normal(size=7)
-        error = check_grad(
-            lambda t: module._objective(t, parts, target)[0], lambda t: module._objective(t, parts, target)[1], theta
-        )
+        theta = PRIOR + np.random.default_rng(seed).normal(size=7)
+        error = check_grad(lambda t: likelihood(t)[0], lambda t: likelihood(t)[1], theta)
         assert error < 1e-3
 
 

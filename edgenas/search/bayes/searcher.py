@@ -8,17 +8,13 @@ import numpy as np
 
 from edgenas.pareto import constrained_ranks, nondominated
 from edgenas.search.base import AskTell
-from edgenas.search.bayes.encoding import Encoded, Encoder
-from edgenas.search.bayes.improvement import (
-    Predicted,
-    chance_of_feasibility,
-    expected_improvement,
-    hopeful,
-)
+from edgenas.search.bayes.improvement import chance_of_feasibility, expected_improvement, hopeful
 from edgenas.search.bayes.pool import evolved_pool
 from edgenas.search.evolution.variation import Variation
+from edgenas.search.gp.encoding import Encoded, Encoder
 from edgenas.search.gp.kernel import KernelLayout
 from edgenas.search.gp.model import Known, Model, Posterior, data_weights, predict_mean
+from edgenas.search.gp.predicted import Predicted
 from edgenas.search.gp.warp import IDENTITY, LOG
 from edgenas.search.members import listable, listed_members
 from edgenas.search.protocol import Floats, Genes, Mask, Results

@@ -1,4 +1,4 @@
-"""The kernel of the surrogate and its marginal likelihood with exact gradients.
+"""A kernel over choices with a length for every gene and feature: the surrogate's.
 
 With one-hot columns o, D genes and standardised features a,
 
@@ -7,8 +7,7 @@ With one-hot columns o, D genes and standardised features a,
             + s3 * exp(-sum_f q_f (a_f(x) - a_f(z))^2)                     smooth effects of structure
 
 plus noise. All pairwise sums are matrix products of scaled columns, so that a gradient costs O(N^2 (W + F)) and no
-(D, N, N) array is formed. The likelihood is that of Rasmussen & Williams 2006, eq. 5.8 and 5.9, with normal priors on
-the logarithms of the parameters.
+(D, N, N) array is formed.
 """
 
 from __future__ import annotations
@@ -16,12 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
 
-from edgenas.search.bayes.encoding import Encoded
+from edgenas.search.gp.encoding import Encoded
+from edgenas.search.gp.fitting import JITTER
 from edgenas.search.protocol import Floats, Genes
 
-JITTER = 1e-6
 _SCALES = 4
 
 
@@ -123,22 +121,27 @@ def noise(theta: Floats) -> float:
     return float(np.exp(theta[3])) + JITTER
 
 
-class Likelihood:
-    """Negative log marginal likelihood of standardised targets, with priors, and its gradient."""
+class ChoiceKernel:
+    """The covariance of some candidates with themselves, for `edgenas.search.gp.fitting`."""
 
-    def __init__(self, layout: KernelLayout, x: Encoded, y: Floats) -> None:
-        self._layout, self._x, self._y = layout, x, y
+    def __init__(self, layout: KernelLayout, x: Encoded) -> None:
+        """Compute what does not depend on the parameters.
+
+        Args:
+            layout: Where the parameters stand.
+            x: N candidates.
+        """
+        self._layout, self._x = layout, x
         self._linear = x.onehot @ x.onehot.T / layout.genes
-        self._mean, self._precision = layout.prior_mean, layout.prior_deviation**-2.0
+        self.prior_mean, self.prior_deviation, self.bounds = layout.prior_mean, layout.prior_deviation, layout.bounds
 
-    def __call__(self, theta: Floats) -> tuple[float, Floats]:
-        """Value and gradient (4 + D + F,) at parameters; a huge value where the matrix is not positive definite."""
-        layout, x, y = self._layout, self._x, self._y
+    def covariance(self, theta: Floats) -> Floats:
+        """The covariance (N, N) with noise on its diagonal."""
+        layout = self._layout
         s1, s2, s3, variance = np.exp(theta[:_SCALES])
-        lengths, relevance = np.exp(theta[_SCALES : _SCALES + layout.genes]), layout.relevance(theta)
-        scaled = scale(layout, theta, x)
+        scaled = scale(layout, theta, self._x)
         hamming = scaled.weighted @ scaled.weighted.T
-        hamming -= lengths.sum()
+        hamming -= np.exp(theta[_SCALES : _SCALES + layout.genes]).sum()
         np.exp(hamming, out=hamming)
         hamming *= s2
         smooth = scaled.features @ scaled.features.T
@@ -150,25 +153,19 @@ class Likelihood:
         matrix = s1 * self._linear
         matrix += hamming
         matrix += smooth
-        matrix[np.diag_indices(len(y))] += variance + JITTER
-        factor, bad = lapack.dpotrf(matrix, lower=1)
-        if bad:
-            return 1e10, np.zeros_like(theta)
-        alpha, _ = lapack.dpotrs(factor, y, lower=1)
-        inverse, _ = lapack.dpotri(factor, lower=1)
-        inverse = np.tril(inverse)
-        inverse += np.tril(inverse, -1).T
-        off = theta - self._mean
-        value = (
-            0.5 * float(y @ alpha) + float(np.log(np.diag(factor)).sum()) + 0.5 * float(off @ (self._precision * off))
-        )
-        inverse -= np.outer(alpha, alpha)
-        inverse *= 0.5
-        hamming *= inverse
-        smooth *= inverse
+        matrix[np.diag_indices(len(matrix))] += variance + JITTER
+        self._hamming, self._smooth = hamming, smooth
+        return matrix
+
+    def gradient(self, theta: Floats, slope: Floats) -> Floats:
+        """See `edgenas.search.gp.fitting.Kernel`; overwrites what `covariance` kept."""
+        layout, x, hamming, smooth = self._layout, self._x, self._hamming, self._smooth
+        s1, _, _, variance = np.exp(theta[:_SCALES])
+        lengths, relevance = np.exp(theta[_SCALES : _SCALES + layout.genes]), layout.relevance(theta)
+        hamming *= slope
+        smooth *= slope
         total = float(hamming.sum())
-        scales = [s1 * float((inverse * self._linear).sum()), total, float(smooth.sum()), variance * np.trace(inverse)]
+        scales = [s1 * float((slope * self._linear).sum()), total, float(smooth.sum()), variance * np.trace(slope)]
         agreeing = np.add.reduceat((x.onehot * (hamming @ x.onehot)).sum(axis=0), layout.starts)
         spread = smooth.sum(axis=1) @ x.features**2 - (x.features * (smooth @ x.features)).sum(axis=0)
-        gradient = np.concatenate([scales, -lengths * (total - agreeing), -2.0 * relevance * spread])
-        return value, gradient + self._precision * off
+        return np.concatenate([scales, -lengths * (total - agreeing), -2.0 * relevance * spread])

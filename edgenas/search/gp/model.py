@@ -6,20 +6,20 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
-from scipy.optimize import minimize
+from scipy.linalg import solve_triangular
 
-from edgenas.search.bayes.encoding import Encoded
-from edgenas.search.bayes.improvement import Predicted
+from edgenas.search.gp.encoding import Encoded
+from edgenas.search.gp.fitting import factorised, maximise, solved
 from edgenas.search.gp.kernel import (
+    ChoiceKernel,
     KernelLayout,
-    Likelihood,
     Scaled,
     cross,
     noise,
     prior_variance,
     scale,
 )
+from edgenas.search.gp.predicted import Predicted
 from edgenas.search.gp.warp import IDENTITY, Warp
 from edgenas.search.protocol import Floats
 
@@ -85,16 +85,9 @@ class Model:
         self.set_scale(values)
         start = self._thetas.get(warp, self.layout.prior_mean)
         target = self.standardised(values)
-        found = minimize(
-            Likelihood(self.layout, x, target),
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=self.layout.bounds,
-            options={"maxiter": iterations},
-        )
-        self._thetas[warp] = found.x
-        return float(found.fun) + len(values) * np.log(self._spread) - warp.log_jacobian(values)
+        theta, value = maximise(ChoiceKernel(self.layout, x), target, start=start, iterations=iterations)
+        self._thetas[warp] = theta
+        return value + len(values) * np.log(self._spread) - warp.log_jacobian(values)
 
 
 class Posterior:
@@ -114,8 +107,7 @@ class Posterior:
         target = model.standardised(values)
         matrix = cross(layout, theta, points, points)
         matrix[np.diag_indices(len(target))] += noise(theta)
-        factor, bad = lapack.dpotrf(matrix, lower=1)
-        assert not bad, "the covariance carries noise and is positive definite"
+        factor = factorised(matrix)
         rows = cross(layout, theta, points, self._pool)
         rows = solve_triangular(factor, rows, lower=True, overwrite_b=True, check_finite=False)
         self._rows = np.empty((len(target) + 32, len(pool)))
@@ -196,7 +188,4 @@ def data_weights(model: Model, data: Encoded, values: Floats) -> tuple[Scaled, F
     points = scale(layout, theta, data)
     matrix = cross(layout, theta, points, points)
     matrix[np.diag_indices(len(values))] += noise(theta)
-    factor, bad = lapack.dpotrf(matrix, lower=1)
-    assert not bad, "the covariance carries noise and is positive definite"
-    weights, _ = lapack.dpotrs(factor, model.standardised(values), lower=1)
-    return points, np.asarray(weights)
+    return points, solved(factorised(matrix), model.standardised(values))

@@ -7,8 +7,9 @@ import pytest
 from scipy.optimize import check_grad
 
 from benchmarks.tables import IdentityGroups, TabularSpace
-from edgenas.search.bayes.encoding import Encoder
-from edgenas.search.gp.kernel import KernelLayout, Likelihood, cross, noise, prior_variance, scale
+from edgenas.search.gp.encoding import Encoder
+from edgenas.search.gp.fitting import Likelihood
+from edgenas.search.gp.kernel import ChoiceKernel, KernelLayout, cross, noise, prior_variance, scale
 from edgenas.search.gp.model import Model, Posterior
 from edgenas.search.gp.warp import IDENTITY, LOG
 
@@ -28,7 +29,7 @@ def setup(n=25):
 
 def test_the_gradient_of_the_likelihood_is_that_of_differences():
     layout, _, data, values, rng = setup()
-    likelihood = Likelihood(layout, data, (values[:25] - values[:25].mean()) / values[:25].std())
+    likelihood = Likelihood(ChoiceKernel(layout, data), (values[:25] - values[:25].mean()) / values[:25].std())
     for _ in range(3):
         theta = layout.prior_mean + rng.normal(0, 0.3, len(layout.prior_mean))
         gap = check_grad(lambda t: likelihood(t)[0], lambda t: likelihood(t)[1], theta)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgenas.pareto import hypervolume
-from edgenas.search.bayes.improvement import Predicted, boxes, expected_improvement, hopeful
+from edgenas.search.bayes.improvement import boxes, expected_improvement, hopeful
+from edgenas.search.gp.predicted import Predicted
 from edgenas.search.gp.warp import IDENTITY, LOG
 
 
