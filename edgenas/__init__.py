@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgenas.api.estimators import validate_estimators
     from edgenas.api.export import check_export, export, export_untrained
     from edgenas.api.images import load_images
+    from edgenas.api.latency import measure_latency, predict_latency
     from edgenas.api.networks import Counts, count, load_network
     from edgenas.api.refine import refine
     from edgenas.api.reuse import specialise, transfer
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
         list_tables,
         load_table,
         measure_table,
-        predict_latency,
         validate_table,
     )
     from edgenas.api.train import TrainedNetwork, train
@@ -85,6 +85,7 @@ __all__ = [
     "load_network",
     "load_space",
     "load_table",
+    "measure_latency",
     "measure_table",
     "no_progress",
     "open_run",
@@ -131,10 +132,11 @@ _NAMES = {
     "load_network": "api.networks",
     "load_space": "api.spaces",
     "load_table": "api.tables",
+    "measure_latency": "api.latency",
     "measure_table": "api.tables",
     "no_progress": "display",
     "open_run": "api.runs",
-    "predict_latency": "api.tables",
+    "predict_latency": "api.latency",
     "refine": "api.refine",
     "run": "api.runs",
     "scale": "api.scale",

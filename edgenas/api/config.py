@@ -55,7 +55,8 @@ def changed(settings: RunSettings, overrides: Overrides, *, source: str = "the c
     Raises:
         ConfigError: A key or value is not allowed.
     """
-    return validate(apply_overrides(settings.model_dump(), _texts(overrides)), source=source)
+    # What was not set stays so: a search tells a target that was asked for from a default.
+    return validate(apply_overrides(settings.model_dump(exclude_unset=True), _texts(overrides)), source=source)
 
 
 def with_sections(settings: RunSettings, **values: Any) -> RunSettings:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgenas.api.candidates import Candidate
 from edgenas.api.config import Config, load_config, with_sections
 from edgenas.api.images import data_section
-from edgenas.api.networks import load_network
+from edgenas.api.networks import Network, load_network
 from edgenas.api.runs import Run, context_of
 from edgenas.api.train import TrainedNetwork
-from edgenas.arch import Architecture
 from edgenas.display import or_default
 from edgenas.errors import InputError, explain
 from edgenas.types import ProgressFactory, Say
@@ -79,7 +77,7 @@ def export(
 
 
 def export_untrained(
-    network: str | Path | Architecture | Candidate,
+    network: Network,
     out: str | Path,
     *,
     recipe: str | Path = "mobile",
@@ -103,9 +101,8 @@ def export_untrained(
     """
     from edgenas.pipeline.commands.export import export_untrained as write
 
-    architecture = network.architecture if isinstance(network, Candidate) else load_network(network)
     folder = Path(out).expanduser()
-    return tuple(folder / name for name in write(architecture, str(recipe), folder, force=force))
+    return tuple(folder / name for name in write(load_network(network), str(recipe), folder, force=force))
 
 
 def check_export(
@@ -151,6 +148,15 @@ def is_trained(source: str | Path) -> bool:
 def _checkpoint_of(model: TrainedNetwork | Run | str | Path) -> Path:
     if isinstance(model, TrainedNetwork | Run):
         return model.checkpoint
+    if not isinstance(model, str | Path):
+        raise InputError(
+            explain(
+                "this is no trained network",
+                got=type(model).__name__,
+                allowed="what train returned, a run, a checkpoint (.safetensors) or a run directory",
+                remedy="Train it first, or write its files with random weights by export_untrained.",
+            )
+        )
     path = Path(model).expanduser()
     if path.suffix in _PICKLES:
         raise InputError(

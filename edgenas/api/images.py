@@ -61,6 +61,10 @@ def load_images(
     from edgenas.data import DataSettings, load
     from edgenas.display import progress_bar
 
+    if not isinstance(path, str | Path):
+        remedy = "Write arrays to a file first: numpy.savez('images.npz', images=images, labels=labels)."
+        raise DataError(explain("this is no place of images", got=type(path).__name__, allowed="a path or a name",
+                                remedy=remedy))  # fmt: skip
     source, place = _source_of(str(path))
     settings = DataSettings(
         source=source,  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from edgenas.arch import Architecture
 from edgenas.errors import ArchitectureError, explain, nearest
@@ -14,12 +14,26 @@ if TYPE_CHECKING:
     from edgenas.arch import Graph
 
 
-def load_network(network: str | Path | Architecture, *, resolution: int | None = None) -> Architecture:
-    """Return the network that a text names.
+class HasArchitecture(Protocol):
+    """What a search, a training or a scaling returns: a value that has a network."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network."""
+        ...
+
+
+Network: TypeAlias = str | Path | Architecture | HasArchitecture
+"""A network, what has one, or its name, file or notation; see `load_network`."""
+
+
+def load_network(network: Network, *, resolution: int | None = None) -> Architecture:
+    """Return the network that a text names, or that a value has.
 
     Args:
         network: A name of the zoo (`edgenas.NETWORKS`), the path of a JSON document, a checkpoint or a run directory, a
-            notation such as `r32 | stem_k3_s1_c8_re | mb_k3_e4_c16_re*2 | head_c64_re | n10`, or a network.
+            notation such as `r32 | stem_k3_s1_c8_re | mb_k3_e4_c16_re*2 | head_c64_re | n10`, a network, or what a
+            search, a training or a scaling returned one as (`found.best`).
         resolution: Another input size, pixels.
 
     Raises:
@@ -28,7 +42,11 @@ def load_network(network: str | Path | Architecture, *, resolution: int | None =
     """
     import dataclasses
 
-    found = network if isinstance(network, Architecture) else _find(str(network))
+    found = _find(str(network)) if isinstance(network, str | Path) else getattr(network, "architecture", network)
+    if not isinstance(found, Architecture):
+        got, allowed = type(network).__name__, "a name, a file, a notation or a network"
+        remedy = "Of a search take its `best`, or one of its `front`."
+        raise ArchitectureError(explain("this is no network", got=got, allowed=allowed, remedy=remedy))
     return found if resolution is None else dataclasses.replace(found, resolution=resolution)
 
 
@@ -108,7 +126,7 @@ class Counts:
         return html_table(("layer", "operation", "shape (C, H, W)", "MACs", "params"), rows, note=totals)
 
 
-def count(network: str | Path | Architecture) -> Counts:
+def count(network: Network) -> Counts:
     """Count multiply-accumulates, parameters and memory of a network, in all and by layer.
 
     Args:

@@ -245,10 +245,8 @@ def open_run(path: str | Path | Run) -> Run:
     Raises:
         StoreError: It is no run directory.
     """
-    found = path if isinstance(path, Run) else Run(folder=Folder(path=Path(path).expanduser()))
-    if not (found.path / artifacts.SETTINGS_FILE).is_file():
-        context_of(found, progress=None, say=None)
-    return found
+    directory = context_of(path, progress=None, say=None).directory
+    return path if isinstance(path, Run) else Run(folder=Folder(path=directory.path))
 
 
 def context_of(run: str | Path | Run, *, progress: ProgressFactory | None, say: Say | None) -> RunContext:
@@ -264,6 +262,8 @@ def context_of(run: str | Path | Run, *, progress: ProgressFactory | None, say: 
     """
     from edgenas.pipeline.core import open_run as core
 
+    if not isinstance(run, str | Path | Run):
+        raise StoreError(explain("this is no run", got=type(run).__name__, allowed="a run or its directory"))
     path = run.path if isinstance(run, Run) else Path(run).expanduser()
     return core.open_run(path, progress=progress or no_progress, say=say or (lambda text: None))
 

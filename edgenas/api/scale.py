@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edgenas.api.candidates import Candidate
 from edgenas.api.config import Config, load_config
-from edgenas.api.networks import load_network
+from edgenas.api.networks import Network, load_network
 from edgenas.arch import Architecture
 from edgenas.display import or_default, progress_bar
 from edgenas.errors import InputError, explain
@@ -41,7 +40,7 @@ class ScaledNetwork:
 
 
 def scale(
-    network: str | Path | Architecture | Candidate,
+    network: Network,
     *,
     phi: Sequence[float] | float | None = None,
     targets_ms: Sequence[float] | float | None = None,
@@ -72,7 +71,7 @@ def scale(
         BudgetError: A member does not fit into memory, or a target is below the fastest member.
         DeviceError: The runtime is not installed.
     """
-    architecture = _architecture(network)
+    architecture = load_network(network)
     if (phi is None) == (targets_ms is None):
         got = f"phi {phi}, targets {targets_ms}"
         raise InputError(explain("scale needs --phi or --targets, and not both", got=got))
@@ -83,7 +82,7 @@ def scale(
 
 
 def fit_scaling(
-    network: str | Path | Architecture | Candidate,
+    network: Network,
     config: Config = None,
     *,
     by: Literal["macs", "latency"] = "macs",
@@ -119,11 +118,7 @@ def fit_scaling(
     shown, told = or_default(progress, say)
     directory = RunDirectory(path=results_folder(None if folder is None else Path(folder), by))
     context = RunContext(load_config(config), directory, progress=shown, say=told)
-    return fit_coefficients(context, _architecture(network), by=by, step=step)
-
-
-def _architecture(network: str | Path | Architecture | Candidate) -> Architecture:
-    return network.architecture if isinstance(network, Candidate) else load_network(network)
+    return fit_coefficients(context, load_network(network), by=by, step=step)
 
 
 def _several(values: Sequence[float] | float) -> Sequence[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +48,13 @@ class SearchResult:
 
     @property
     def best(self) -> Candidate:
-        """The most accurate network of the front within the budget; see `best_of`."""
-        return best_of(self.front, self.budget_ms)
+        """The most accurate network of the front within the budget; among measured ones where there are some.
+
+        Where every network is above the budget (a front reaches a little beyond it, as far as predictions may be
+        wrong), it is the fastest.
+        """
+        measured = [network for network in self.front if network.measured_ms is not None]
+        return best_of(measured or self.front, self.budget_ms)
 
     def __repr__(self) -> str:
         budget = "no budget" if self.budget_ms is None else f"budget {self.budget_ms:.4g} ms"
@@ -73,6 +78,7 @@ def search(
     strategy: str | None = None,
     estimator: str | None = None,
     evaluations: int | None = None,
+    measure: int | None = None,
     seed: int | None = None,
     folder: str | Path | None = None,
     config: Config = None,
@@ -95,6 +101,8 @@ def search(
         strategy: How networks are proposed, such as `nsga2` (used if None), `ageing`, `surrogate` or `random`.
         estimator: What judges accuracy, such as `supernet` (used if None) or `predictor`.
         evaluations: Distinct networks to judge; 300 if None.
+        measure: Networks of the front to measure on this machine, so that `best` goes by what was measured; none if
+            None.
         seed: Of everything that is drawn; 0 if None.
         folder: Keeps everything. The same call on the same folder goes on where it was stopped, and another search
             there uses the shared weights again. Temporary if None.
@@ -114,16 +122,17 @@ def search(
         DataError: The images cannot be used.
         TrainingError: The training of the shared weights cannot go on.
     """
-    from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SEARCH, SUPERNET
+    from edgenas.pipeline.stages import DATA, FRONT, LATENCY_TABLE, SEARCH, SUPERNET
 
     keys = given(
         target__budget_ms=budget_ms, target__budget_share=budget_share, target__max_macs=max_macs,
         search__objectives=None if objectives is None else list(objectives), search__strategy=strategy,
-        search__estimator=estimator, search__evaluations=evaluations, seed=seed,
+        search__estimator=estimator, search__evaluations=evaluations, front__measure=measure, seed=seed,
     )  # fmt: skip
     job = _Job.of(load_config(load_config(config), keys), space, data, table, folder, progress, say)
     job.require_possible()
-    return result_of(job.run((DATA, LATENCY_TABLE, SUPERNET, SEARCH)))
+    stages = (DATA, LATENCY_TABLE, SUPERNET, SEARCH)
+    return result_of(job.run(stages if measure is None else (*stages, FRONT)), measured=measure is not None)
 
 
 def compare_strategies(
@@ -163,11 +172,12 @@ def compare_strategies(
     return compare(context_of(run, progress=job.progress, say=job.say), list(strategies), seeds=seeds)
 
 
-def result_of(run: Run) -> SearchResult:
+def result_of(run: Run, *, measured: bool = False) -> SearchResult:
     """Read what the search of a run found.
 
     Args:
         run: Of which the search is done.
+        measured: Whether networks of its front were measured too.
 
     Raises:
         StoreError: It has no search yet.
@@ -182,6 +192,13 @@ def result_of(run: Run) -> SearchResult:
         for place, entry in enumerate(document["evaluations"])
         if "genes" in entry
     }
+    if measured:
+        latencies = {entry["digest"]: entry["measured_ms"]
+                     for entry in context.directory.read_json(artifacts.FRONT_FILE)["networks"]}  # fmt: skip
+        found = {
+            place: replace(network, measured_ms=latencies.get(network.architecture.digest))
+            for place, network in found.items()
+        }
     return SearchResult(
         front=tuple(found[place] for place in document["front"]),
         evaluations=tuple(found.values()),
@@ -218,17 +235,15 @@ class _Job:
         values: dict[str, Any] = {}
         if data is not None:
             values["data"] = data_section(data).model_dump()
-        if isinstance(space, str | Path):
-            space = load_space(space, data=data)
         if space is not None:
+            # A name is fitted to the images; a space that was given must fit them.
+            space = load_space(space, data=data if isinstance(space, str | Path) else None)
             if data is not None:
                 require_fit(space, data)
             values["space"] = {"name": SPACE_FILE, "resolutions": list(space.definition.resolution)}
         if table is not None:
             table = load_table(table)
-            info = table.runtime
-            target = {"runtime": info.runtime, "precision": info.precision, "threads": info.threads}
-            values["target"] = settings.target.model_dump() | target
+            values["target"] = settings.target.model_dump() | _target_of(table, settings)
         where = folder_of("search", folder)
         if where.path != Path(settings.output) / settings.name:
             values |= {"output": str(where.path.parent), "name": where.path.name}
@@ -270,3 +285,21 @@ class _Job:
 
         run_some(stages, self.settings, given=self.given, progress=self.progress, say=self.say)
         return Run(folder=self.folder)
+
+
+def _target_of(table: LatencyTable, settings: RunSettings) -> dict[str, Any]:
+    """Return the target that a table was measured for.
+
+    Raises:
+        TableError: The settings name another one.
+    """
+    info, named = table.runtime, settings.target.model_fields_set if "target" in settings.model_fields_set else set()
+    target: dict[str, Any] = {"runtime": info.runtime, "precision": info.precision, "threads": info.threads}
+    for key in sorted(named & set(target)):
+        wanted = getattr(settings.target, key)
+        if wanted != target[key]:
+            raise TableError(
+                explain(f"the latency table is of another target: {key}", got=target[key], allowed=wanted,
+                        remedy=f"Give a table for it, or leave target.{key} out.")
+            )  # fmt: skip
+    return target

@@ -36,6 +36,9 @@ def load_space(
     """
     from edgenas.space import SearchSpace, load, with_task
 
+    if not isinstance(name, str | Path | SearchSpace):
+        allowed = "a preset, the path of a YAML file, or a space"
+        raise SpaceError(explain("this is no search space", got=type(name).__name__, allowed=allowed))
     space = name if isinstance(name, SearchSpace) else load(name)
     if data is not None:
         classes = len(data.classes) if classes is None else classes

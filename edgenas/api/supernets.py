@@ -6,20 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgenas.api.config import Config, Overrides, load_config
 from edgenas.api.folder import Folder
-from edgenas.api.networks import load_network
+from edgenas.api.networks import Network, load_network
 from edgenas.api.runs import Run, context_of
 from edgenas.arch import Architecture
 from edgenas.display import or_default
 from edgenas.types import ProgressFactory, Say
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +65,7 @@ def train_supernet(
 
 def inherited_accuracy(
     run: str | Path | Run,
-    networks: Sequence[str | Path | Architecture] | None = None,
+    networks: Sequence[Network] | None = None,
     *,
     count: int = 8,
     seed: int = 0,
@@ -110,7 +106,7 @@ def inherited_accuracy(
 
 def extract(
     run: str | Path | Run,
-    network: str | Path | Architecture,
+    network: Network,
     out: str | Path,
     *,
     progress: ProgressFactory | None = None,

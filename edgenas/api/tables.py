@@ -1,4 +1,4 @@
-"""Latency tables: measured, validated, checked, listed, and what they predict."""
+"""Latency tables: measured, validated, checked, listed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgenas.arch import Architecture
+from edgenas.errors import TableError, explain
 from edgenas.types import ProgressFactory
 
 if TYPE_CHECKING:
-    from edgenas.latency import LatencyTable, ListedTable, Mode, Precision, Prediction, RuntimeName
+    from edgenas.latency import LatencyTable, ListedTable, Mode, Precision, RuntimeName
     from edgenas.measure import Check, Device
     from edgenas.space import SearchSpace
 
@@ -93,7 +93,12 @@ def load_table(table: str | Path | LatencyTable) -> LatencyTable:
     """
     from edgenas.latency import LatencyTable, open_table
 
-    return table if isinstance(table, LatencyTable) else open_table(table)
+    if isinstance(table, LatencyTable):
+        return table
+    if not isinstance(table, str | Path):
+        allowed = "a file, the name of a shipped table, or a table"
+        raise TableError(explain("this is no latency table", got=type(table).__name__, allowed=allowed))
+    return open_table(table)
 
 
 def validate_table(
@@ -161,27 +166,6 @@ def check_table(
     found = load_table(table)
     with _device(device, device_python) as where:
         return check(found, device=where)
-
-
-def predict_latency(
-    network: str | Path | Architecture, table: str | Path | LatencyTable, *, interpolate: bool = False
-) -> Prediction:
-    """Predict the latency of a network, with its interval, in all and by layer.
-
-    Args:
-        network: See `load_network`.
-        table: See `load_table`.
-        interpolate: Estimate what the table lacks from similar operations, marked, instead of refusing.
-
-    Raises:
-        ArchitectureError: It is no network.
-        InputError: There is no such table.
-        TableError: The table is broken, or lacks an operation of the network.
-    """
-    from edgenas.api.networks import load_network
-    from edgenas.latency import predict
-
-    return predict(load_table(table), load_network(network), interpolate=interpolate)
 
 
 def list_tables(folders: Sequence[str | Path] = ()) -> tuple[ListedTable, ...]:

@@ -10,7 +10,7 @@ from edgenas.api.candidates import Candidate
 from edgenas.api.config import Config, given, load_config, with_sections
 from edgenas.api.folder import Folder, folder_of
 from edgenas.api.images import data_section
-from edgenas.api.networks import load_network
+from edgenas.api.networks import Network, load_network
 from edgenas.arch import Architecture
 from edgenas.display import or_default
 from edgenas.markup import html_table
@@ -110,7 +110,7 @@ class TrainedNetwork:
 
 
 def train(
-    network: str | Path | Architecture | Candidate,
+    network: Network,
     data: ImageData | None = None,
     *,
     epochs: int | None = None,
@@ -155,19 +155,18 @@ def train(
     from edgenas.pipeline.core.given import Given
 
     keys = given(train__epochs=epochs, seed=seed, train__teacher=None if teacher is None else str(teacher))
-    settings = load_config(load_config(config), keys)
+    settings, architecture = load_config(load_config(config), keys), load_network(network)
     where = folder_of("train", folder)
     wanted = None
     if isinstance(network, Candidate):
         wanted = network.architecture.resolution
         if start is None and from_supernet:
             start = _shared_weights(network, where)
-        network = network.architecture
     if data is not None:
         settings = with_sections(settings, data=data_section(data, resolution=wanted).model_dump())
     shown, told = or_default(progress, say)
     found = train_alone(
-        load_network(network), settings, where.path, start=None if start is None else Path(start),
+        architecture, settings, where.path, start=None if start is None else Path(start),
         given=Given(images=data), progress=shown, say=told,
     )  # fmt: skip
     return TrainedNetwork(
