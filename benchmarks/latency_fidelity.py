@@ -135,7 +135,7 @@ def macs_fit(table: LatencyTable, space: SearchSpace, known: Array, graphs: Sequ
 def training_ratios(path: Path, codes: NDArray[np.int64]) -> Array:
     """Median measured ratio of each network of the design, from the build's file of samples."""
     found: dict[tuple[int, ...], list[float]] = {}
-    for line in path.read_text().splitlines()[1:]:
+    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
         entry = json.loads(line)
         ratio = entry["latency_ms"] / entry["reference_ms"]
         found.setdefault(tuple(entry["genes"]), []).append(ratio)

@@ -122,9 +122,9 @@ class Bench:
             if self.options.alone == factor:
                 for target in targets:
                     target["alone"] = train_and_test(alone(context), np.array(target["genes"]))
-            file.write_text(json.dumps(found))
+            file.write_text(json.dumps(found), encoding="utf-8")
             shutil.rmtree(directory / "cache", ignore_errors=True)
-        document: Document = json.loads(file.read_text())
+        document: Document = json.loads(file.read_text(encoding="utf-8"))
         return document
 
     def deliver(self, context: RunContext, share: float) -> Document:

@@ -149,7 +149,7 @@ class Kept:
         self._path = path
         self._found: dict[str, dict[str, Any]] = {}
         if path.exists():
-            for line in path.read_text().splitlines():
+            for line in path.read_text(encoding="utf-8").splitlines():
                 entry = json.loads(line)
                 self._found[entry.pop("key")] = entry
 

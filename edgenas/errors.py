@@ -81,8 +81,28 @@ class SearchError(EdgenasError):
     """A searcher was used out of order, or has nothing left to propose."""
 
 
+# A message shall fit a screen of 24 lines of 80 characters.
+_WHAT_LENGTH, _GOT_LENGTH, _ALLOWED_LENGTH, _REMEDY_LENGTH = 400, 200, 600, 300
+
+
+def shorten(text: str, length: int) -> str:
+    """Return a text that fits: its beginning, its end and its length where it is longer.
+
+    Args:
+        text: Any text.
+        length: Most characters.
+    """
+    if len(text) <= length:
+        return text
+    note = f" ... ({len(text):,} characters) ... "
+    room = max(length - len(note), 2)
+    return text[: room * 2 // 3] + note + text[len(text) - room // 3 :]
+
+
 def explain(what: str, *, got: object = None, allowed: object = None, remedy: str = "") -> str:
     """Compose an error message: what is wrong, what was given, what is allowed, what to do.
+
+    Each part is shortened, so that a message fits a screen whatever was given.
 
     Args:
         what: The problem, a clause without a final full stop.
@@ -93,13 +113,13 @@ def explain(what: str, *, got: object = None, allowed: object = None, remedy: st
     Returns:
         One line of text.
     """
-    parts = [what]
+    parts = [shorten(what, _WHAT_LENGTH)]
     if got is not None:
-        parts.append(f"got {got}")
+        parts.append(f"got {shorten(str(got), _GOT_LENGTH)}")
     if allowed is not None:
-        parts.append(f"allowed: {allowed}")
+        parts.append(f"allowed: {shorten(str(allowed), _ALLOWED_LENGTH)}")
     text = "; ".join(parts)
-    return f"{text}. {remedy}" if remedy else f"{text}."
+    return f"{text}. {shorten(remedy, _REMEDY_LENGTH)}" if remedy else f"{text}."
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -109,5 +129,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
         name: What was given.
         names: What is allowed.
     """
+    if len(name) > 100:
+        # Comparing takes the square of the length, and nobody meant a name so long.
+        return ""
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f" (did you mean {found[0]!r}?)" if found else ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgenas.arch.architecture import Architecture, Block, Head, SqueezeExcite, Stage, Stem
 from edgenas.errors import ArchitectureError, explain, nearest
+from edgenas.reading.json_text import read_json
 
 FORMAT = "edgenas-architecture"
 VERSION = 1
@@ -125,12 +125,7 @@ def read_document(path: Path) -> Architecture:
     Raises:
         ArchitectureError: The file is missing, is not JSON, or holds no architecture.
     """
-    try:
-        document = json.loads(path.read_text())
-    except OSError as error:
-        raise ArchitectureError(explain(f"cannot read {path}", got=error.strerror or str(error))) from error
-    except ValueError as error:
-        raise ArchitectureError(explain(f"{path} is not JSON", got=str(error))) from error
+    document = read_json(path, what="the architecture", error=ArchitectureError)
     if isinstance(document, Mapping) and "architecture" in document and "format" not in document:
         document = document["architecture"]
     try:

@@ -27,7 +27,7 @@ _COMPUTE = r"^(auto|cpu|cuda(:\d+)?)$"
 class Section(BaseModel):
     """A section: unknown keys are refused, types are not converted, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class DataSection(Section):

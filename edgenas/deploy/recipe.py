@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
-
-import yaml
 
 from edgenas.deploy.quantise.calibrate import METHODS, Method
 from edgenas.deploy.targets import TARGETS
 from edgenas.errors import ConfigError, explain, nearest
 from edgenas.formats import SCHEMES
+from edgenas.reading.typed import Place, read_value
+from edgenas.reading.yaml_text import read_yaml
 from edgenas.resources import resource_files
 
 REMEDIES = ("calibration", "bias_correction", "exclude_layers", "fine_tune")
@@ -148,28 +147,27 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         ConfigError: It does not exist, is no YAML, or holds an unknown key or an impossible value; says where.
     """
     path = _find(name_or_path)
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(explain(f"cannot read the recipe {path}", got=" ".join(str(error).split()))) from error
-    return parse_recipe(document, where=str(path), name=path.stem)
+    found = read_yaml(path, what="the recipe", error=ConfigError)
+    return parse_recipe(found.value, where=str(path), name=path.stem, lines=found.lines)
 
 
-def parse_recipe(document: object, *, where: str, name: str) -> Recipe:
+def parse_recipe(
+    document: object, *, where: str, name: str, lines: Mapping[Place, int] | None = None
+) -> Recipe:
     """Check a recipe's document.
 
     Args:
         document: Plain values, as from YAML.
         where: How messages call it.
         name: Its name, where the document has none.
+        lines: Line of each place, where known.
 
     Raises:
         ConfigError: See `load_recipe`.
     """
     if not isinstance(document, Mapping):
         raise ConfigError(explain(f"{where}: a recipe is a mapping", got=type(document).__name__))
-    recipe: Recipe = _build(Recipe, {"name": name, **document}, where)
-    return recipe
+    return read_value(Recipe, {"name": name, **document}, source=where, error=ConfigError, lines=lines)
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -185,50 +183,3 @@ def _find(name_or_path: str | Path) -> Path:
             f"unknown recipe{nearest(text, shipped)}", got=repr(text), allowed=", ".join(shipped) + ", or a .yaml file"
         )
     )
-
-
-def _build(kind: Any, values: Mapping[Any, Any], where: str) -> Any:
-    hints, known = get_type_hints(kind), {field.name: field for field in fields(kind)}
-    for key in values:
-        if key not in known:
-            raise ConfigError(
-                explain(f"{where}: unknown key {key!r}{nearest(str(key), known)}", allowed=", ".join(known))
-            )
-    missing = [name for name, field in known.items() if name not in values and field.default is MISSING]
-    if missing:
-        raise ConfigError(explain(f"{where}: {missing[0]} is missing"))
-    converted = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()}
-    try:
-        return kind(**converted)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    if hint == tuple[FileSpec, ...]:
-        return tuple(_build(FileSpec, _mapping(entry, where), where) for entry in _sequence(value, where))
-    if hint == tuple[str, ...]:
-        return tuple(_convert(str, entry, where) for entry in _sequence(value, where))
-    if hint in (CalibrationSpec, GuardSpec):
-        return _build(hint, _mapping(value, where), where)
-    allowed = tuple(part for part in get_args(hint) if isinstance(part, type)) or (hint,)
-    if hint is Method:
-        allowed = (str,)
-    if float in allowed:
-        allowed = (*allowed, int)
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        wanted = " or ".join(kind.__name__ for kind in allowed if kind is not type(None))
-        raise ConfigError(explain(f"{where} has the wrong type", got=repr(value), allowed=wanted))
-    return value
-
-
-def _mapping(value: Any, where: str) -> Mapping[Any, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(explain(f"{where} must be a mapping", got=repr(value)))
-    return value
-
-
-def _sequence(value: Any, where: str) -> Sequence[Any]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError(explain(f"{where} must be a list", got=repr(value)))
-    return value

@@ -16,13 +16,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgenas.errors import StoreError, explain
+from edgenas.reading.json_text import read_json
 
 Document = Mapping[str, Any]
 
@@ -69,15 +69,9 @@ def read_run(path: Path) -> RunFiles:
     documents: dict[str, Document] = {}
     for key, name in _NAMES.items():
         try:
-            documents[key] = json.loads((path / name).read_text())
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                explain(
-                    f"{path} is not the directory of a finished run: cannot read {name}",
-                    got=str(error),
-                    remedy="Run `edgenas run` with its configuration first.",
-                )
-            ) from error
+            documents[key] = _document(path / name, "Run `edgenas run` with its configuration first.")
+        except StoreError as error:
+            raise StoreError(f"{path} is not the directory of a finished run: {error}") from error
     # A family that an earlier configuration asked for is no part of this run.
     scale = documents["settings"].get("scale") or {}
     scaled = bool(scale.get("phi") or scale.get("targets_ms"))
@@ -92,10 +86,12 @@ def _optional(path: Path) -> Document | None:
     """Read a document that not every run has."""
     if not path.is_file():
         return None
-    try:
-        document: Document = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            explain(f"cannot read {path}", got=str(error), remedy="Remove it, or make it again.")
-        ) from error
+    return _document(path, "Remove it, or make it again.")
+
+
+def _document(path: Path, remedy: str) -> Document:
+    """Read a file that holds an object."""
+    document = read_json(path, what="the file", error=StoreError, remedy=remedy)
+    if not isinstance(document, Mapping):
+        raise StoreError(explain(f"{path} holds no object", got=type(document).__name__, remedy=remedy))
     return document

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from edgenas.errors import SpaceError, explain, nearest
+from edgenas.reading.files import read_text
+from edgenas.reading.yaml_text import BYTES, parse_yaml
 from edgenas.space.definition import FIELDS, Definition, StageChoices
 from edgenas.space.reader import read_definition
 from edgenas.space.space import SearchSpace
@@ -46,11 +48,7 @@ def load(name_or_path: str | Path) -> SearchSpace:
                 allowed=f"{', '.join(PRESETS)}, or a path that ends in .yaml",
             )
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpaceError(explain(f"the space's file cannot be read: {error}", got=str(path))) from error
-    return read(text, source=str(path))
+    return read(read_text(path, what="the space", error=SpaceError, limit=BYTES), source=str(path))
 
 
 @cache
@@ -69,36 +67,8 @@ def read(text: str, *, source: str = "space") -> SearchSpace:
     Raises:
         SpaceError: The text is not YAML, or not a space.
     """
-    import yaml
-
-    try:
-        content = yaml.load(text, Loader=_strict_loader())  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
-        raise SpaceError(explain(f"{source}: not YAML: {' '.join(str(error).split())}")) from error
-    try:
-        return SearchSpace(definition=read_definition(content))
-    except SpaceError as error:
-        raise SpaceError(f"{source}: {error}") from error
-
-
-@cache
-def _strict_loader() -> Any:
-    """A SafeLoader that refuses a key given twice; PyYAML would keep the last in silence."""
-    import yaml
-
-    class Strict(yaml.SafeLoader):
-        pass
-
-    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-        loader.flatten_mapping(node)
-        keys = [loader.construct_object(key) for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"key {twice!r} is given twice", node.start_mark)
-        return loader.construct_mapping(node, deep=True)
-
-    Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
-    return Strict
+    found = parse_yaml(text, source=source, error=SpaceError)
+    return SearchSpace(definition=read_definition(found.value, source=source, lines=found.lines))
 
 
 def with_task(

@@ -1,11 +1,14 @@
-"""Strict reading of a space's YAML: every refusal names the path in the file, what was given and what is allowed."""
+"""The YAML of a space: what a user may write short, and how it becomes a definition."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, cast
 
-from edgenas.errors import SpaceError, explain, nearest
+from edgenas.arch.architecture import Activation
+from edgenas.errors import SpaceError, explain
+from edgenas.reading.typed import ONE_OR_MANY, Place, read_value
 from edgenas.space.check import check
 from edgenas.space.definition import (
     FIELDS,
@@ -13,143 +16,98 @@ from edgenas.space.definition import (
     Choices,
     Definition,
     HeadChoice,
+    SpaceBlockKind,
     SqueezeRule,
     StageChoices,
     StemChoice,
 )
 
-_Read = Callable[[str, object], Any]
-_Value = TypeVar("_Value")
 DEFAULT_SQUEEZE = 0.25
 
+Scope = Literal["stage", "block"]
+_Integers = Annotated[tuple[int, ...], ONE_OR_MANY]
+_Numbers = Annotated[tuple[float, ...], ONE_OR_MANY]
 
-def _fail(path: str, what: str, got: object, allowed: object, remedy: str = "") -> SpaceError:
-    return SpaceError(explain(f"{path}: {what}", got=repr(got), allowed=allowed, remedy=remedy))
-
-
-def _text(path: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _fail(path, "must be text", value, "text")
-    return value
+# The default of a key that a file may leave out; null is refused where it is given.
+_LEFT_OUT: Any = None
 
 
-def _integer(path: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _fail(path, "must be a whole number", value, "a whole number")
-    return value
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Per:
+    """Which fields are chosen once for a stage."""
+
+    kind: Scope = "block"
+    start_kernel: Scope = "block"
+    kernel: Scope = "block"
+    expansion: Scope = "block"
+    squeeze_excite: Scope = "block"
+    activation: Scope = "block"
 
 
-def _number(path: str, value: object) -> float:
-    if isinstance(value, str):
-        raise _fail(path, "must be a number", value, "a number", "YAML reads 1e-3 as text; write 0.001 or 1.0e-3.")
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise _fail(path, "must be a number", value, "a number")
-    return float(value)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BlockFile:
+    """Choices inside a block, as a file gives them; None where it says nothing."""
+
+    kind: Annotated[tuple[SpaceBlockKind, ...], ONE_OR_MANY] = _LEFT_OUT
+    start_kernel: _Integers = _LEFT_OUT
+    kernel: _Integers = _LEFT_OUT
+    expansion: _Numbers = _LEFT_OUT
+    expanded: _Integers = _LEFT_OUT
+    squeeze_excite: Annotated[tuple[bool | float, ...], ONE_OR_MANY] = _LEFT_OUT
+    activation: Annotated[tuple[Activation, ...], ONE_OR_MANY] = _LEFT_OUT
 
 
-def _flag(path: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _fail(path, "must be true or false", value, "true, false")
-    return value
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StageFile(_BlockFile):
+    """A stage, or the defaults of all, as a file gives them."""
+
+    out: _Integers = _LEFT_OUT
+    depth: _Integers = _LEFT_OUT
+    stride: int = _LEFT_OUT
+    per: Scope | _Per = _LEFT_OUT
+    first: _BlockFile = _LEFT_OUT
+    keep_expand: bool = _LEFT_OUT
 
 
-def _squeeze(path: str, value: object) -> float:
-    if isinstance(value, bool):
-        return DEFAULT_SQUEEZE if value else 0.0
-    return _number(path, value)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SpaceFile:
+    """A whole file."""
+
+    name: str
+    description: str = ""
+    resolution: _Integers
+    width: _Numbers = (1.0,)
+    in_channels: int = 3
+    classes: int = 1000
+    norm_eps: float = 1e-3
+    divisor: int = 8
+    squeeze_rule: SqueezeRule = SqueezeRule()
+    stem: StemChoice
+    head: HeadChoice
+    defaults: _StageFile = _StageFile()
+    stages: Annotated[tuple[_StageFile, ...], ONE_OR_MANY]
 
 
-def _many(read: Callable[[str, object], _Value]) -> Callable[[str, object], tuple[_Value, ...]]:
-    """Return a reader of one value or of a list of values."""
-
-    def reader(path: str, value: object) -> tuple[_Value, ...]:
-        if isinstance(value, list):
-            return tuple(read(f"{path}[{index}]", item) for index, item in enumerate(value))
-        return (read(path, value),)
-
-    return reader
-
-
-def _mapping(path: str, value: object, keys: Mapping[str, _Read]) -> dict[str, Any]:
-    """Read a mapping with the given keys, each by its reader."""
-    if not isinstance(value, dict):
-        raise _fail(path or "the file", "must be a mapping", value, ", ".join(keys))
-    found = {}
-    for key, item in value.items():
-        inner = f"{path}.{key}" if path else str(key)
-        if key not in keys:
-            raise SpaceError(
-                explain(f"{inner}: unknown key{nearest(str(key), keys)}", got=repr(key), allowed=", ".join(keys))
-            )
-        found[key] = keys[key](inner, item)
+def _given(part: _BlockFile) -> dict[str, Any]:
+    """Return what a file says, by key; squeeze-and-excitation as ratios."""
+    found = {entry.name: getattr(part, entry.name) for entry in fields(part)}
+    found = {name: value for name, value in found.items() if value is not None}
+    if "squeeze_excite" in found:
+        found["squeeze_excite"] = tuple(_ratio(value) for value in found["squeeze_excite"])
     return found
 
 
-def _needs(path: str, found: Mapping[str, object], *keys: str) -> None:
-    for key in keys:
-        if key not in found:
-            raise SpaceError(explain(f"{path + '.' if path else ''}{key}: is missing"))
+def _ratio(value: bool | float) -> float:
+    if isinstance(value, bool):
+        return DEFAULT_SQUEEZE if value else 0.0
+    return float(value)
 
 
-def _read_stem(path: str, value: object) -> StemChoice:
-    keys: dict[str, _Read] = {
-        "channels": _integer, "kernel": _integer, "stride": _integer, "activation": _text, "scale": _text,
-    }
-    found = _mapping(path, value, keys)
-    _needs(path, found, "channels")
-    return StemChoice(**found)
-
-
-def _read_head(path: str, value: object) -> HeadChoice:
-    keys: dict[str, _Read] = {
-        "conv": _integer, "hidden": _integer, "hidden_norm": _flag, "activation": _text, "scale": _text,
-    }
-    return HeadChoice(**_mapping(path, value, keys))
-
-
-def _read_rule(path: str, value: object) -> SqueezeRule:
-    return SqueezeRule(**_mapping(path, value, {"squeeze": _text, "activation": _text, "gate": _text}))
-
-
-_FIELD_READERS: dict[str, _Read] = {
-    "kind": _many(_text),
-    "start_kernel": _many(_integer),
-    "kernel": _many(_integer),
-    "expansion": _many(_number),
-    "expanded": _many(_integer),
-    "squeeze_excite": _many(_squeeze),
-    "activation": _many(_text),
-}
-
-
-def _read_per(path: str, value: object) -> tuple[ChoiceField, ...]:
+def _stage_wide(per: Scope | _Per) -> tuple[ChoiceField, ...]:
     """Return the fields that are chosen once for a stage."""
-    if isinstance(value, str):
-        _scope(path, value)
-        return FIELDS if value == "stage" else ()
-    scopes = _mapping(path, value, {field: _scope for field in FIELDS})
-    return tuple(field for field in FIELDS if scopes.get(field) == "stage")
-
-
-def _scope(path: str, value: object) -> str:
-    if value not in ("stage", "block"):
-        raise _fail(path, "unknown scope", value, "stage, block")
-    return str(value)
-
-
-def _read_first(path: str, value: object) -> dict[str, Any]:
-    return _mapping(path, value, _FIELD_READERS)
-
-
-_STAGE_READERS: dict[str, _Read] = {
-    "out": _many(_integer),
-    "depth": _many(_integer),
-    "stride": _integer,
-    **_FIELD_READERS,
-    "per": _read_per,
-    "first": _read_first,
-    "keep_expand": _flag,
-}
+    if isinstance(per, str):
+        return FIELDS if per == "stage" else ()
+    return tuple(field for field in FIELDS if getattr(per, field) == "stage")
 
 
 def _expanded(path: str, found: dict[str, Any]) -> dict[str, Any]:
@@ -165,48 +123,42 @@ def _stage(path: str, own: dict[str, Any], defaults: dict[str, Any]) -> StageCho
         inherited.pop("expanded", None)
         inherited.pop("expansion", None)
     found = inherited | own
-    _needs(path, found, "out")
+    if "out" not in found:
+        raise SpaceError(explain(f"{path}.out: is missing"))
     absolute = "expanded" in found
-    first = found.pop("first", {})
+    first = _given(found.pop("first", _BlockFile()))
     if absolute != ("expanded" in first) and ("expanded" in first or "expansion" in first):
         raise SpaceError(explain(f"{path}.first: expansion and expanded must be the stage's form"))
     stage = _expanded(path, found)
-    wide = stage.pop("per", ())
+    wide = _stage_wide(stage.pop("per", "block"))
     first_choices: tuple[tuple[ChoiceField, Choices], ...] = tuple(
         (cast(ChoiceField, key), values) for key, values in sorted(_expanded(f"{path}.first", first).items())
     )
     return StageChoices(**stage, absolute=absolute, stage_wide=wide, first=first_choices)
 
 
-def read_definition(content: object) -> Definition:
+def read_definition(
+    content: object, *, source: str = "the space", lines: Mapping[Place, int] | None = None
+) -> Definition:
     """Read a space's content, as YAML gives it, and check it.
 
     Args:
         content: Mappings, lists and scalars.
+        source: What messages call it.
+        lines: Line of each place, where known.
 
     Raises:
         SpaceError: An unknown key, a wrong type or an impossible value.
     """
-    stages_of = _many(lambda path, value: (path, _mapping(path, value, _STAGE_READERS)))
-    keys: dict[str, _Read] = {
-        "name": _text,
-        "description": _text,
-        "resolution": _many(_integer),
-        "width": _many(_number),
-        "in_channels": _integer,
-        "classes": _integer,
-        "norm_eps": _number,
-        "divisor": _integer,
-        "squeeze_rule": _read_rule,
-        "stem": _read_stem,
-        "head": _read_head,
-        "defaults": lambda path, value: _mapping(path, value, _STAGE_READERS),
-        "stages": stages_of,
-    }
-    found = _mapping("", content, keys)
-    _needs("", found, "name", "resolution", "stem", "head", "stages")
-    defaults = found.pop("defaults", {})
-    found["stages"] = tuple(_stage(path, own, defaults) for path, own in found["stages"])
-    definition = Definition(**found)
-    check(definition)
+    file = read_value(_SpaceFile, content, source=source, error=SpaceError, lines=lines)
+    found = {entry.name: getattr(file, entry.name) for entry in fields(file)}
+    defaults = _given(found.pop("defaults"))
+    try:
+        found["stages"] = tuple(
+            _stage(f"stages[{index}]", _given(own), defaults) for index, own in enumerate(file.stages)
+        )
+        definition = Definition(**found)
+        check(definition)
+    except SpaceError as error:
+        raise SpaceError(f"{source}: {error}") from error
     return definition

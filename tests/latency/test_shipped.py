@@ -33,7 +33,7 @@ def test_a_shipped_table_is_whole_and_lies_where_its_header_says(path: Path) -> 
     table = read_table(path)
     schema = find_resource("latency_tables", "schema.json")
     assert schema is not None and FOLDER is not None
-    jsonschema.validate(json.loads(path.read_text()), json.loads(schema.read_text()))
+    jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), json.loads(schema.read_text()))
     assert path.relative_to(FOLDER).as_posix() == shipped_name(table)
     assert path.stat().st_size < 2**20
 

@@ -63,7 +63,7 @@ def test_an_unknown_preset_names_the_nearest() -> None:
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: object) -> None:
-    with pytest.raises(SpaceError, match="cannot be read"):
+    with pytest.raises(SpaceError, match="cannot read the space"):
         load(f"{tmp_path}/none.yaml")
 
 

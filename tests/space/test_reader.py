@@ -42,7 +42,7 @@ REFUSED = [
     ("classes: 5", "classes: five", r"classes: must be a whole number; got 'five'"),
     ("classes: 5", "classes: true", r"classes: must be a whole number"),
     ("classes: 5", "classes: 0", r"classes: impossible value; got 0"),
-    ("classes: 5", "norm_eps: 1e-3", r"norm_eps: must be a number; got '1e-3'.*1\.0e-3"),
+    ("classes: 5", "norm_eps: 1e-x", r"norm_eps: must be a number; got '1e-x'"),
     ("classes: 5", "width: [1.0, 0.5]", r"width: values must ascend"),
     ("classes: 5", "width: [0.97, 1.0]", r"width: two multipliers round to the same"),
     ("classes: 5", "divisor: 16", r"stem\.channels: channels must be multiples of the divisor; got 8"),
@@ -59,7 +59,7 @@ REFUSED = [
     ("depth: [1, 2]}", "kind: [mbconv, skip], depth: 2, per: stage}", r"stages\[0\]\.kind: a skip is chosen for every"),
     ("depth: [1, 2]}", "expanded: 16}", r"stages\[0\]: give expansion \(ratios\) or expanded"),
     ("depth: [1, 2]}", "out: 12}", r"key 'out' is given twice"),
-    ("per: {kernel: stage}", "per: row", r"stages\[1\]\.per: unknown scope; got 'row'; allowed: stage, block"),
+    ("per: {kernel: stage}", "per: row", r"stages\[1\]\.per: unknown value; got 'row'; allowed: stage, block"),
     ("per: {kernel: stage}", "per: {kernels: stage}", r"stages\[1\]\.per\.kernels: unknown key.*'kernel'"),
     ("kernel: 5, expanded: 64", "kernel: 5, expansion: 2", r"stages\[2\]\.first: expansion and expanded"),
     ("{out: 16, stride: 2,", "{out: 8, stride: 1, depth: [1, 2],", r"stages\[1\]: .*same network under two codes"),
@@ -72,7 +72,7 @@ def test_a_mistake_is_refused_with_its_path(old: str, new: str, message: str) ->
     assert GOOD.count(old) == 1
     with pytest.raises(SpaceError, match=message) as caught:
         read(GOOD.replace(old, new), source="my.yaml")
-    assert str(caught.value).startswith("my.yaml: ")
+    assert str(caught.value).startswith(("my.yaml: ", "my.yaml, line "))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "name: x"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import sys
 import time
@@ -111,7 +110,7 @@ def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Say) 
         directory.write_json(SUMMARY_FILE, _summary(directory, outcomes))
     return RunResult(
         directory=directory.path,
-        summary=json.loads((directory.path / SUMMARY_FILE).read_text()),
+        summary=directory.read_json(SUMMARY_FILE),
         seconds=seconds,
         skipped_everything=done,
     )

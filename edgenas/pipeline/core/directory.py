@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgenas.errors import StoreError, explain
+from edgenas.reading.json_text import read_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class RunDirectory:
         target = self.file(name)
         partial = target.with_name(f".{target.name}.partial")
         try:
-            partial.write_text(text)
+            partial.write_text(text, encoding="utf-8")
             os.replace(partial, target)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -65,12 +66,7 @@ class RunDirectory:
             StoreError: It is missing or broken.
         """
         target = self.path / name
-        try:
-            document = json.loads(target.read_text())
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                explain(f"cannot read {target}", got=str(error), remedy="Run the stage that writes it again.")
-            ) from error
+        document = read_json(target, what="the file", error=StoreError, remedy="Run the stage that writes it again.")
         if not isinstance(document, dict):
             raise StoreError(explain(f"{target} holds no object", got=type(document).__name__))
         return document

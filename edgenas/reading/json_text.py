@@ -1,0 +1,106 @@
+"""The one reader of JSON documents: finite numbers, keys that stand once, bounded size and depth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgenas.errors import EdgenasError, InputError, explain
+from edgenas.reading.files import DOCUMENT_BYTES, read_text
+from edgenas.reading.numbers import DIGITS, NumberError, finite
+
+# Documents of edgenas are at most seven deep.
+DEPTH = 64
+
+
+def read_json(path: Path, *, what: str, error: type[EdgenasError] = InputError, remedy: str = "") -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: The file.
+        what: What it should be, such as "the card".
+        error: What is raised.
+        remedy: What the user can do where it is broken.
+
+    Raises:
+        EdgenasError: Of the class `error`: it cannot be read, or see `parse_json`.
+    """
+    text = read_text(path, what=what, error=error, remedy=remedy)
+    return parse_json(text, source=str(path), error=error, remedy=remedy)
+
+
+def parse_json(text: str, *, source: str, error: type[EdgenasError] = InputError, remedy: str = "") -> Any:
+    """Read a JSON text.
+
+    Args:
+        text: The text.
+        source: How messages call it, such as its path.
+        error: What is raised.
+        remedy: What the user can do where it is broken.
+
+    Returns:
+        Mappings, lists, texts, finite numbers, booleans and None.
+
+    Raises:
+        EdgenasError: Of the class `error`: not JSON, a key twice, a number that is not finite, too large or too deep.
+    """
+    if len(text) > DOCUMENT_BYTES:
+        raise error(explain(f"{source} is too large", got=f"{len(text):,} characters", allowed=f"{DOCUMENT_BYTES:,}"))
+    try:
+        found = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_constant, parse_float=_float, parse_int=_int
+        )
+    except json.JSONDecodeError as problem:
+        where = f"line {problem.lineno}, column {problem.colno}"
+        raise error(explain(f"{source} is not JSON, {where}", got=problem.msg, remedy=remedy)) from problem
+    except RecursionError as problem:
+        raise error(explain(f"{source} is too deeply nested", allowed=f"{DEPTH} levels", remedy=remedy)) from problem
+    except NumberError as problem:
+        raise error(explain(f"{source} is not usable", got=str(problem), remedy=remedy)) from problem
+    if _depth(found) > DEPTH:
+        raise error(explain(f"{source} is too deeply nested", allowed=f"{DEPTH} levels", remedy=remedy))
+    return found
+
+
+def _depth(value: object) -> int:
+    """Levels of a value, counted to one more than `DEPTH`."""
+    level, depth = [value], 0
+    while level and depth <= DEPTH:
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, Mapping):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        level, depth = [item for item in inner if isinstance(item, (dict, list))], depth + 1
+    return depth
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise NumberError(f"the key {twice!r} twice")
+    return found
+
+
+def _constant(text: str) -> float:
+    raise NumberError(f"{text}, where numbers must be finite")
+
+
+def _float(text: str) -> float:
+    if len(text) > DIGITS:
+        raise NumberError(f"a number of {len(text):,} digits")
+    try:
+        return finite(float(text))
+    except NumberError as problem:
+        raise NumberError(f"{text}, where numbers must be finite") from problem
+
+
+def _int(text: str) -> int:
+    if len(text) > DIGITS:
+        raise NumberError(f"a number of {len(text):,} digits")
+    return int(text)
