@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from edgenas.api.images import load_images
     from edgenas.api.latency import measure_latency, predict_latency
     from edgenas.api.networks import Counts, count, load_network
-    from edgenas.api.refine import refine
-    from edgenas.api.reuse import specialise, transfer
+    from edgenas.api.reuse.refine import refine
+    from edgenas.api.reuse.scale import ScaledNetwork, fit_scaling, scale
+    from edgenas.api.reuse.specialise import specialise
+    from edgenas.api.reuse.transfer import transfer
     from edgenas.api.runs import Run, open_run, run
-    from edgenas.api.scale import ScaledNetwork, fit_scaling, scale
     from edgenas.api.search import SearchResult, compare_strategies, search
     from edgenas.api.spaces import load_space
     from edgenas.api.supernets import extract, inherited_accuracy, train_supernet
@@ -113,7 +114,7 @@ _NAMES = {
     "ImageData": "data.values",
     "LatencyTable": "latency.table",
     "Run": "api.runs",
-    "ScaledNetwork": "api.scale",
+    "ScaledNetwork": "api.reuse.scale",
     "SearchResult": "api.search",
     "SearchSpace": "space.space",
     "TrainedNetwork": "api.train",
@@ -124,7 +125,7 @@ _NAMES = {
     "export": "api.export",
     "export_untrained": "api.export",
     "extract": "api.supernets",
-    "fit_scaling": "api.scale",
+    "fit_scaling": "api.reuse.scale",
     "inherited_accuracy": "api.supernets",
     "list_tables": "api.tables",
     "load_config": "api.config",
@@ -137,14 +138,14 @@ _NAMES = {
     "no_progress": "display",
     "open_run": "api.runs",
     "predict_latency": "api.latency",
-    "refine": "api.refine",
+    "refine": "api.reuse.refine",
     "run": "api.runs",
-    "scale": "api.scale",
+    "scale": "api.reuse.scale",
     "search": "api.search",
-    "specialise": "api.reuse",
+    "specialise": "api.reuse.specialise",
     "train": "api.train",
     "train_supernet": "api.supernets",
-    "transfer": "api.reuse",
+    "transfer": "api.reuse.transfer",
     "validate_estimators": "api.estimators",
     "validate_table": "api.tables",
 }

@@ -82,12 +82,12 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         en.serch  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["search", "train", "scale"])
-def test_a_room_with_the_name_of_a_job_is_both(name: str) -> None:
+@pytest.mark.parametrize(("name", "home"), [("search", "search"), ("train", "train"), ("scale", "reuse.scale")])
+def test_a_room_with_the_name_of_a_job_is_both(name: str, home: str) -> None:
     import importlib
 
     room = importlib.import_module(f"edgenas.{name}")
-    job = getattr(importlib.import_module(f"edgenas.api.{name}"), name)
+    job = getattr(importlib.import_module(f"edgenas.api.{home}"), name)
     assert getattr(en, name) is room
     assert inspect.signature(room) == inspect.signature(job)
     assert room.__doc__ == job.__doc__

@@ -7,7 +7,10 @@ from typing import Any
 
 from edgenas.api.runs import Run, context_of
 from edgenas.display import or_default
+from edgenas.pipeline.commands.estimators import VALIDATION_FILE
 from edgenas.types import ProgressFactory, Say
+
+__all__ = ["VALIDATION_FILE", "validate_estimators"]
 
 
 def validate_estimators(

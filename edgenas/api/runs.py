@@ -140,6 +140,11 @@ class Run:
         return self.path / artifacts.CHECKPOINT_FILE
 
     @property
+    def supernet(self) -> Path:
+        """The shared weights."""
+        return self.path / artifacts.SUPERNET_FILE
+
+    @property
     def report(self) -> Path:
         """The HTML report."""
         return self.path / artifacts.REPORT_FILE

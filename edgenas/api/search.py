@@ -16,6 +16,7 @@ from edgenas.api.spaces import load_space, require_fit
 from edgenas.api.tables import load_table
 from edgenas.display import or_default
 from edgenas.errors import TableError, explain
+from edgenas.pipeline.search.comparison import COMPARISON_FILE, PLOT_FILE
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from edgenas.pipeline.core.given import Given
     from edgenas.pipeline.core.stage import Stage
     from edgenas.space import SearchSpace
+
+__all__ = ["COMPARISON_FILE", "PLOT_FILE", "SearchResult", "compare_strategies", "result_of", "search"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,1 +1,1 @@
-"""The command line: one thin file a command; heavy packages are imported when a command runs."""
+"""The command line: it reads arguments, calls the Python interface, and prints."""

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from edgenas.cli import (
+from edgenas.cli.commands import (
     architectures,
     configuration,
     export,

@@ -1,16 +1,12 @@
-"""The short table at the end of a run."""
+"""What several commands print: the end of a run, a card, a prediction."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import edgenas as en
 from edgenas.cli.console import print_table
 
-if TYPE_CHECKING:
-    from edgenas.api.runs import Run
 
-
-def print_summary(result: Run) -> None:
+def print_summary(result: en.Run) -> None:
     """Print what was found and where everything lies.
 
     Args:
@@ -44,3 +40,33 @@ def print_summary(result: Run) -> None:
         print(f"nothing had to be done: no input has changed ({result.seconds:.1f} s)")
     else:
         print(f"took      {result.seconds:.0f} s, {summary['peak_memory_mib']:.0f} MiB at most")
+
+
+def print_prediction(architecture: en.Architecture, file: str, *, interpolate: bool = False) -> None:
+    """Print what a table predicts for a network.
+
+    Args:
+        architecture: The network.
+        file: The table.
+        interpolate: Estimate what it lacks.
+    """
+    table = en.load_table(file)
+    found = en.predict_latency(architecture, table, interpolate=interpolate)
+    rows = [
+        (
+            layer.name,
+            layer.key,
+            f"{layer.latency_ms:.4f}",
+            f"{layer.error_ms:.4f}",
+            "estimated" if layer.interpolated else "",
+        )
+        for layer in found.layers
+    ]
+    print_table(("layer", "operation", "ms", "+-", ""), rows)
+    print(f"overhead  {found.overhead_ms:.4f} ms")
+    print(
+        f"latency   {found.latency_ms:.4f} ms, {100 * found.level:.0f} % interval {found.low_ms:.4f} to "
+        f"{found.high_ms:.4f} (predicted; {table.runtime.slug} on {table.device.cpu})"
+    )
+    if found.interpolated:
+        print(f"{len(found.interpolated)} operations are not in the table and were estimated from similar ones")

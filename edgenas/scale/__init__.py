@@ -44,4 +44,4 @@ __all__ = [
 ]
 
 # The job of that name in the Python interface: `edgenas.scale(...)`.
-make_callable(__name__, "edgenas.api.scale")
+make_callable(__name__, "edgenas.api.reuse.scale")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import edgenas as en
-from edgenas.cli.configuration import Overrides
+from edgenas.cli.commands.configuration import Overrides
 from edgenas.cli.console import print_table
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import edgenas as en
 from edgenas.cli.console import print_table
-from edgenas.cli.networks import print_prediction
-
-if TYPE_CHECKING:
-    from edgenas.api.networks import Counts
-    from edgenas.arch import Architecture
+from edgenas.cli.results import print_prediction
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +64,7 @@ def show(
         _print_fvcore(architecture, counts)
 
 
-def _layer_rows(counts: Counts) -> list[tuple[object, ...]]:
+def _layer_rows(counts: en.Counts) -> list[tuple[object, ...]]:
     return [
         (
             layer.name,
@@ -82,7 +78,7 @@ def _layer_rows(counts: Counts) -> list[tuple[object, ...]]:
     ]
 
 
-def _print_json(architecture: Architecture, counts: Counts) -> None:
+def _print_json(architecture: en.Architecture, counts: en.Counts) -> None:
     import json
 
     from edgenas.arch.document import to_document
@@ -93,7 +89,7 @@ def _print_json(architecture: Architecture, counts: Counts) -> None:
     print(json.dumps({"architecture": document, **totals}, indent=1))
 
 
-def _print_fvcore(architecture: Architecture, counts: Counts) -> None:
+def _print_fvcore(architecture: en.Architecture, counts: en.Counts) -> None:
     """Print what fvcore counts: by operator, and which operators it leaves out."""
     from edgenas.nn.fvcore_count import count_with_fvcore
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import edgenas as en
-from edgenas.cli.configuration import Overrides
+from edgenas.cli.commands.configuration import Overrides
 from edgenas.cli.console import print_table
 
 Configuration = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped one.")]
@@ -55,9 +55,7 @@ def train(
 
 def supernet_train(configuration: Configuration, overrides: Overrides = None) -> None:
     """Load the images and train the supernet of a configuration; the first stages of `edgenas run`."""
-    from edgenas.pipeline.core.artifacts import SUPERNET_FILE
-
-    print(f"supernet in {en.train_supernet(configuration, overrides or []).path / SUPERNET_FILE}")
+    print(f"supernet in {en.train_supernet(configuration, overrides or []).supernet}")
 
 
 def supernet_evaluate(
@@ -93,7 +91,7 @@ def estimator_validate(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 2,
 ) -> None:
     """Train networks stand-alone and see how well each estimator ranks them, beside plain MACs."""
-    from edgenas.pipeline.commands.estimators import VALIDATION_FILE
+    from edgenas.api.estimators import VALIDATION_FILE
 
     found = en.validate_estimators(run, networks=networks, seeds=seeds)
     ranks = [

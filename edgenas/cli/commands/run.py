@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import edgenas as en
-from edgenas.cli.configuration import Overrides
+from edgenas.cli.commands.configuration import Overrides
 
 
 def register(app: typer.Typer) -> None:

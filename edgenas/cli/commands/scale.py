@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 import edgenas as en
-from edgenas.cli.configuration import Overrides
+from edgenas.cli.commands.configuration import Overrides
 from edgenas.cli.console import print_table
 from edgenas.cli.quantities import milliseconds
-
-if TYPE_CHECKING:
-    from edgenas.api.scale import ScaledNetwork
-    from edgenas.arch import Architecture
 
 
 def register(app: typer.Typer) -> None:
@@ -67,16 +63,16 @@ def scale(
 
 
 def _fit(
-    architecture: Architecture,
+    architecture: en.Architecture,
     configuration: str,
     by: Literal["macs", "latency"],
     step: float,
     out: Path | None,
     overrides: list[str],
 ) -> None:
-    from edgenas.pipeline.commands.scale import RESULT_FILE, results_folder
+    from edgenas.api.reuse.scale import FIT_FILE, fit_folder
 
-    folder = results_folder(out, by)
+    folder = fit_folder(out, by)
     rows = []
     settings = en.load_config(configuration, overrides)
     for entry in en.fit_scaling(architecture, settings, by=by, step=step, folder=folder):
@@ -86,22 +82,22 @@ def _fit(
                      *_counts(entry.candidate.architecture), f"{100 * entry.quality:.2f} %"))  # fmt: skip
     columns = ("alpha", "beta", "gamma", f"{by} at phi 1", "resolution", "MACs", "params", "validation accuracy")
     print_table(columns, rows)
-    print(f"stored in {folder / RESULT_FILE}")
+    print(f"stored in {folder / FIT_FILE}")
 
 
-def _counts(architecture: Architecture) -> tuple[str, str]:
+def _counts(architecture: en.Architecture) -> tuple[str, str]:
     counts = en.count(architecture)
     return f"{counts.macs:,}", f"{counts.params:,}"
 
 
-def _sizes(architecture: Architecture) -> tuple[object, ...]:
+def _sizes(architecture: en.Architecture) -> tuple[object, ...]:
     return architecture.resolution, sum(1 for _ in architecture.blocks()), *_counts(architecture)
 
 
 def _print_by_phi(
-    architecture: Architecture, members: Sequence[ScaledNetwork], growth: tuple[float, float, float]
+    architecture: en.Architecture, members: Sequence[en.ScaledNetwork], growth: tuple[float, float, float]
 ) -> None:
-    from edgenas.api.scale import is_published_family
+    from edgenas.api.reuse.scale import is_published_family
 
     rows = [(f"{member.phi:g}", *_sizes(member.architecture)) for member in members]
     print_table(("phi", "resolution", "blocks", "MACs", "params"), rows)
@@ -109,7 +105,7 @@ def _print_by_phi(
         print("EfficientNet-B0 with the published coefficients: whole phi from 0 to 7 are B0 to B7 as published")
 
 
-def _print_by_latency(members: Sequence[ScaledNetwork]) -> None:
+def _print_by_latency(members: Sequence[en.ScaledNetwork]) -> None:
     rows = []
     for member in members:
         assert member.latency_ms is not None and member.target_ms is not None
@@ -118,12 +114,9 @@ def _print_by_latency(members: Sequence[ScaledNetwork]) -> None:
     print_table(("target, ms", "measured, ms", "share", "resolution", "blocks", "MACs", "params"), rows)
 
 
-def _write(members: Sequence[ScaledNetwork], out: Path, recipe: str | None) -> None:
-    from edgenas.arch.document import to_document
-    from edgenas.pipeline.core.directory import RunDirectory
-
+def _write(members: Sequence[en.ScaledNetwork], out: Path, recipe: str | None) -> None:
     for member in members:
-        RunDirectory(path=out).write_json(f"{member.name}.json", to_document(member.architecture))
+        member.write(out)
         if recipe is not None:
             en.export_untrained(member.architecture, out / member.name, recipe=recipe)
     print(f"{len(members)} members in {out}")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 import edgenas as en
 from edgenas.cli.console import print_table
-from edgenas.cli.networks import print_prediction
-
-if TYPE_CHECKING:
-    from edgenas.latency import LatencyTable
+from edgenas.cli.results import print_prediction
 
 Table = Annotated[str, typer.Argument(help="A table file, or the name of a shipped one (see `latency list`).")]
 SpaceOption = Annotated[str | None, typer.Option(help="The space, where the table's own is no preset.")]
@@ -135,12 +132,12 @@ def list_all(
     print_table(("table", "space", "entries", "mean error", "within 5 %", "date"), rows)
 
 
-def _print_warnings(table: LatencyTable) -> None:
+def _print_warnings(table: en.LatencyTable) -> None:
     for line in table.build.warnings:
         print(f"WARNING: {line}")
 
 
-def _print_validation(table: LatencyTable) -> None:
+def _print_validation(table: en.LatencyTable) -> None:
     checked = table.validation
     assert checked is not None
     rows = [

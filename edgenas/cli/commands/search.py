@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import edgenas as en
-from edgenas.cli.configuration import Overrides
+from edgenas.cli.commands.configuration import Overrides
 from edgenas.cli.console import print_table
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def search(
 
 
 def _compare(names: list[str], settings: RunSettings, folder: Path, seeds: int) -> None:
-    from edgenas.pipeline.search.comparison import COMPARISON_FILE, PLOT_FILE
+    from edgenas.api.search import COMPARISON_FILE, PLOT_FILE
 
     document = en.compare_strategies(names, config=settings, folder=folder, seeds=seeds)
     shown = [count for count in _SHOWN if count <= settings.search.evaluations]

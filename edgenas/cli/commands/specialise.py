@@ -31,7 +31,7 @@ def specialise(
     force: Annotated[bool, typer.Option("--force", help="Replace an export; measure on a busy machine.")] = False,
 ) -> None:
     """Take a run's trained supernet to another device: search on its table, export and measure; nothing is trained."""
-    from edgenas.api.reuse import specialised_folder
+    from edgenas.api.reuse.specialise import specialised_folder
     from edgenas.cli.quantities import budget as read_budget
 
     budget_ms, share = read_budget(budget)

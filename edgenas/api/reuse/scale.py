@@ -12,10 +12,13 @@ from edgenas.api.networks import Network, load_network
 from edgenas.arch import Architecture
 from edgenas.display import or_default, progress_bar
 from edgenas.errors import InputError, explain
+from edgenas.pipeline.commands.scale import RESULT_FILE as FIT_FILE
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
     from edgenas.scale import Fitted
+
+__all__ = ["FIT_FILE", "ScaledNetwork", "fit_folder", "fit_scaling", "is_published_family", "scale"]
 
 _MIB = 1 << 20
 
@@ -37,6 +40,20 @@ class ScaledNetwork:
     phi: float | None = None
     target_ms: float | None = None
     latency_ms: float | None = None
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the network as `NAME.json`, which `load_network` reads, and return the file.
+
+        Args:
+            folder: Made where it is not there.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        from edgenas.arch.document import to_document
+        from edgenas.pipeline.core.directory import RunDirectory
+
+        return RunDirectory(path=Path(folder)).write_json(f"{self.name}.json", to_document(self.architecture))
 
 
 def scale(
@@ -111,14 +128,21 @@ def fit_scaling(
         DataError: The images cannot be used.
         TrainingError: A training cannot go on.
     """
-    from edgenas.pipeline.commands.scale import fit_coefficients, results_folder
+    from edgenas.pipeline.commands.scale import fit_coefficients
     from edgenas.pipeline.core.context import RunContext
     from edgenas.pipeline.core.directory import RunDirectory
 
     shown, told = or_default(progress, say)
-    directory = RunDirectory(path=results_folder(None if folder is None else Path(folder), by))
+    directory = RunDirectory(path=fit_folder(folder, by))
     context = RunContext(load_config(config), directory, progress=shown, say=told)
     return fit_coefficients(context, load_network(network), by=by, step=step)
+
+
+def fit_folder(folder: str | Path | None, by: str) -> Path:
+    """Return where `fit_scaling` keeps its trainings: `runs/scale-by-BY` where no folder is named."""
+    from edgenas.pipeline.commands.scale import results_folder
+
+    return results_folder(None if folder is None else Path(folder), by)
 
 
 def _several(values: Sequence[float] | float) -> Sequence[float]:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import edgenas as en
-from edgenas.cli.configuration import Overrides
+from edgenas.cli.commands.configuration import Overrides
 from edgenas.cli.console import print_table
 
 if TYPE_CHECKING:
     from edgenas.config.settings import RunSettings
-    from edgenas.deploy import Card
 
 
 def register(app: typer.Typer) -> None:
@@ -56,7 +55,7 @@ def _check(folder: str, settings: RunSettings | None) -> None:
     raise SystemExit(1 if serious else 0)
 
 
-def _print_card(card: Card, out: Path) -> None:
+def _print_card(card: en.Card, out: Path) -> None:
     rows: list[tuple[object, ...]] = [("torch", f"{100 * card.torch_test.value:.2f} %", "", "", "")]
     for entry in card.files:
         rows.append(

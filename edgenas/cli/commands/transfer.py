@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import edgenas as en
-from edgenas.cli.configuration import Overrides
+from edgenas.cli.commands.configuration import Overrides
 from edgenas.cli.console import print_table
 
 
@@ -29,7 +29,7 @@ def transfer(
     overrides: Overrides = None,
 ) -> None:
     """Carry a run's supernet over to other images, adapt it, and see whether its networks rank the same there."""
-    from edgenas.api.reuse import transferred_folder
+    from edgenas.api.reuse.transfer import transferred_folder
 
     other = en.load_config(data, overrides or [])
     folder = transferred_folder(run, out, other.name)

@@ -1,0 +1,1 @@
+"""The commands, one file a command or a group of them."""
