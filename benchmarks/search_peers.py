@@ -104,8 +104,57 @@ def optuna_tpe(problem: Problem, seed: int) -> None:
     _optuna(problem, optuna.samplers.TPESampler(seed=seed, constraints_func=constraints))
 
 
+def botorch_nehvi(problem: Problem, seed: int) -> None:
+    """BoTorch: Gaussian processes with its categorical kernel, and the logarithm of noisy expected improvement.
+
+    The improvement is that of hypervolume (Daulton 2021, Ament 2023); for several objectives without limits. The
+    acquisition is computed for every code that was not evaluated; 16 random codes come first, as its tutorials begin.
+    Its reference point is what `infer_reference_point` says of the data.
+    """
+    import torch
+    from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+    from botorch.fit import fit_gpytorch_mll
+    from botorch.models import MixedSingleTaskGP, ModelListGP
+    from botorch.models.transforms import Standardize
+    from botorch.utils.multi_objective.hypervolume import infer_reference_point
+    from botorch.utils.multi_objective.pareto import is_non_dominated
+    from gpytorch.mlls import SumMarginalLogLikelihood
+
+    warnings.filterwarnings("ignore")
+    torch.manual_seed(seed)
+    rng, cards = np.random.default_rng(seed), problem.cardinalities
+    every = np.stack(np.unravel_index(np.arange(int(np.prod(cards))), cards), axis=1)
+    left = rng.permutation(len(every))
+    chosen, left = list(left[:16]), left[16:]
+    values = [problem.values(list(every[row])) for row in chosen]
+    columns = list(range(len(cards)))
+    while not problem.done() and len(left):
+        usable = [index for index, value in enumerate(values) if (value < FAILED).all()]
+        x = torch.as_tensor(every[[chosen[index] for index in usable]], dtype=torch.double)
+        y = -torch.as_tensor(np.array([values[index] for index in usable]), dtype=torch.double)
+        models = [
+            MixedSingleTaskGP(x, y[:, [column]], cat_dims=columns, outcome_transform=Standardize(m=1))
+            for column in range(y.shape[1])
+        ]
+        model = ModelListGP(*models)
+        fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
+        acquisition = qLogNoisyExpectedHypervolumeImprovement(
+            model=model, ref_point=infer_reference_point(y[is_non_dominated(y)]), X_baseline=x, prune_baseline=True
+        )
+        # Of a large space 2,000 codes at a time, drawn anew.
+        pool = left if len(left) <= 2_000 else rng.choice(left, 2_000, replace=False)
+        with torch.no_grad():
+            points = torch.as_tensor(every[pool], dtype=torch.double)
+            gain = torch.cat([acquisition(part[:, None]) for part in points.split(500)])
+        row = int(pool[int(gain.argmax())])
+        left = left[left != row]
+        chosen.append(row)
+        values.append(problem.values(list(every[row])))
+
+
 PEERS: dict[str, Callable[[Problem, int], None]] = {
     "pymoo_nsga2": pymoo_nsga2,
     "optuna_nsga2": optuna_nsga2,
     "optuna_tpe": optuna_tpe,
+    "botorch_nehvi": botorch_nehvi,
 }

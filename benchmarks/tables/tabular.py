@@ -106,8 +106,10 @@ class Table:
         space: Its codes.
         objectives: (S, M), to minimise, by row; NaN where a reading is unusable.
         objective_names: M names.
-        reference: (M,), where hypervolume is measured from.
+        reference: (M,), where hypervolume is measured from: around the accurate end of the front.
         best_hypervolume: Hypervolume of all rows.
+        whole_reference: (M,), behind all rows: 1.05 times the largest value of each objective.
+        whole_hypervolume: Hypervolume of all rows from there.
     """
 
     name: str
@@ -116,6 +118,8 @@ class Table:
     objective_names: tuple[str, ...]
     reference: tuple[float, ...]
     best_hypervolume: float
+    whole_reference: tuple[float, ...]
+    whole_hypervolume: float
 
     def look_up(self, genes: Genes) -> Floats:
         """Objectives (N, M) of codes (N, D); NaN where there is no usable reading."""
@@ -171,6 +175,7 @@ def _problem(name: str, text: Mapping[str, Any], arrays: Mapping[str, Any], spac
     objectives = np.stack(columns, axis=1)
     reference = text.get("reference") or _usual_reference(objectives)
     usable = np.isfinite(objectives).all(axis=1)
+    whole = 1.05 * objectives[usable].max(axis=0)
     return Table(
         name=name,
         space=space,
@@ -178,6 +183,8 @@ def _problem(name: str, text: Mapping[str, Any], arrays: Mapping[str, Any], spac
         objective_names=tuple(names),
         reference=tuple(float(r) for r in reference),
         best_hypervolume=hypervolume(objectives[usable], reference),
+        whole_reference=tuple(float(r) for r in whole),
+        whole_hypervolume=hypervolume(objectives[usable], whole),
     )
 
 

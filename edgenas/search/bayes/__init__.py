@@ -1,5 +1,6 @@
 """Model-based search."""
 
-from edgenas.search.bayes.searcher import Surrogate, region_of_interest
+from edgenas.search.bayes.references import region_of_interest, whole_front
+from edgenas.search.bayes.searcher import Surrogate
 
-__all__ = ["Surrogate", "region_of_interest"]
+__all__ = ["Surrogate", "region_of_interest", "whole_front"]

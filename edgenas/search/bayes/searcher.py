@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgenas.pareto import constrained_ranks, nondominated
+from edgenas.pareto import constrained_ranks, hypervolume, nondominated
 from edgenas.search.base import AskTell
 from edgenas.search.bayes.improvement import chance_of_feasibility, expected_improvement, hopeful
 from edgenas.search.bayes.pool import evolved_pool
+from edgenas.search.bayes.references import region_of_interest, whole_front
 from edgenas.search.evolution.variation import Variation
 from edgenas.search.gp.encoding import Encoded, Encoder
 from edgenas.search.gp.kernel import KernelLayout
@@ -36,8 +37,10 @@ class Surrogate(AskTell):
 
     One Gaussian process an output, on its own or the logarithmic scale, whichever is the more likely. Acquisition:
     expected hypervolume improvement over the feasible front (expected improvement with one objective) times the chance
-    that every limit is met; that chance alone while nothing feasible is known. A batch is filled one by one: each
-    choice is believed to come out as predicted.
+    that every limit is met; that chance alone while nothing feasible is known. Hypervolume is measured from two
+    references, one behind the whole front and one around its accurate end (`whole_front`, `region_of_interest`); the
+    candidate is taken whose expected improvement is the larger share of the hypervolume that is there already. A batch
+    is filled one by one: each choice is believed to come out as predicted.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Surrogate(AskTell):
             task: What is searched.
             initial: Evaluations that worked before the first model.
             refit_growth: Parameters are fitted again when the data has grown by this factor.
-            reference: (M,), where hypervolume is measured from; `region_of_interest` of the data when left out.
+            reference: (M,), where hypervolume is measured from; `whole_front` and `region_of_interest` when left out.
         """
         super().__init__(task)
         self._initial, self._growth = initial, refit_growth
@@ -227,13 +230,19 @@ class Surrogate(AskTell):
         if len(feasible) == 0:
             return int(np.argmax(np.where(self._open, chance, -1.0)))
         front = feasible[nondominated(feasible)]
-        reference = self._reference(feasible, objectives)
-        candidates = self._candidates(objectives, front, reference, chance)
-        score = expected_improvement([p.pick(candidates) for p in objectives], front, reference) * chance[candidates]
-        if not score.max() > 0:
+        index, gain = -1, 0.0
+        for reference in self._references(feasible, objectives):
+            candidates = self._candidates(objectives, front, reference, chance)
+            expected = expected_improvement([p.pick(candidates) for p in objectives], front, reference)
+            score = expected * chance[candidates] / (hypervolume(front, reference) or 1.0)
+            best = int(np.argmax(score))
+            if score[best] > gain:
+                index, gain = int(candidates[best]), float(score[best])
+        if index < 0:
             # Nothing promises anything: look where the least is known.
-            score = np.sum([np.log(p.deviation[candidates]) for p in objectives], axis=0)
-        return int(candidates[np.argmax(score)])
+            unsure = np.sum([np.log(p.deviation[candidates]) for p in objectives], axis=0)
+            index = int(candidates[np.argmax(unsure)])
+        return index
 
     def _candidates(
         self, objectives: Sequence[Predicted], front: Floats, reference: Floats, chance: Floats
@@ -256,35 +265,9 @@ class Surrogate(AskTell):
         predicted = (p.predicted() for p in self._posteriors)
         return np.array([float(p.warp.backward(p.mean[index])) for p in predicted])
 
-    def _reference(self, feasible: Floats, objectives: Sequence[Predicted]) -> Floats:
+    def _references(self, feasible: Floats, objectives: Sequence[Predicted]) -> tuple[Floats, ...]:
         if self._given_reference is not None:
-            return self._given_reference
-        return region_of_interest(feasible, objectives, quartile=self._quartile)
-
-
-def region_of_interest(feasible: Floats, predicted: Sequence[Predicted], *, quartile: float) -> Floats:
-    """A reference point from data and model, for hypervolume where the user gave none.
-
-    The first objective is taken as the one that must be good: a network is of interest where it is better in it than
-    three of four members of the space are thought to be. In the others, up to 1.1 times the value of the network that
-    is best in the first, or of any that the model thinks may be better still.
-
-    Args:
-        feasible: (S, M), evaluations that meet the limits.
-        predicted: M predictions over a pool (P).
-        quartile: Predicted 75th percentile of the first objective over the space.
-
-    Returns:
-        Reference (M,).
-    """
-    if feasible.shape[1] == 1:
-        return feasible.max(axis=0) + 1.0
-    best = feasible[np.argmin(feasible[:, 0])]
-    reference = best.copy()
-    reference[0] = max(quartile, float(best[0]) + 1e-9 * abs(float(best[0])))
-    promising = predicted[0].optimistic(1.0) < best[0]
-    for m, one in enumerate(predicted[1:], start=1):
-        if promising.any():
-            reference[m] = max(float(best[m]), float(one.warp.backward(one.mean[promising]).max()))
-    reference[1:] += np.maximum(0.1 * np.abs(reference[1:]), 1e-9)
-    return reference
+            return (self._given_reference,)
+        if self.objectives == 1:
+            return (feasible.max(axis=0) + 1.0,)
+        return whole_front(feasible, objectives), region_of_interest(feasible, objectives, quartile=self._quartile)

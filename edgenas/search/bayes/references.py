@@ -1,0 +1,65 @@
+"""Reference points of the hypervolume, where the user gave none. Letters: M objectives, S evaluations, P candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgenas.pareto import nondominated
+from edgenas.search.gp.predicted import Predicted
+from edgenas.types import Floats
+
+_BEHIND = 0.05
+"""How far the reference of the whole front lies behind it, in shares of the front's extent."""
+
+
+def whole_front(feasible: Floats, predicted: Sequence[Predicted]) -> Floats:
+    """A reference point behind the whole front, its ends included, as far as they are known or predicted.
+
+    In every objective it lies a little behind the worst value of two sets: the members of the front, and the networks
+    that are predicted to be the best in some objective.
+
+    Args:
+        feasible: (S, M), evaluations that meet the limits.
+        predicted: M predictions over a pool (P).
+
+    Returns:
+        Reference (M,).
+    """
+    front = feasible[nondominated(feasible)]
+    best, worst = front.min(axis=0), front.max(axis=0)
+    ends = [int(np.argmin(one.mean)) for one in predicted]
+    for m, one in enumerate(predicted):
+        values = one.warp.backward(one.mean[ends])
+        worst[m] = max(worst[m], float(values.max()))
+        best[m] = min(best[m], float(values.min()))
+    return worst + np.maximum(_BEHIND * (worst - best), 1e-9)
+
+
+def region_of_interest(feasible: Floats, predicted: Sequence[Predicted], *, quartile: float) -> Floats:
+    """A reference point from data and model, for hypervolume where the user gave none.
+
+    The first objective is taken as the one that must be good: a network is of interest where it is better in it than
+    three of four members of the space are thought to be. In the others, up to 1.1 times the value of the network that
+    is best in the first, or of any that the model thinks may be better still.
+
+    Args:
+        feasible: (S, M), evaluations that meet the limits.
+        predicted: M predictions over a pool (P).
+        quartile: Predicted 75th percentile of the first objective over the space.
+
+    Returns:
+        Reference (M,).
+    """
+    if feasible.shape[1] == 1:
+        return feasible.max(axis=0) + 1.0
+    best = feasible[np.argmin(feasible[:, 0])]
+    reference = best.copy()
+    reference[0] = max(quartile, float(best[0]) + 1e-9 * abs(float(best[0])))
+    promising = predicted[0].optimistic(1.0) < best[0]
+    for m, one in enumerate(predicted[1:], start=1):
+        if promising.any():
+            reference[m] = max(float(best[m]), float(one.warp.backward(one.mean[promising]).max()))
+    reference[1:] += np.maximum(0.1 * np.abs(reference[1:]), 1e-9)
+    return reference
