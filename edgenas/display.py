@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edgenas.text import printable
 from edgenas.types import Progress, ProgressFactory, Say
 
 LINE_SECONDS = 60.0
@@ -76,12 +77,11 @@ def in_notebook() -> bool:
 @contextmanager
 def _bar(title: str) -> Iterator[Progress]:
     from rich.console import Console
-    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -89,10 +89,10 @@ def _bar(title: str) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(escape(title), total=None)
+        task = bars.add_task(printable(title), total=None)
 
         def report(done: int, total: int, what: str) -> None:
-            bars.update(task, completed=done, total=total, description=escape(_worded(title, what)))
+            bars.update(task, completed=done, total=total, description=_worded(title, what))
 
         yield report
 
@@ -139,4 +139,4 @@ def _line(title: str, done: int, total: int, what: str, seconds: float, *, bar: 
 
 
 def _worded(title: str, what: str) -> str:
-    return f"{title}: {what}" if what else title
+    return printable(f"{title}: {what}" if what else title)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 
@@ -23,6 +24,7 @@ from edgenas.cli.commands import (
     transfer,
 )
 from edgenas.errors import EdgenasError
+from edgenas.text import printable
 
 app = typer.Typer(
     name="edgenas",
@@ -46,11 +48,12 @@ transfer.register(app)
 configuration.register(app)
 
 USAGE_ERROR = 2
+_LAYOUT = "\n\t"
 INTERRUPTED = 130
 
 
 def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message, keep=_LAYOUT)}", file=sys.stderr)
     raise SystemExit(USAGE_ERROR)
 
 
@@ -58,8 +61,16 @@ def _say_interrupted() -> None:
     print("interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
 
 
+def _print_any_name() -> None:
+    """Let a file name that is no text be printed, spelled out, instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; errors of edgenas and of the machine become one message and status 2."""
+    _print_any_name()
     try:
         app()
     except EdgenasError as error:
