@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
+from edgenas.arch import limits
 from edgenas.errors import ArchitectureError, explain
 from edgenas.markup import html_table
 
@@ -43,22 +44,34 @@ def _require(condition: bool, what: str, *, got: object = None, allowed: object 
         raise ArchitectureError(explain(what, got=got, allowed=allowed, remedy=remedy))
 
 
-def _require_positive(owner: str, **values: int) -> None:
+def _whole(value: object) -> bool:
+    """Whether a value is an integer; True and 2.0 are not, though Python compares them as equal to 1 and 2."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _require_counts(owner: str, *, least: int = 1, most: int, **values: int) -> None:
+    wanted = "a positive integer" if least == 1 else "0 or a positive integer"
     for name, value in values.items():
-        _require(
-            isinstance(value, int) and not isinstance(value, bool) and value >= 1,
-            f"{owner}: {name} must be a positive integer",
-            got=repr(value),
-        )
+        _require(_whole(value) and value >= least, f"{owner}: {name} must be {wanted}", got=repr(value))
+        _require(value <= most, f"{owner}: {name} is too large", got=value, allowed=f"{least} to {most:,}")
 
 
 def _require_kernel(owner: str, name: str, value: int, *, zero: bool) -> None:
     _require(
-        isinstance(value, int) and ((value == 0 and zero) or (1 <= value <= 15 and value % 2 == 1)),
+        _whole(value) and ((value == 0 and zero) or (1 <= value <= limits.KERNEL and value % 2 == 1)),
         f"{owner}: {name} must be odd",
         got=repr(value),
-        allowed="1, 3, ..., 15" + (" or 0 for none" if zero else ""),
+        allowed=f"1, 3, ..., {limits.KERNEL}" + (" or 0 for none" if zero else ""),
     )
+
+
+def _require_stride(owner: str, value: int) -> None:
+    _require(_whole(value) and value in (1, 2), f"{owner}: stride", got=repr(value), allowed="1 or 2")
+
+
+def _require_flags(owner: str, **values: bool) -> None:
+    for name, value in values.items():
+        _require(isinstance(value, bool), f"{owner}: {name} must be true or false", got=repr(value))
 
 
 def _require_member(owner: str, name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -80,7 +93,7 @@ class SqueezeExcite:
     gate: Gate = "hard_sigmoid"
 
     def __post_init__(self) -> None:
-        _require_positive("squeeze-excite", channels=self.channels)
+        _require_counts("squeeze-excite", most=limits.CHANNELS, channels=self.channels)
         _require_member("squeeze-excite", "activation", self.activation, ACTIVATIONS)
         _require_member("squeeze-excite", "gate", self.gate, GATES)
 
@@ -123,10 +136,11 @@ class Block:
         owner = f"{self.kind} block"
         _require_member("block", "kind", self.kind, BLOCK_KINDS)
         _require_member(owner, "activation", self.activation, ACTIVATIONS)
-        _require_positive(owner, expanded=self.expanded, out_channels=self.out_channels)
+        _require_counts(owner, most=limits.CHANNELS, expanded=self.expanded, out_channels=self.out_channels)
+        _require_flags(owner, expand=self.expand, skip=self.skip)
         _require_kernel(owner, "kernel", self.kernel, zero=self.kind == "mbconv")
         _require_kernel(owner, "start_kernel", self.start_kernel, zero=True)
-        _require(self.stride in (1, 2), f"{owner}: stride", got=self.stride, allowed="1 or 2")
+        _require_stride(owner, self.stride)
         if self.kind != "mbconv":
             _require(self.expand, f"{owner}: expand=False is for mbconv only")
             _require(self.start_kernel == 0, f"{owner}: start_kernel is for mbconv only", got=self.start_kernel)
@@ -153,9 +167,9 @@ class Stem:
     activation: Activation = "relu"
 
     def __post_init__(self) -> None:
-        _require_positive("stem", out_channels=self.out_channels)
+        _require_counts("stem", most=limits.CHANNELS, out_channels=self.out_channels)
         _require_kernel("stem", "kernel", self.kernel, zero=False)
-        _require(self.stride in (1, 2), "stem: stride", got=self.stride, allowed="1 or 2")
+        _require_stride("stem", self.stride)
         _require_member("stem", "activation", self.activation, ACTIVATIONS)
 
 
@@ -177,9 +191,9 @@ class Head:
     activation: Activation = "relu"
 
     def __post_init__(self) -> None:
-        for name in ("conv_channels", "hidden_channels"):
-            value = getattr(self, name)
-            _require(isinstance(value, int) and value >= 0, f"head: {name} must be 0 or positive", got=repr(value))
+        counts = {"conv_channels": self.conv_channels, "hidden_channels": self.hidden_channels}
+        _require_counts("head", least=0, most=limits.CHANNELS, **counts)
+        _require_flags("head", hidden_norm=self.hidden_norm)
         _require(not self.hidden_norm or self.hidden_channels > 0, "head: hidden_norm needs hidden_channels")
         _require_member("head", "activation", self.activation, ACTIVATIONS)
         _require(
@@ -223,9 +237,12 @@ class Architecture:
     norm_eps: float = 1e-3
 
     def __post_init__(self) -> None:
-        _require_positive(
-            "architecture", resolution=self.resolution, in_channels=self.in_channels, classes=self.classes
-        )
+        _require_counts("architecture", most=limits.RESOLUTION, resolution=self.resolution)
+        _require_counts("architecture", most=limits.IN_CHANNELS, in_channels=self.in_channels)
+        _require_counts("architecture", most=limits.CLASSES, classes=self.classes)
+        count = sum(len(stage.blocks) for stage in self.stages)
+        _require(count <= limits.BLOCKS, "architecture: too many blocks", got=count, allowed=f"up to {limits.BLOCKS}")
+        _require(isinstance(self.norm_eps, float), "architecture: norm_eps must be a number", got=repr(self.norm_eps))
         _require(0 < self.norm_eps < 1, "architecture: norm_eps", got=self.norm_eps, allowed="between 0 and 1")
         channels = self.stem.out_channels
         for index, block in enumerate(self.blocks()):

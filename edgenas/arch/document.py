@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgenas.arch.architecture import Architecture, Block, Head, SqueezeExcite, Stage, Stem
-from edgenas.errors import ArchitectureError, explain, nearest
+from edgenas.arch.architecture import Architecture, Block, Head, Stage, Stem
+from edgenas.errors import ArchitectureError, explain
 from edgenas.reading.json_text import read_json
+from edgenas.reading.typed import read_value
 
 FORMAT = "edgenas-architecture"
 VERSION = 1
@@ -35,42 +37,40 @@ def to_document(architecture: Architecture) -> dict[str, Any]:
     }
 
 
-def _construct(kind: type, data: object, where: str) -> Any:
-    """Build a frozen value from a mapping; names the place of whatever does not fit."""
-    if not isinstance(data, Mapping):
-        raise ArchitectureError(explain(f"{where} must be an object", got=type(data).__name__))
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for key in data:
-        if key not in fields:
-            raise ArchitectureError(
-                explain(f"{where}: unknown key{nearest(str(key), fields)}", got=repr(key), allowed=", ".join(fields))
-            )
-    missing = [
-        name
-        for name, field in fields.items()
-        if name not in data and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise ArchitectureError(explain(f"{where}: missing {', '.join(missing)}", got=", ".join(map(str, data))))
-    try:
-        return kind(**data)
-    except TypeError as error:
-        raise ArchitectureError(explain(f"{where}: wrong type", got=str(error))) from error
-    except ArchitectureError as error:
-        raise ArchitectureError(f"{where}: {error}") from error
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    """The keys of a document."""
+
+    format: str
+    version: int
+    digest: str | None = None
+    resolution: int
+    in_channels: int = 3
+    stem: Stem
+    stages: tuple[tuple[Block, ...], ...]
+    head: Head
+    classes: int
+    norm_eps: float = 1e-3
+
+    def architecture(self) -> Architecture:
+        """Return the network."""
+        return Architecture(
+            resolution=self.resolution,
+            in_channels=self.in_channels,
+            stem=self.stem,
+            stages=tuple(Stage(blocks=blocks) for blocks in self.stages),
+            head=self.head,
+            classes=self.classes,
+            norm_eps=self.norm_eps,
+        )
 
 
-def _block(data: object, where: str) -> Block:
-    if isinstance(data, Mapping) and data.get("se") is not None:
-        data = {**data, "se": _construct(SqueezeExcite, data["se"], f"{where}.se")}
-    return _construct(Block, data, where)  # type: ignore[no-any-return]
-
-
-def from_document(document: object) -> Architecture:
+def from_document(document: object, *, source: str = "the document") -> Architecture:
     """Read an architecture from its document.
 
     Args:
         document: What `to_document` returned, after JSON.
+        source: How messages call it.
 
     Raises:
         ArchitectureError: An unknown or missing key, a wrong type, another format or version, an impossible
@@ -78,33 +78,28 @@ def from_document(document: object) -> Architecture:
     """
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
         raise ArchitectureError(
-            explain("not an architecture document", got=f"format {_peek(document)}", allowed=FORMAT)
+            explain(f"{source} is no architecture document", got=f"format {_peek(document)}", allowed=FORMAT)
         )
-    if document.get("version") != VERSION:
+    version = document.get("version")
+    if isinstance(version, bool) or version != VERSION:
         raise ArchitectureError(
             explain(
-                "unknown version of the document",
-                got=document.get("version"),
+                f"{source} is of an unknown version",
+                got=repr(version),
                 allowed=VERSION,
                 remedy="Use the edgenas that wrote it.",
             )
         )
-    body = {key: value for key, value in document.items() if key not in ("format", "version", "digest")}
-    stages = body.get("stages")
-    if not isinstance(stages, list) or not all(isinstance(stage, list) for stage in stages):
-        raise ArchitectureError(explain("stages must be a list of lists of blocks", got=type(stages).__name__))
-    body["stages"] = tuple(
-        Stage(blocks=tuple(_block(block, f"stages[{i}][{j}]") for j, block in enumerate(stage)))
-        for i, stage in enumerate(stages)
-    )
-    body["stem"] = _construct(Stem, body.get("stem"), "stem")
-    body["head"] = _construct(Head, body.get("head"), "head")
-    architecture: Architecture = _construct(Architecture, body, "architecture")
-    if document.get("digest", architecture.digest) != architecture.digest:
+    found = read_value(_Document, document, source=source, error=ArchitectureError)
+    try:
+        architecture = found.architecture()
+    except ArchitectureError as error:
+        raise ArchitectureError(f"{source}: {error}") from error
+    if "digest" in document and found.digest != architecture.digest:
         raise ArchitectureError(
             explain(
-                "the document was edited: its digest does not belong to its network",
-                got=document["digest"],
+                f"{source} was edited: its digest does not belong to its network",
+                got=found.digest,
                 allowed=architecture.digest,
                 remedy="Remove the digest to accept it.",
             )
@@ -128,7 +123,4 @@ def read_document(path: Path) -> Architecture:
     document = read_json(path, what="the architecture", error=ArchitectureError)
     if isinstance(document, Mapping) and "architecture" in document and "format" not in document:
         document = document["architecture"]
-    try:
-        return from_document(document)
-    except ArchitectureError as error:
-        raise ArchitectureError(f"{path}: {error}") from error
+    return from_document(document, source=str(path))

@@ -17,11 +17,14 @@ one part a stage, the head, `n` classes. Blocks of a stage are separated by blan
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
+from edgenas.arch import limits
 from edgenas.arch.architecture import Activation, Architecture, Block, BlockKind, Gate, Head, SqueezeExcite, Stage, Stem
 from edgenas.errors import ArchitectureError, explain
+from edgenas.reading.numbers import DIGITS
 
 _KINDS: dict[str, BlockKind] = {"mb": "mbconv", "fu": "fused", "cv": "conv"}
 _ACTIVATIONS: dict[str, Activation] = {"re": "relu", "r6": "relu6", "hs": "hard_swish", "si": "silu"}
@@ -124,11 +127,11 @@ class _Tokens:
             return None
         digits, suffix = self.values.pop(name)
         try:
-            number = float(digits)
+            number = float(digits) if len(digits) <= DIGITS else math.nan
         except ValueError:
-            number = float("nan")
-        if suffix or number != number:
-            raise ArchitectureError(explain(f"{self.text!r}: {name} needs a number", got=repr(digits + suffix)))
+            number = math.nan
+        if suffix or not math.isfinite(number):
+            raise ArchitectureError(explain(f"{self.text!r}: {name} needs a finite number", got=repr(digits + suffix)))
         return number
 
     def integer(self, name: str, default: int | None = None) -> int:
@@ -156,6 +159,9 @@ def parse_notation(text: str) -> Architecture:
     Raises:
         ArchitectureError: A part or token that is missing, unknown or impossible, named with its place.
     """
+    if len(text) > limits.NOTATION_LETTERS:
+        got, allowed = f"{len(text):,} letters", f"{limits.NOTATION_LETTERS:,}"
+        raise ArchitectureError(explain("the notation is too long", got=got, allowed=allowed))
     parts = [part.strip() for part in text.strip().split("|")]
     if len(parts) < 4:
         raise ArchitectureError(
@@ -177,10 +183,8 @@ def parse_notation(text: str) -> Architecture:
     for part in parts[2:-2]:
         blocks: list[Block] = []
         for element in part.split():
-            element, _, times = element.partition("*")
-            if times and not times.isdigit():
-                raise ArchitectureError(explain(f"{element!r}: the repetition must be a number", got=repr(times)))
-            for _ in range(int(times or 1)):
+            element, star, times = element.partition("*")
+            for _ in range(_repetitions(element, times) if star else 1):
                 blocks.append(_parse_block(element, channels))
                 channels = blocks[-1].out_channels
         stages.append(Stage(blocks=tuple(blocks)))
@@ -193,6 +197,14 @@ def parse_notation(text: str) -> Architecture:
         classes=count,
         norm_eps=_DEFAULT_EPS if eps is None else eps,
     )
+
+
+def _repetitions(element: str, times: str) -> int:
+    count = int(times) if re.fullmatch("[0-9]{1,9}", times) else 0
+    if not 1 <= count <= limits.BLOCKS:
+        what = f"{element!r}: the repetition must be a number"
+        raise ArchitectureError(explain(what, got=repr(times), allowed=f"1 to {limits.BLOCKS}"))
+    return count
 
 
 def _parse_stem(text: str) -> Stem:
@@ -233,7 +245,7 @@ def _parse_se(tokens: _Tokens) -> SqueezeExcite | None:
         return None
     digits, suffix = tokens.values.pop("se")
     names = [name for name in suffix.split("-") if name]
-    if not digits.isdigit() or len(names) not in (0, 2):
+    if not re.fullmatch("[0-9]{1,9}", digits) or len(names) not in (0, 2):
         raise ArchitectureError(
             explain(f"{tokens.text!r}: squeeze-excite", got=repr("se" + digits + suffix), allowed="se24 or se24-si-sig")
         )

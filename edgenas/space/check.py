@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, groupby
 
+from edgenas.arch import limits
 from edgenas.arch.architecture import ACTIVATIONS, GATES
 from edgenas.errors import SpaceError, explain, nearest
 from edgenas.space.definition import FIELDS, KINDS, SCALINGS, Choices, Definition, StageChoices
@@ -51,7 +52,7 @@ def _distinct(path: str, values: Choices) -> None:
 
 
 def _kernels(path: str, values: Choices, *, zero: bool) -> None:
-    _choices(path, values, low=0 if zero else 1, high=15)
+    _choices(path, values, low=0 if zero else 1, high=limits.KERNEL)
     for value in values:
         _require(
             isinstance(value, int) and (value % 2 == 1 or value == 0), f"{path}: a kernel must be odd", got=value,
@@ -69,30 +70,32 @@ def _check_divisible(definition: Definition, path: str, *channels: float) -> Non
 
 def _check_whole(definition: Definition) -> None:
     _require(bool(definition.name.strip()), "name: must not be empty")
-    _choices("resolution", definition.resolution, low=1, high=8192)
+    _choices("resolution", definition.resolution, low=1, high=limits.RESOLUTION)
     _choices("width", definition.width, low=0.01, high=100)
-    _choices("in_channels", (definition.in_channels,), low=1, high=1024)
-    _choices("classes", (definition.classes,), low=1, high=10_000_000)
+    _choices("in_channels", (definition.in_channels,), low=1, high=limits.IN_CHANNELS)
+    _choices("classes", (definition.classes,), low=1, high=limits.CLASSES)
     _choices("divisor", (definition.divisor,), low=1, high=256)
     _require(0 < definition.norm_eps < 1, "norm_eps: impossible value", got=definition.norm_eps, allowed="0 to 1")
     rule, stem, head = definition.squeeze_rule, definition.stem, definition.head
     _member("squeeze_rule.squeeze", rule.squeeze, ("expanded", "input"))
     _member("squeeze_rule.activation", rule.activation, ACTIVATIONS)
     _member("squeeze_rule.gate", rule.gate, GATES)
-    _choices("stem.channels", (stem.channels,), low=1, high=65_536)
+    _choices("stem.channels", (stem.channels,), low=1, high=limits.CHANNELS)
     _check_divisible(definition, "stem.channels", stem.channels)
     _kernels("stem.kernel", (stem.kernel,), zero=False)
     _choices("stem.stride", (stem.stride,), low=1, high=2)
-    _choices("head.conv", (head.conv,), low=0, high=65_536)
-    _choices("head.hidden", (head.hidden,), low=0, high=65_536)
+    _choices("head.conv", (head.conv,), low=0, high=limits.CHANNELS)
+    _choices("head.hidden", (head.hidden,), low=0, high=limits.CHANNELS)
     for path, part in (("stem", stem), ("head", head)):
         _member(f"{path}.activation", part.activation, ACTIVATIONS)
         _member(f"{path}.scale", part.scale, SCALINGS)
     _require(len(definition.stages) > 0, "stages: needs at least one stage")
+    blocks = sum(max(stage.depth, default=0) for stage in definition.stages)
+    _require(blocks <= limits.BLOCKS, "stages: too many blocks", got=blocks, allowed=f"up to {limits.BLOCKS}")
 
 
 def _check_stage(definition: Definition, stage: StageChoices, path: str) -> None:
-    _choices(f"{path}.out", stage.out, low=1, high=65_536)
+    _choices(f"{path}.out", stage.out, low=1, high=limits.CHANNELS)
     _check_divisible(definition, f"{path}.out", *stage.out)
     _choices(f"{path}.depth", stage.depth, low=1, high=64)
     _choices(f"{path}.stride", (stage.stride,), low=1, high=2)
@@ -138,7 +141,7 @@ def _check_fields(definition: Definition, stage: StageChoices, path: str, *, fir
     )
     _choices(f"{path}.squeeze_excite", squeeze, low=0, high=1)
     if stage.absolute:
-        _choices(f"{path}.expanded", expansion, low=1, high=65_536)
+        _choices(f"{path}.expanded", expansion, low=1, high=limits.CHANNELS)
         _check_divisible(definition, f"{path}.expanded", *(float(value) for value in expansion))
     else:
         _choices(f"{path}.expansion", expansion, low=0.01, high=64)
