@@ -150,7 +150,9 @@ _NAMES = {
     "validate_table": "api.tables",
 }
 
-__getattr__ = lazy_names(__name__, _NAMES)
+if not TYPE_CHECKING:
+    # Type checkers have the names from above, and would take any other name for one too.
+    __getattr__ = lazy_names(__name__, _NAMES)
 
 
 def __dir__() -> list[str]:

@@ -48,7 +48,7 @@ def test_the_names_are_the_namespace() -> None:
 
 def test_type_checkers_see_the_same_names() -> None:
     tree = ast.parse(Path(str(en.__file__)).read_text(encoding="utf-8"))
-    (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
+    checked = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {alias.asname or alias.name for line in checked.body for alias in line.names}
     assert seen | {"__version__"} == set(en.__all__)
     assert (Path(str(en.__file__)).parent / "py.typed").is_file()
@@ -94,6 +94,16 @@ def test_a_room_with_the_name_of_a_job_is_both(name: str, home: str) -> None:
     assert name in pydoc.render_doc(room)
     with pytest.raises(TypeError, match="unexpected keyword"):
         room(nonsense=1)
+
+
+def test_the_tutorial_names_every_job_beside_its_command() -> None:
+    import re
+
+    tutorial = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in tutorial.splitlines() if line.startswith("| `edgenas ")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+    assert named <= set(en.__all__)
+    assert set(FUNCTIONS) - named <= {"load_images", "no_progress"}
 
 
 def test_the_example_of_the_readme_uses_names_that_are_there() -> None:

@@ -15,7 +15,7 @@ from edgenas.api.runs import Run, context_of
 from edgenas.api.spaces import load_space, require_fit
 from edgenas.api.tables import load_table
 from edgenas.display import or_default
-from edgenas.errors import TableError, explain
+from edgenas.errors import InputError, TableError, explain
 from edgenas.pipeline.search.comparison import COMPARISON_FILE, PLOT_FILE
 from edgenas.types import ProgressFactory, Say
 
@@ -118,6 +118,7 @@ def search(
         The front, and everything that was judged.
 
     Raises:
+        InputError: The folder holds a finished run.
         ConfigError: An unknown strategy, estimator or objective, or an impossible value.
         SpaceError: There is no such space, or it is for other images.
         TableError: The table is broken or does not cover the space.
@@ -132,6 +133,9 @@ def search(
         search__objectives=None if objectives is None else list(objectives), search__strategy=strategy,
         search__estimator=estimator, search__evaluations=evaluations, front__measure=measure, seed=seed,
     )  # fmt: skip
+    if (budget_ms is None) != (budget_share is None):
+        # One kind of budget replaces the other kind of the configuration.
+        keys["target.budget_share" if budget_share is None else "target.budget_ms"] = None
     job = _Job.of(load_config(load_config(config), keys), space, data, table, folder, progress, say)
     job.require_possible()
     stages = (DATA, LATENCY_TABLE, SUPERNET, SEARCH)
@@ -232,7 +236,13 @@ class _Job:
         progress: ProgressFactory | None,
         say: Say | None,
     ) -> _Job:
-        """Put what was given in the place of what the settings name."""
+        """Put what was given in the place of what the settings name.
+
+        Raises:
+            InputError: The folder holds a finished run.
+            SpaceError, DataError, TableError: What was given cannot be used, or does not fit together.
+        """
+        from edgenas.pipeline.core.artifacts import SUMMARY_FILE
         from edgenas.pipeline.core.given import SPACE_FILE, Given
 
         values: dict[str, Any] = {}
@@ -248,6 +258,11 @@ class _Job:
             table = load_table(table)
             values["target"] = settings.target.model_dump() | _target_of(table, settings)
         where = folder_of("search", folder)
+        if (space, data, table) != (None, None, None) and (where.path / SUMMARY_FILE).is_file():
+            raise InputError(
+                explain(f"{where.path} holds a finished run", allowed="another folder, or one of an earlier search",
+                        remedy="A search with images, space or table of its own would replace the run's.")
+            )  # fmt: skip
         if where.path != Path(settings.output) / settings.name:
             values |= {"output": str(where.path.parent), "name": where.path.name}
         shown, told = or_default(progress, say)

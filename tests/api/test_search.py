@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgenas as en
-from edgenas.errors import BudgetError, ConfigError, DataError, SearchError, SpaceError, TableError
+from edgenas.errors import BudgetError, ConfigError, DataError, InputError, SearchError, SpaceError, TableError
 from tests.api.conftest import QUICK, SILENT, SMALL
 
 
@@ -150,6 +150,23 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(
     with pytest.raises(error) as caught:
         en.search(**(arguments | change), **SILENT)  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+def test_a_finished_run_is_not_searched_anew(
+    run: en.Run, space: en.SearchSpace, data: en.ImageData, table: en.LatencyTable
+) -> None:
+    before = {path: path.read_bytes() for path in run.path.rglob("*.json")}
+    with pytest.raises(InputError, match="holds a finished run"):
+        en.search(space, data, table, folder=run.path, config=QUICK, **SILENT)
+    assert {path: path.read_bytes() for path in run.path.rglob("*.json")} == before
+
+
+def test_a_budget_of_one_kind_replaces_one_of_the_other(
+    space: en.SearchSpace, data: en.ImageData, table: en.LatencyTable
+) -> None:
+    config = QUICK | {"target.budget_share": 0.5}
+    found = en.search(space, data, table, budget_ms=1.0, evaluations=2, strategy="random", config=config, **SILENT)
+    assert found.budget_ms == 1.0
 
 
 def test_a_table_of_another_space_is_refused(data: en.ImageData, table: en.LatencyTable) -> None:
