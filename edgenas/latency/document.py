@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import types
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
 from edgenas.errors import InputError, TableError, explain
 from edgenas.latency.device import DeviceInfo, RuntimeInfo
+from edgenas.latency.plausible import require_plausible
 from edgenas.latency.table import (
     BuildInfo,
     Correction,
@@ -23,11 +23,13 @@ from edgenas.latency.table import (
     Reference,
     Validation,
 )
+from edgenas.reading.files import checked_path, read_text
+from edgenas.reading.json_text import parse_json
+from edgenas.reading.typed import read_value
 
 FORMAT = "edgenas-latency-table"
 VERSION = 1
 _PARTS = ("device", "runtime", "reference", "build", "probes", "correction", "interval", "validation")
-_T = TypeVar("_T")
 
 
 def dumps(table: LatencyTable) -> str:
@@ -51,17 +53,14 @@ def loads(text: str, *, source: str = "the table") -> LatencyTable:
     Raises:
         TableError: Truncated, edited, of another version, or not a latency table.
     """
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise TableError(
-            explain(f"{source} is not complete JSON ({error}): truncated, or not a latency table")
-        ) from error
+    remedy = "It is truncated, damaged, or no latency table: build or fetch it again."
+    document = parse_json(text, source=source, error=TableError, remedy=remedy)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise TableError(explain(f"{source} is not a latency table", allowed=f"a file with format {FORMAT!r}"))
-    if document.get("version") != VERSION:
+    version = document.get("version")
+    if isinstance(version, bool) or version != VERSION:
         raise TableError(
-            explain(f"{source} has another version", got=repr(document.get("version")), allowed=VERSION)
+            explain(f"{source} has another version", got=repr(version), allowed=VERSION)
         )
     digest = document.get("digest")
     content = {name: value for name, value in document.items() if name not in ("format", "version", "digest")}
@@ -80,8 +79,9 @@ def write_table(table: LatencyTable, path: str | os.PathLike[str]) -> Path:
         path: Where; folders are made.
 
     Raises:
-        TableError: The file cannot be written.
+        TableError: The file cannot be written, or the table holds what no table can (see `require_plausible`).
     """
+    require_plausible(table, source="the table")
     target = Path(path)
     beside = target.with_name(target.name + ".part")
     try:
@@ -101,13 +101,10 @@ def read_table(path: str | os.PathLike[str]) -> LatencyTable:
         TableError: It is not a whole, unedited table of this version.
     """
     source = Path(path)
-    try:
-        text = source.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(explain(f"there is no latency table {source}")) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(explain(f"cannot read the latency table {source}: {error}")) from error
-    return loads(text, source=str(source))
+    checked_path(source, what="the path of the latency table")
+    if not os.path.lexists(source):
+        raise InputError(explain(f"there is no latency table {source}"))
+    return loads(read_text(source, what="the latency table", error=TableError), source=str(source))
 
 
 def table_digest(table: LatencyTable) -> str:
@@ -142,58 +139,29 @@ def _indented(value: Any) -> str:
     return "{\n" + ",\n".join(lines) + "\n  }"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """The parts of a file that its digest covers: all but format, version and the digest itself."""
+
+    device: DeviceInfo
+    runtime: RuntimeInfo
+    reference: Reference
+    build: BuildInfo
+    probes: tuple[Probe, ...]
+    correction: Correction
+    interval: Interval
+    validation: Validation | None
+    entries: Mapping[str, tuple[int, int, int]]
+
+
 def _table(content: Mapping[str, Any], source: str) -> LatencyTable:
-    missing = [name for name in (*_PARTS, "entries") if name not in content]
-    if missing or len(content) != len(_PARTS) + 1:
-        unknown = sorted(set(content) - {*_PARTS, "entries"})
-        raise TableError(explain(f"{source} is not complete", got=f"missing {missing}, unknown {unknown}"))
-    entries = content["entries"]
-    if not isinstance(entries, dict) or not all(_is_entry(value) for value in entries.values()):
-        raise TableError(explain(f"{source}: entries must be lists of three integers"))
-    return LatencyTable(
-        device=_value(DeviceInfo, content["device"], source),
-        runtime=_value(RuntimeInfo, content["runtime"], source),
-        reference=_value(Reference, content["reference"], source),
-        build=_value(BuildInfo, content["build"], source),
-        entries={key: Entry(ratio=row[0], error=row[1], networks=row[2]) for key, row in entries.items()},
-        probes=tuple(_value(Probe, item, source) for item in _list(content["probes"], source)),
-        correction=_value(Correction, content["correction"], source),
-        interval=_value(Interval, content["interval"], source),
-        validation=None if content["validation"] is None else _value(Validation, content["validation"], source),
-    )
-
-
-def _list(value: object, source: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise TableError(explain(f"{source}: probes must be a list", got=repr(value)))
-    return value
-
-
-def _is_entry(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(type(item) is int for item in value)
-
-
-def _value(kind: type[_T], data: Any, source: str) -> _T:
-    """Make a dataclass from JSON, with its fields and their types checked."""
-    names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
-    # What was added later has a default, and older tables lack it.
-    needed = [entry.name for entry in fields(kind) if entry.default is MISSING]  # type: ignore[arg-type]
-    if not isinstance(data, dict) or not set(needed) <= set(data) <= set(names):
-        raise TableError(explain(f"{source}: {kind.__name__} has other fields", got=data, allowed=names))
-    hints = get_type_hints(kind)
-    where = f"{source}: {kind.__name__}"
-    return kind(**{name: _typed(hints[name], value, f"{where}.{name}") for name, value in data.items()})
-
-
-def _typed(hint: Any, value: Any, where: str) -> Any:
-    if get_origin(hint) is tuple:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise TableError(explain(f"{where} must be a list", got=repr(value)))
-        return tuple(_typed(get_args(hint)[0], item, where) for item in value)
-    if hint is float and type(value) in (int, float):
-        return float(value)
-    if hint in (int, str) and type(value) is hint:
-        return value
-    if get_args(hint) and get_origin(hint) is not types.UnionType and value in get_args(hint):  # Literal
-        return value
-    raise TableError(explain(f"{where} has the wrong type", got=repr(value), allowed=str(hint)))
+    found = read_value(_Content, content, source=source, error=TableError)
+    parts = {name: getattr(found, name) for name in _PARTS}
+    try:
+        rows = found.entries.items()
+        entries = {key: Entry(ratio=ratio, error=error, networks=networks) for key, (ratio, error, networks) in rows}
+        table = LatencyTable(**parts, entries=entries)
+    except TableError as error:
+        raise TableError(f"{source}: {error}") from error
+    require_plausible(table, source=source)
+    return table

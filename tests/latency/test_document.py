@@ -85,6 +85,69 @@ def test_another_version_is_refused() -> None:
         loads(dumps(table()).replace('"version": 1,', '"version": 2,', 1))
 
 
+def _with(path: str, value: object) -> str:
+    """A validated table with another value at a place, and the digest of its new content."""
+    document = json.loads(dumps(table().validated(VALIDATION)))
+    *above, last = path.split("/")
+    part = document
+    for key in above:
+        part = part[int(key)] if isinstance(part, list) else part[key]
+    if value is KeyError:
+        del part[last]
+    else:
+        part[last] = value
+    content = {name: inner for name, inner in document.items() if name not in ("format", "version", "digest")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return json.dumps({**document, "digest": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def test_a_changed_table_with_its_new_digest_is_a_table() -> None:
+    assert loads(_with("interval/relative", 0.04)).interval.relative == 0.04
+
+
+WRONG = [
+    ("interval/relative", float("nan")), ("interval/relative", -0.03), ("interval/relative", 1e400),
+    ("interval/relative", True), ("interval/level", 1.0), ("interval/level", 0), ("interval/networks", 0),
+    ("interval/visit_noise", -1), ("entries", {"a": [0, 0, 1], "b": [0, 5, 1]}), ("entries", {}),
+    ("entries", {"a": [1, 2]}), ("entries", {"a": [1, 2, 3.0]}), ("entries", {"a": [1, True, 3]}),
+    ("entries", {"a": [10**16, 0, 1]}), ("entries", {"a": [-1, 0, 1]}), ("entries", []), ("validation", KeyError),
+    ("validation", {}), ("validation", False), ("validation/mape_percent", KeyError), ("validation/mape_percent", -1.5),
+    ("validation/within_5_percent", 101), ("validation/kendall_tau", 1.5), ("validation/networks", 3),
+    ("validation/predicted_ms", [1.0, -2.0]), ("validation/predicted_ms", [1.0, "2"]),
+    ("validation/measured_ms", [1.0]),
+    ("validation/worst_percent", 0.1), ("reference/latency_ms", 0), ("reference/latency_ms", -1),
+    ("reference/latency_ms", 1e300), ("reference/digest", "x"), ("reference/spread", -0.1), ("probes", {}),
+    ("probes/0/ratio", 0), ("probes/0/ratio", float("inf")), ("correction/scale", 0), ("correction/per_unit", 1e999),
+    ("runtime/threads", 0), ("runtime/threads", 1.0), ("runtime/mode", "warm"), ("device/cores", "2"),
+    ("device/isa", "avx2"), ("device/isa", [1]), ("build/seconds", -1), ("build/networks", 24.0), ("build/seed", -1),
+    ("build/warnings", "none"), ("extra", 1), ("device/extra", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value"), WRONG, ids=[f"{path}={value}"[:50] for path, value in WRONG])
+def test_a_wrong_value_is_refused_though_its_digest_is_right(path: str, value: object) -> None:
+    with pytest.raises((TableError, InputError)) as caught:
+        loads(_with(path, value), source="t.json")
+    assert str(caught.value).startswith("t.json") and "digest does not match" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["relative", "visit_noise"])
+def test_a_table_with_a_number_that_is_not_finite_is_not_written(part: str, tmp_path: Path) -> None:
+    broken = replace(table(), interval=replace(table().interval, **{part: float("nan")}))
+    with pytest.raises(TableError, match=f"interval.{part} cannot be; got nan"):
+        write_table(broken, tmp_path / "table.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_shipped_table_still_loads() -> None:
+    from edgenas.resources import resource_files
+
+    tables = [path for path in resource_files("latency_tables", "*.json") if path.name != "schema.json"]
+    assert len(tables) >= 8
+    for path in tables:
+        assert read_table(path).validation is not None
+
+
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no latency table"):
         read_table(tmp_path / "none.json")

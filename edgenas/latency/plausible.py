@@ -1,0 +1,97 @@
+"""What a table may say: finite numbers within what can be, so that a wrong file is refused and not believed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from edgenas.errors import TableError, explain
+from edgenas.latency.table import LatencyTable
+
+# A million times the reference network, in units of 1e-9: the largest network on the smallest reference has 1e5.
+RATIO_LIMIT = 10**15
+# Eleven days; no network takes so long.
+LATENCY_LIMIT_MS = 1e9
+KEY_LETTERS = 400
+
+_ANY = (-math.inf, math.inf)
+_NOT_NEGATIVE = (0.0, math.inf)
+_PERCENT = (0.0, 100.0)
+_POSITIVE = (1e-9, LATENCY_LIMIT_MS)
+# Smallest and largest value of each number, both allowed.
+_RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    "device": {"cores": (1, 65_536), "memory_mib": _NOT_NEGATIVE},
+    "runtime": {"threads": (1, 65_536)},
+    "reference": {"latency_ms": _POSITIVE, "spread": _NOT_NEGATIVE},
+    "build": {
+        "networks": _NOT_NEGATIVE, "visits": _NOT_NEGATIVE, "runs": _NOT_NEGATIVE, "switches": _NOT_NEGATIVE,
+        "seconds": _NOT_NEGATIVE, "load_per_core": _NOT_NEGATIVE, "seed": _NOT_NEGATIVE,
+    },
+    "probes": {"ratio": (1e-9, 1e6)},
+    "correction": {"scale": (1e-9, 1e6)},
+    "interval": {"level": (0.01, 0.9999), "relative": (0.0, 1.0), "networks": (1, 1e9), "visit_noise": (0.0, 1.0)},
+    "validation": {
+        "networks": (1, 1e9), "seed": _NOT_NEGATIVE, "mape_percent": _NOT_NEGATIVE, "median_percent": _NOT_NEGATIVE,
+        "worst_percent": _NOT_NEGATIVE, "within_5_percent": _PERCENT, "within_10_percent": _PERCENT,
+        "kendall_tau": (-1.0, 1.0), "interval_coverage_percent": _PERCENT, "visits": _NOT_NEGATIVE,
+        "measured_error_percent": _NOT_NEGATIVE, "predicted_ms": _POSITIVE, "measured_ms": _POSITIVE,
+    },
+}  # fmt: skip
+
+
+def require_plausible(table: LatencyTable, *, source: str) -> None:
+    """Refuse a table whose numbers cannot be.
+
+    Args:
+        table: The table.
+        source: How messages call it.
+
+    Raises:
+        TableError: A number is not finite or out of its range, no entry takes time, or a validation contradicts itself.
+    """
+    for part, ranges in _RANGES.items():
+        found = getattr(table, part)
+        for index, item in enumerate(found if isinstance(found, tuple) else () if found is None else (found,)):
+            where = f"{source}: {part}[{index}]" if isinstance(found, tuple) else f"{source}: {part}"
+            _require_ranges(item, ranges, where)
+    _require_entries(table, source)
+    if not re.fullmatch(r"[0-9a-f]{32}", table.reference.digest):
+        got = repr(table.reference.digest)
+        raise TableError(explain(f"{source}: reference.digest cannot be", got=got, allowed="32 hex digits"))
+    validation = table.validation
+    if validation is not None:
+        lengths = {len(validation.predicted_ms), len(validation.measured_ms), validation.networks}
+        if len(lengths) > 1:
+            what = f"{source}: validation: not as many latencies as networks"
+            raise TableError(explain(what, got=", ".join(map(str, sorted(lengths)))))
+        if not validation.median_percent <= validation.worst_percent:
+            raise TableError(explain(f"{source}: validation: the median error is larger than the worst"))
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, (int, float)):
+        yield value
+
+
+def _require_ranges(item: object, ranges: dict[str, tuple[float, float]], where: str) -> None:
+    for entry in fields(item):  # type: ignore[arg-type]
+        low, high = ranges.get(entry.name, _ANY)
+        for number in _numbers(getattr(item, entry.name)):
+            if not (math.isfinite(number) and low <= number <= high):
+                allowed = "a finite number" if (low, high) == _ANY else f"{low:g} to {high:g}"
+                raise TableError(explain(f"{where}.{entry.name} cannot be", got=repr(number), allowed=allowed))
+
+
+def _require_entries(table: LatencyTable, source: str) -> None:
+    for key, entry in table.entries.items():
+        if max(entry.ratio, entry.error) > RATIO_LIMIT or len(key) > KEY_LETTERS:
+            allowed = f"ratio and error up to {RATIO_LIMIT:,}, a key of up to {KEY_LETTERS} letters"
+            raise TableError(explain(f"{source}: the entry {key!r} is too large", got=repr(entry), allowed=allowed))
+    if not any(entry.ratio for entry in table.entries.values()):
+        raise TableError(explain(f"{source}: no entry takes any time", remedy="Build or fetch it again."))
