@@ -34,7 +34,7 @@ from edgenas.data import Preprocessing, fit_preprocessing
 from edgenas.evaluate import TrainedEvaluator, cost_bands, spearman, stratified_networks
 from edgenas.space import population_costs
 from edgenas.supernet import SCHEMES, SupernetEvaluator
-from edgenas.supernet.training.loop import schemes
+from edgenas.supernet.training import schemes
 
 Document = dict[str, Any]
 

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from edgenas.data.cache import CacheEntry
-from edgenas.data.materialise import BuiltSplits, Progress, count_repeated, hash_splits, to_array
+from edgenas.data.materialise import BuiltSplits, count_repeated, hash_splits, to_array
 from edgenas.data.notes import common_size, content_notes, preparation_notes, refuse_unreadable
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources import READERS
@@ -20,6 +20,7 @@ from edgenas.data.splits import stratified_split, stratified_subset
 from edgenas.data.stored import Preparation
 from edgenas.data.values import ArraySplit, ImageData, Indices, Labels, LazySplit, Skipped
 from edgenas.errors import DataError, explain
+from edgenas.types import Progress
 
 PARTS = ("train", "validation", "test")
 # Part of every cache key: raise it when preparation changes.
@@ -50,7 +51,7 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
 
     Args:
         settings: Where they lie and what is done to them.
-        progress: Called with (images prepared, images in all) while images are decoded.
+        progress: Called with (images prepared, images in all, "images") while images are decoded.
 
     Returns:
         Three splits that share no image; the same settings and files give the same splits and digest.
@@ -197,7 +198,7 @@ def _materialise(
 class _Counter:
     """Adds up finished images over the splits and passes them on."""
 
-    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+    def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress
         self._total = total
         self._done = 0
@@ -205,7 +206,7 @@ class _Counter:
     def add(self, count: int) -> None:
         self._done += count
         if self._progress is not None:
-            self._progress(self._done, self._total)
+            self._progress(self._done, self._total, "images")
 
 
 def _cache_key(plans: Sequence[_Plan], classes: tuple[str, ...]) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 from edgenas.data.sources.raw import UnreadableImageError
 from edgenas.data.values import ArraySplit, Images, Indices, Labels, Skipped
 
-Progress = Callable[[int, int], None]
 # Images handed to a thread at once: enough to hide its overhead, few enough for steady progress.
 CHUNK = 64
 

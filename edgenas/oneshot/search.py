@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batch, Batches
@@ -18,12 +18,14 @@ from edgenas.oneshot.distribution import CostFunction, GeneDistribution
 from edgenas.oneshot.policy import PolicyLearner
 from edgenas.oneshot.settings import OneShotSettings
 from edgenas.supernet.supernet import Supernet
-from edgenas.supernet.training.placement import prepare
+from edgenas.supernet.training import shared
+from edgenas.supernet.training.members import MemberStepper
+from edgenas.supernet.training.placement import place
 from edgenas.supernet.training.schemes import Members
-from edgenas.supernet.training.state import Budget, identity, load_weight_tensors, run_to_the_end, weight_tensors
-from edgenas.supernet.training.step import SharedStepper, not_finite
-from edgenas.train.checkpoint import TrainCheckpoint, read_checkpoint, require_same, write_checkpoint
-from edgenas.train.schedule import learning_rate, total_steps
+from edgenas.train.averaging import WeightAverage
+from edgenas.train.budget import Budget
+from edgenas.train.loop import Loop
+from edgenas.train.schedule import learning_rate
 from edgenas.types import Genes, Progress
 
 RECORDS = 200
@@ -99,7 +101,8 @@ def search_one_shot(
         settings: The recipe.
         cost: Of networks (N, D), in the unit of `settings.target`.
         preprocessing: Normalisation of the images; None takes the statistics of the training images.
-        progress: Called after every step with (done, all, what); thousandths where a clock limits.
+        progress: Called after every step with (steps done, steps in all, "steps"), or in thousandths ("") where a clock
+            limits.
         checkpoint_dir: Where to keep the state; taken up from where there is one.
         device: Where to train.
 
@@ -110,14 +113,38 @@ def search_one_shot(
         StoreError: A checkpoint cannot be written.
     """
     target = torch.device(device)
-    prepared = prepare(supernet, data, preprocessing, target)
-    search = _OneShot(supernet, data, settings, cost, prepared, target)
-    run_to_the_end(search, progress=progress, folder=checkpoint_dir)
-    return search.conclude()
+    prepared = place(supernet, data, preprocessing, target)
+    train = settings.train
+    batches = Batches(data.train, prepared, batch_size=train.batch_size, device=target, workers=train.workers)
+    work = OneShotWork(supernet, data, settings, cost, prepared, target)
+    loop = Loop(work, batches, Budget(train, batches.steps), train, classes=len(data.classes))
+    loop.run(folder=checkpoint_dir, progress=progress, save_every_seconds=shared.CHECKPOINT_SECONDS)
+    work.keep()
+    best = work.best()
+    return OneShotResult(
+        distribution=work.distribution,
+        best=best,
+        best_cost=float(cost(best[None])[0]),
+        history=tuple(work.history),
+        steps=loop.budget.step,
+        seconds=loop.budget.seconds,
+        notes=(*batches.notes, *work.stepper.notes),
+        preprocessing=prepared,
+    )
 
 
-class _OneShot:
-    """The state of a search and the epochs that change it."""
+class OneShotWork:
+    """Shared weights and a distribution that learn in turns; see `edgenas.train.work.Work`.
+
+    Attributes:
+        history: The distribution over time.
+    """
+
+    name = "search"
+    loss_name = "the loss of the supernet"
+    section = "supernet"
+    check_every = 1
+    """The distribution learns from the weights at every step, so a broken one must not wait."""
 
     def __init__(
         self,
@@ -128,73 +155,41 @@ class _OneShot:
         preprocessing: Preprocessing,
         device: torch.device,
     ) -> None:
+        """Keep what is given; the supernet lies on the device."""
+        train = settings.train
+        self.history: list[OneShotRecord] = []
+        self.average: WeightAverage | None = None
+        self._members = MemberStepper(supernet, train, device)
+        self.stepper = self._members.stepper
         self._supernet, self._data, self._settings, self._cost = supernet, data, settings, cost
         self._preprocessing = preprocessing
-        train = settings.train
-        self._stepper = SharedStepper(supernet, train, device)
         self._policy = PolicyLearner(supernet, settings, cost, device)
-        self._training = Batches(
-            data.train, preprocessing, batch_size=train.batch_size, device=device, workers=train.workers
-        )
         self._validation = EndlessBatches(
             Batches(data.validation, preprocessing, batch_size=train.batch_size, device=device, workers=train.workers),
             seed=train.seed + 1,
             classes=len(data.classes),
         )
-        self._budget = Budget(train, total_steps(train, self._training.steps))
-        self._epoch = 0
-        self._folder: Path | None = None
-        self._history: list[OneShotRecord] = []
+        self._trained = supernet.space.largest()
 
     @property
-    def finished(self) -> bool:
-        """Whether the budget is spent."""
-        return self._budget.spent
+    def distribution(self) -> GeneDistribution:
+        """Over the networks of the space."""
+        return self._policy.distribution
 
-    def take_epoch(self, progress: Progress | None) -> None:
-        """Search for one pass over the training images, or the rest of the budget."""
-        budget, train = self._budget, self._settings.train
-        started, before = time.perf_counter(), budget.seconds
-        for batch in self._training.shuffled(
-            seed=train.seed, epoch=self._epoch, classes=len(self._data.classes), augment=train.augment
-        ):
-            if budget.spent:
-                break
-            self._take_step(batch, budget.share())
-            budget.step += 1
-            budget.seconds = before + time.perf_counter() - started
-            if budget.share() * RECORDS >= len(self._history) + 1:
-                self._record()
-            if progress is not None:
-                progress(*budget.thousandths(), f"searching with {self._settings.method}")
-        self._epoch += 1
-
-    def conclude(self) -> OneShotResult:
-        """Choose the network that the distribution says is best."""
-        settings, distribution = self._settings, self._policy.distribution
-        goal = settings.target if settings.cost_goal == "target" else None
-        rng = np.random.default_rng((settings.train.seed, _LAST))
-        best = self._supernet.space.canonical(distribution.best(rng, cost=self._cost, target=goal)[None])[0]
-        return OneShotResult(
-            distribution=distribution,
-            best=best,
-            best_cost=float(self._cost(best[None])[0]),
-            history=tuple(self._history),
-            steps=self._budget.step,
-            seconds=self._budget.seconds,
-            notes=(*self._training.notes, *self._stepper.notes),
-            preprocessing=self._preprocessing,
-        )
-
-    def _take_step(self, batch: Batch, share: float) -> None:
-        settings, policy = self._settings, self._policy
-        rng = np.random.default_rng((settings.train.seed, self._budget.step, _STREAM))
+    def take_step(self, batch: Batch, budget: Budget) -> Tensor:
+        """Let the distribution learn, then the weights of a network that it draws."""
+        settings, share = self._settings, budget.share()
+        rng = np.random.default_rng((settings.train.seed, budget.step, _STREAM))
         rate = learning_rate(settings.train, share)
         if share < settings.warm_up_share:
-            self._train_weights(batch, self._warm_up_member(share / settings.warm_up_share, rng), rate)
-            return
-        self._learn(batch, share, rate, rng)
-        self._train_weights(batch, policy.distribution.sample(1, rng)[0], rate)
+            self._trained = self._warm_up_member(share / settings.warm_up_share, rng)
+        else:
+            self._learn(batch, share, rate, rng)
+            self._trained = self.distribution.sample(1, rng)[0]
+        loss = self._members.step(batch, Members([self._trained], teacher=False), rate)
+        if budget.share(ahead=1) * RECORDS >= len(self.history) + 1:
+            self._record(budget.step + 1)
+        return loss
 
     def _learn(self, batch: Batch, share: float, rate: float, rng: np.random.Generator) -> None:
         """Let the distribution learn from images that the weights are not trained on."""
@@ -214,19 +209,14 @@ class _OneShot:
             return self._supernet.space.largest()
         return self._supernet.space.sample(1, rng)[0]
 
-    def _train_weights(self, batch: Batch, genes: Genes, rate: float) -> None:
-        loss = self._stepper.step(batch, Members([genes], teacher=False), rate)
-        if not torch.isfinite(loss):
-            raise not_finite(f"step {self._budget.step} of the search", genes, self._folder)
-
-    def _record(self) -> None:
-        distribution = self._policy.distribution
-        draws = distribution.sample(self._settings.cost_draws, np.random.default_rng((self._budget.step, _LAST)))
+    def _record(self, step: int) -> None:
+        distribution = self.distribution
+        draws = distribution.sample(self._settings.cost_draws, np.random.default_rng((step, _LAST)))
         counts = self._supernet.space.cardinalities
         accuracy = self._policy.accuracy
-        self._history.append(
+        self.history.append(
             OneShotRecord(
-                step=self._budget.step,
+                step=step,
                 accuracy=None if np.isnan(accuracy) else accuracy,
                 expected_cost=float(self._cost(draws).mean()),
                 entropy=distribution.entropy(),
@@ -237,43 +227,51 @@ class _OneShot:
             )
         )
 
-    def save(self, folder: Path) -> None:
-        """Write the state."""
-        tensors = weight_tensors(self._supernet, self._stepper)
-        tensors |= {f"policy.{name}": value for name, value in self._policy.tensors().items()}
-        facts = {
-            "epoch": self._epoch,
-            **self._budget.facts,
-            **self._stepper.facts,
+    def end_epoch(self, epoch: int, loss: float, budget: Budget) -> None:
+        """Do nothing: records are made between epochs too."""
+
+    def keep(self) -> None:
+        """Put the weights that are kept into the supernet."""
+        if self.average is not None:
+            self.average.copy_to(list(self._supernet.parameters()))
+
+    def best(self) -> Genes:
+        """Choose the network (D,) that the distribution says is best."""
+        settings = self._settings
+        goal = settings.target if settings.cost_goal == "target" else None
+        rng = np.random.default_rng((settings.train.seed, _LAST))
+        found = self.distribution.best(rng, cost=self._cost, target=goal)
+        best: Genes = self._supernet.space.canonical(found[None])[0]
+        return best
+
+    def culprit(self, step: int, share: float, loss: float) -> str:
+        """Return the network of the last step."""
+        return f"member {self._trained.tolist()}"
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the distribution and its optimiser's state."""
+        return {f"policy.{name}": value for name, value in self._policy.tensors().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold beside tensors."""
+        return {
             "validation": self._validation.position,
             "policy": self._policy.facts,
-            "history": [asdict(record) for record in self._history],
-            "search": self._identity(),
+            "history": [asdict(record) for record in self.history],
         }
-        write_checkpoint(folder, TrainCheckpoint(tensors=tensors, facts=facts), tag=f"{self._epoch:05d}")
 
-    @torch.no_grad()
-    def resume(self, folder: Path) -> None:
-        """Take the state up from a folder, where there is one."""
-        self._folder = folder
-        checkpoint = read_checkpoint(folder)
-        if checkpoint is None:
-            return
-        facts, groups = checkpoint.facts, checkpoint.groups()
-        require_same(self._identity(), facts["search"], folder, what="search")
-        load_weight_tensors(self._supernet, self._stepper, groups)
-        self._stepper.load_facts(facts)
-        self._budget.load_facts(facts)
+    def load(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
+        """Take up what `tensors` and `facts` returned."""
         self._policy.load_tensors(groups["policy"])
         self._policy.load_facts(facts["policy"])
         self._validation.skip_to(facts["validation"])
-        self._epoch = facts["epoch"]
-        self._history = [_record_of(record) for record in facts["history"]]
+        self.history = [_record_of(record) for record in facts["history"]]
 
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
+        """Say which search this is."""
         space = self._supernet.space
         ends = self._cost(np.stack([space.smallest(), space.largest()]))
-        found = identity(self._supernet, self._data, self._preprocessing, self._settings.to_dict())
+        found = shared.identity(self._supernet, self._data, self._preprocessing, self._settings.to_dict())
         return {**found, "costs": [float(value) for value in ends]}
 
 

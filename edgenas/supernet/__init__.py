@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edgenas.supernet.judging.evaluator import Inherited, SupernetEvaluator
     from edgenas.supernet.judging.member import Member
     from edgenas.supernet.supernet import Supernet
-    from edgenas.supernet.training.loop import SupernetEpoch, SupernetResult, train_supernet
+    from edgenas.supernet.training.trainer import SupernetEpoch, SupernetResult, train_supernet
 
 __all__ = [
     "Inherited",
@@ -32,12 +32,12 @@ _LAZY = {
     "Inherited": "judging.evaluator",
     "Member": "judging.member",
     "Supernet": "supernet",
-    "SupernetEpoch": "training.loop",
+    "SupernetEpoch": "training.trainer",
     "SupernetEvaluator": "judging.evaluator",
-    "SupernetResult": "training.loop",
+    "SupernetResult": "training.trainer",
     "load_supernet": "files",
     "save_supernet": "files",
-    "train_supernet": "training.loop",
+    "train_supernet": "training.trainer",
 }
 
 __getattr__ = lazy_names(__name__, _LAZY)

@@ -35,7 +35,7 @@ def evaluate(
         batch_size: B.
         device: Where the model is.
     """
-    return judge(model, Batches(split, preprocessing, batch_size=batch_size, device=device))
+    return evaluate_batches(model, Batches(split, preprocessing, batch_size=batch_size, device=device))
 
 
 def predict_logits(
@@ -52,7 +52,7 @@ def predict_logits(
     return torch.cat(logits).numpy()
 
 
-def judge(model: nn.Module, batches: Batches) -> Accuracy:
+def evaluate_batches(model: nn.Module, batches: Batches) -> Accuracy:
     """Judge a model on batches that are kept between judgements; see `evaluate`."""
     predictions, right = [], []
     for batch, logits in _forward(model, batches):

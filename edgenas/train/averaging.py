@@ -1,9 +1,9 @@
-"""The exponential average of the weights, and norm statistics that fit it."""
+"""Exponential moving averages of weights and of numbers, and norm statistics that fit averaged weights."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -11,32 +11,47 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class WeightAverage:
-    """An exponential moving average of a model's parameters, kept in a second model.
-
-    The norm statistics of the average are not the average of the statistics: `recalibrate` has to estimate them before
-    the second model is used. Until then they are those of the trained model.
+    """An exponential moving average of parameters.
 
     Attributes:
-        model: Holds the averaged weights.
+        values: The average, one tensor for each parameter. They start as the parameters and change in place.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model = copy.deepcopy(model)
-        self.model.requires_grad_(False)
+    def __init__(self, parameters: Iterable[Tensor], decay: float) -> None:
+        """Start with the parameters as they are.
+
+        Args:
+            parameters: Of a model; copied.
+            decay: Share of the average that a step leaves; it rises to that as (1 + t) / (10 + t), so that short
+                trainings average too.
+        """
+        self.values = [parameter.detach().clone() for parameter in parameters]
         self._decay = decay
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
+    def update(self, parameters: Iterable[Tensor], step: int) -> None:
         """Take in the weights after optimizer step `step` (from 0)."""
         decay = min(self._decay, (1 + step) / (10 + step))
         # All at once: one parameter after the other would be bound by the host on a GPU.
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
+        torch._foreach_lerp_(self.values, list(parameters), 1 - decay)
 
     @torch.no_grad()
-    def copy_buffers(self, model: nn.Module) -> None:
-        """Take the trained model's buffers over as they are."""
-        for mean, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
-            mean.copy_(buffer)
+    def copy_to(self, parameters: Sequence[Tensor]) -> None:
+        """Write the average into parameters."""
+        torch._foreach_copy_(list(parameters), self.values)
+
+    @contextmanager
+    def in_place_of(self, parameters: Sequence[Tensor]) -> Iterator[None]:
+        """Let parameters be the average for a while; nothing is copied."""
+        self._swap(parameters)
+        try:
+            yield
+        finally:
+            self._swap(parameters)
+
+    def _swap(self, parameters: Sequence[Tensor]) -> None:
+        for mean, parameter in zip(self.values, parameters, strict=True):
+            mean.data, parameter.data = parameter.data, mean.data
 
 
 @torch.no_grad()

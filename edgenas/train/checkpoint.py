@@ -22,7 +22,7 @@ from torch import Tensor
 from edgenas.errors import StoreError, WeightsError, explain
 
 INDEX = "checkpoint.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +89,9 @@ def read_checkpoint(folder: Path) -> TrainCheckpoint | None:
     try:
         facts = json.loads(index.read_text(encoding="utf-8"))
         if facts["format"] != FORMAT:
-            raise WeightsError(explain(f"{index} has another format", got=facts["format"], allowed=FORMAT))
+            raise WeightsError(
+                explain(f"{index} has another format", got=facts["format"], allowed=FORMAT, remedy="Delete the folder.")
+            )
         tensors = safetensors.torch.load_file(folder / facts["tensors"])
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise WeightsError(explain(f"checkpoint {index} is broken: {error}", remedy="Delete the folder.")) from error

@@ -1,15 +1,16 @@
-"""One optimizer step: parts of a batch, mixed precision, distillation, and what happens when memory runs out."""
+"""One optimizer step down any loss: parts of a batch, mixed precision, clipping, and memory that runs out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from edgenas.data.batches import Batch
-from edgenas.errors import ConfigError, TrainingError, WeightsError, explain
-from edgenas.train.losses import batch_loss
+from edgenas.errors import ConfigError, TrainingError, explain
 from edgenas.train.memory import is_out_of_memory, release
 from edgenas.train.optimizer import make_optimizer, set_learning_rate
 from edgenas.train.settings import TrainSettings
@@ -17,62 +18,102 @@ from edgenas.train.settings import TrainSettings
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+class PartLoss(NamedTuple):
+    """One loss of a part of a batch.
+
+    Attributes:
+        mean: Over the part's images, a scalar with its graph.
+        right: Images classified rightly, a scalar; None where nobody asks.
+    """
+
+    mean: Tensor
+    right: Tensor | None = None
+
+
+Losses: TypeAlias = Callable[[Batch], Iterator[PartLoss]]
+"""From a part of a batch to its losses. The step goes back through each before it asks for the next, so that memory
+holds the graph of one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StepOutcome:
     """What a step found, still on the device: reading it would make the host wait.
 
     Attributes:
-        loss: Mean over the batch, scalar.
-        right: Images classified rightly while training, scalar.
+        loss: Sum of the losses, each a mean over the batch, scalar.
+        right: Images classified rightly while training, scalar; 0 where nobody asks.
     """
 
     loss: Tensor
     right: Tensor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """Of the forward pass.
+
+    Attributes:
+        dtype: None is fp32.
+        device_type: "cpu" or "cuda".
+    """
+
+    dtype: torch.dtype | None
+    device_type: str
+
+    def autocast(self) -> torch.autocast:
+        """Return the context of a forward pass; losses are computed outside of it."""
+        return torch.autocast(self.device_type, dtype=self.dtype, enabled=self.dtype is not None)
+
+
 class Stepper:
     """Takes optimizer steps on a model.
 
     Attributes:
+        model: What is trained.
         optimizer: Its optimizer.
+        precision: Of its forward pass.
         scaler: Of fp16 losses; idle in other precisions.
         accumulation: Parts of a batch; doubled once where memory ran out.
         notes: Says so then.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        settings: TrainSettings,
-        *,
-        teacher: nn.Module | None,
-        device: torch.device,
-        classes: int,
-    ) -> None:
+    def __init__(self, model: nn.Module, settings: TrainSettings, *, device: torch.device, section: str) -> None:
+        """Make an optimizer.
+
+        Args:
+            model: On the device.
+            settings: Optimizer, precision, accumulation, clipping.
+            device: Where to compute.
+            section: Of a configuration that the settings come from; errors name its keys.
+
+        Raises:
+            ConfigError: fp16 on a device without loss scaling for it.
+        """
         self.model = model
         self.optimizer = make_optimizer(model, settings)
+        self.precision = choose_precision(settings, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision.dtype is torch.float16)
         self.accumulation = settings.accumulation
         self.notes: list[str] = []
-        self._settings = settings
-        self._teacher = teacher
-        self._device = device
-        self._classes = classes
-        self._dtype = autocast_dtype(settings, device)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self._dtype is torch.float16)
+        self._settings, self._device, self._section = settings, device, section
 
-    def step(self, batch: Batch, learning_rate: float) -> StepOutcome:
-        """Take one step.
+    def step(self, batch: Batch, learning_rate: float, losses: Losses) -> StepOutcome:
+        """Take one step down the sum of losses.
 
         Args:
             batch: On the device.
             learning_rate: Of this step.
+            losses: Called once for each part of the batch, and again for all parts where memory ran out.
 
         Raises:
             TrainingError: Memory ran out although the batch was already processed in more parts.
-            WeightsError: The model has another number of classes.
         """
         set_learning_rate(self.optimizer, learning_rate)
-        outcome = self._gradients(batch) or self._gradients_in_halves(batch)
+        outcome = self._gradients(batch, losses)
+        # The failed attempt's tensors are gone only now, outside its except clause. The second time is an error.
+        while outcome is None:
+            self._halve(len(batch.labels))
+            outcome = self._gradients(batch, losses)
         if self._settings.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.clip_norm)
@@ -80,62 +121,58 @@ class Stepper:
         self.scaler.update()
         return outcome
 
-    def _gradients_in_halves(self, batch: Batch) -> StepOutcome:
-        if self.accumulation > self._settings.accumulation or len(batch.labels) < 4 * self.accumulation:
-            raise TrainingError(
-                explain(
-                    "out of memory",
-                    got=f"batch_size {self._settings.batch_size} in {self.accumulation} parts",
-                    remedy="Lower train.batch_size or raise train.accumulation.",
-                )
-            )
-        self.accumulation *= 2
-        self.notes.append(f"Memory ran out: batches are processed in {self.accumulation} parts from here on.")
-        # The failed attempt's tensors are gone only now, outside its except clause.
-        release(self._device)
-        return self._gradients(batch) or self._gradients_in_halves(batch)
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint must hold beside the optimizer's tensors."""
+        return {"accumulation": self.accumulation, "notes": self.notes, "scaler": self.scaler.state_dict()}
 
-    def _gradients(self, batch: Batch) -> StepOutcome | None:
+    def load_facts(self, facts: Mapping[str, Any]) -> None:
+        """Take up what `facts` returned."""
+        self.accumulation = facts["accumulation"]
+        self.notes.extend(facts["notes"])
+        self.scaler.load_state_dict(facts["scaler"])
+
+    def _gradients(self, batch: Batch, losses: Losses) -> StepOutcome | None:
         """Fill the gradients; None where memory ran out."""
         self.optimizer.zero_grad(set_to_none=True)
         try:
-            return self._accumulate(batch)
+            return self._accumulate(batch, losses)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             self.optimizer.zero_grad(set_to_none=True)
             return None
 
-    def _accumulate(self, batch: Batch) -> StepOutcome:
+    def _accumulate(self, batch: Batch, losses: Losses) -> StepOutcome:
         count = len(batch.labels)
+        total = torch.zeros((), device=self._device)
+        right = torch.zeros((), dtype=torch.int64, device=self._device)
         # A part of one image has no variance to normalise by.
-        parts = max(1, min(self.accumulation, count // 2))
-        losses, right = [], []
-        for part in batch.split(parts):
-            with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
-                logits = self.model(part.images)
-                teacher_logits = self._teach(part.images)
-            if logits.shape != (len(part.labels), self._classes):
-                raise WeightsError(
-                    explain("the model's logits do not fit the data", got=tuple(logits.shape),
-                            allowed=(len(part.labels), self._classes))
-                )  # fmt: skip
-            loss = batch_loss(logits, part, self._settings, teacher_logits) * (len(part.labels) / count)
-            self.scaler.scale(loss).backward()
-            losses.append(loss.detach())
-            right.append((logits.argmax(1) == part.labels).sum())
-        return StepOutcome(loss=torch.stack(losses).sum(), right=torch.stack(right).sum())
+        for part in batch.split(max(1, min(self.accumulation, count // 2))):
+            for loss in losses(part):
+                share = loss.mean * (len(part.labels) / count)
+                self.scaler.scale(share).backward()
+                total += share.detach()
+                if loss.right is not None:
+                    right += loss.right
+        return StepOutcome(loss=total, right=right)
 
-    @torch.no_grad()
-    def _teach(self, images: Tensor) -> Tensor | None:
-        if self._teacher is None:
-            return None
-        logits: Tensor = self._teacher(images)
-        return logits
+    def _halve(self, images: int) -> None:
+        if self.accumulation > self._settings.accumulation or images < 4 * self.accumulation:
+            raise TrainingError(
+                explain(
+                    "out of memory",
+                    got=f"batch_size {self._settings.batch_size} in {self.accumulation} parts",
+                    remedy=f"Lower {self._section}.batch_size or raise {self._section}.accumulation.",
+                )
+            )
+        self.accumulation *= 2
+        self.notes.append(f"Memory ran out: batches are processed in {self.accumulation} parts from here on.")
+        release(self._device)
 
 
-def autocast_dtype(settings: TrainSettings, device: torch.device) -> torch.dtype | None:
-    """Return the type of the forward pass; None is fp32.
+def choose_precision(settings: TrainSettings, device: torch.device) -> Precision:
+    """Return the precision of the forward pass on a device.
 
     Raises:
         ConfigError: fp16 on a device without loss scaling for it.
@@ -143,8 +180,8 @@ def autocast_dtype(settings: TrainSettings, device: torch.device) -> torch.dtype
     if settings.precision == "fp16" and device.type != "cuda":
         raise ConfigError(explain("fp16 trains on CUDA only", got=device.type, allowed="train.precision auto or fp32"))
     if settings.precision != "auto":
-        return PRECISIONS[settings.precision]
+        return Precision(dtype=PRECISIONS[settings.precision], device_type=device.type)
     if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-
+        return Precision(dtype=None, device_type=device.type)
+    half = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return Precision(dtype=half, device_type=device.type)

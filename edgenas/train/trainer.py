@@ -1,4 +1,4 @@
-"""The training loop: from a model, images and settings to trained weights."""
+"""Training a network: from a model, images and settings to trained weights."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from edgenas.data.batches import Batches
 from edgenas.data.network_input import Preprocessing, fit_preprocessing
 from edgenas.data.values import ImageData
 from edgenas.train.accuracy import in_evaluation
+from edgenas.train.budget import Budget
+from edgenas.train.loop import Loop
+from edgenas.train.network import NetworkWork
 from edgenas.train.result import EpochRecord, FitResult
-from edgenas.train.run import TrainingRun
 from edgenas.train.settings import TrainSettings
-
-Progress = Callable[[int, int], None]
+from edgenas.types import Progress
 
 
 def fit(
@@ -46,7 +48,8 @@ def fit(
         teacher: Gives the soft targets of distillation from the same input, K logits; see `Teacher` where its
             normalisation or size is another.
         checkpoint_dir: Where to keep the state; taken up from where there is one.
-        progress: Called after every step with (steps done, steps in all), or in thousandths where a clock limits.
+        progress: Called after every step with (steps done, steps in all, "steps"), or in thousandths ("") where a clock
+            limits.
         on_epoch: Called with every new record of the history.
         stop_after_epochs: Stop there with the schedule unfinished, to be taken up later from `checkpoint_dir`.
         device: Where to train.
@@ -64,21 +67,36 @@ def fit(
     model.to(target, memory_format=layout)  # type: ignore[call-overload]
     if teacher is not None:
         teacher.to(target, memory_format=layout)  # type: ignore[call-overload]
-    run = TrainingRun(
-        model,
-        data,
-        settings,
-        preprocessing=preprocessing or fit_preprocessing(data.train),
-        teacher=teacher,
-        device=target,
+    preprocessing = preprocessing or fit_preprocessing(data.train)
+    batches = Batches(
+        data.train, preprocessing, batch_size=settings.batch_size, device=target, workers=settings.workers
     )
-    if checkpoint_dir is not None:
-        run.resume(checkpoint_dir)
+    work = NetworkWork(model, data, settings, preprocessing=preprocessing, teacher=teacher, batches=batches)
+    loop = Loop(work, batches, Budget(settings, batches.steps), settings, classes=len(data.classes))
     with in_evaluation(teacher or nn.Identity()):
-        while not run.finished and (stop_after_epochs is None or run.epoch < stop_after_epochs):
-            record = run.train_epoch(progress)
-            if checkpoint_dir is not None:
-                run.save(checkpoint_dir)
-            if on_epoch is not None:
-                on_epoch(record)
-    return run.conclude()
+        loop.run(
+            folder=checkpoint_dir, progress=progress, on_epoch=on_epoch, stop_after_epochs=stop_after_epochs
+        )
+    return _result(loop, work, (*batches.notes, *work.stepper.notes), preprocessing)
+
+
+def _result(
+    loop: Loop[EpochRecord], work: NetworkWork, notes: tuple[str, ...], preprocessing: Preprocessing
+) -> FitResult:
+    accuracy = work.keep()
+    judged = [record.validation_accuracy for record in work.history if record.validation_accuracy is not None]
+    return FitResult(
+        history=tuple(work.history),
+        validation_accuracy=accuracy.value,
+        validation_standard_error=accuracy.standard_error,
+        best_validation_accuracy=max(judged, default=accuracy.value),
+        steps=loop.budget.step,
+        seconds=loop.budget.seconds,
+        images_per_second=loop.images / loop.training_seconds if loop.training_seconds else 0.0,
+        waiting_share=loop.waiting_seconds / loop.training_seconds if loop.training_seconds else 0.0,
+        accumulation=work.stepper.accumulation,
+        complete=loop.budget.spent,
+        stopped=loop.budget.limit if loop.budget.spent else "stop_after_epochs",
+        notes=notes,
+        preprocessing=preprocessing,
+    )

@@ -168,16 +168,17 @@ def test_state_of_other_settings_is_refused_and_stays(
 def test_a_loss_that_breaks_later_names_the_state_that_is_kept(
     refused: Callable[..., str], tmp_path: Path, monkeypatch
 ) -> None:
-    from edgenas.train.run import TrainingRun
+    import torch
 
-    once = TrainingRun.train_epoch
+    from edgenas.train.network import NetworkWork
 
-    def breaks(self: TrainingRun, progress: object) -> object:
-        if self.epoch == 1:
-            self._fail("the loss is not finite", 3, got="nan")
-        return once(self, progress)  # type: ignore[arg-type]
+    once = NetworkWork.take_step
 
-    monkeypatch.setattr(TrainingRun, "train_epoch", breaks)
+    def breaks(self: NetworkWork, batch: object, budget: object) -> object:
+        loss = once(self, batch, budget)  # type: ignore[arg-type]
+        return loss * torch.nan if self.history else loss
+
+    monkeypatch.setattr(NetworkWork, "take_step", breaks)
     errors = refused(*train(tmp_path, "train.epochs=2"))
     assert f"The last good state is kept in {tmp_path / 'state'}." in errors
     assert (tmp_path / "state" / "checkpoint.json").is_file()
@@ -215,7 +216,7 @@ def test_an_interrupt_says_how_to_go_on(place: Path, monkeypatch, capsys, tmp_pa
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgenas.train.run.TrainingRun.train_epoch", interrupt)
+    monkeypatch.setattr("edgenas.train.loop.Loop.take_epoch", interrupt)
     status, _, errors = run(monkeypatch, capsys, *train(tmp_path / "out"))
     assert status == 130
     assert "the same command goes on from there" in errors

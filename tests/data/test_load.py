@@ -73,7 +73,7 @@ def test_limits_hold_and_leave_the_other_splits_alone() -> None:
 
 def test_progress_ends_at_the_number_of_images() -> None:
     calls: list[tuple[int, int]] = []
-    load(DataSettings(), progress=lambda done, total: calls.append((done, total)))
+    load(DataSettings(), progress=lambda done, total, _: calls.append((done, total)))
     assert calls[-1] == (1797, 1797)
     assert calls == sorted(calls)
 
@@ -112,8 +112,8 @@ def test_a_cached_set_is_memory_mapped_equal_and_not_decoded_again(tmp_path: Pat
     plain = DataSettings(source="folder", path=str(root))
     cached = replace(plain, cache_dir=str(tmp_path / "cache"))
     decoded: list[int] = []
-    first = load(cached, progress=lambda done, total: decoded.append(done))
-    again = load(cached, progress=lambda done, total: pytest.fail("decoded again"))
+    first = load(cached, progress=lambda done, total, _: decoded.append(done))
+    again = load(cached, progress=lambda done, total, _: pytest.fail("decoded again"))
     expected = load(plain)
     assert decoded
     for data in (first, again):
@@ -138,7 +138,7 @@ def test_a_killed_writer_leaves_no_half_entry(tmp_path: Path, write_folder: Writ
     root = write_folder(tmp_path / "images", a=80, b=80)
     settings = DataSettings(source="folder", path=str(root), cache_dir=str(tmp_path / "cache"))
 
-    def kill(done: int, total: int) -> None:
+    def kill(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -108,7 +108,7 @@ def test_the_expected_loss_has_the_gradient_of_the_exact_sum() -> None:
 def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.supernet.training.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("edgenas.supernet.training.shared.CHECKPOINT_SECONDS", 0.0)
     train = TrainSettings(epochs=5, batch_size=32, learning_rate=1e-2, workers=1)
     settings = OneShotSettings(method=method, target=3000.0, train=train)  # type: ignore[arg-type]
     whole = search_one_shot(Supernet(SPACE), DATA, settings, cost)

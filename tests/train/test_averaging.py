@@ -12,15 +12,29 @@ from edgenas.train import WeightAverage, recalibrate
 def test_the_average_follows_its_formula() -> None:
     model = nn.Linear(1, 1, bias=False)
     model.weight.data.fill_(0.0)
-    average = WeightAverage(model, 0.5)
+    average = WeightAverage(model.parameters(), 0.5)
     expected = 0.0
     for step in range(20):
         model.weight.data.fill_(float(step))
-        average.update(model, step)
+        average.update(model.parameters(), step)
         decay = min(0.5, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * step
-        assert average.model.weight.item() == pytest.approx(expected, rel=1e-5)
-    assert not average.model.weight.requires_grad
+        assert average.values[0].item() == pytest.approx(expected, rel=1e-5)
+    assert not average.values[0].requires_grad
+
+
+def test_weights_are_the_average_for_a_while_and_then_themselves_again() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(0.0)
+    average = WeightAverage(model.parameters(), 0.5)
+    model.weight.data.fill_(10.0)
+    average.update(model.parameters(), 0)
+    mean = average.values[0].item()
+    with average.in_place_of(list(model.parameters())):
+        assert model.weight.item() == mean != 10
+    assert model.weight.item() == 10 and average.values[0].item() == mean
+    average.copy_to(list(model.parameters()))
+    assert model.weight.item() == mean
 
 
 def test_recalibrated_statistics_are_the_means_over_the_batches() -> None:

@@ -1,15 +1,16 @@
 """One optimizer step: parts, clipping, memory that runs out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from edgenas.data.batches import Batch
-from edgenas.errors import ConfigError, TrainingError, WeightsError
+from edgenas.errors import ConfigError, TrainingError
 from edgenas.train import TrainSettings
-from edgenas.train.step import Stepper
+from edgenas.train.losses import batch_loss
+from edgenas.train.step import PartLoss, StepOutcome, Stepper
 
 BATCH = Batch(images=torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0)), labels=torch.arange(16) % 3)
 
@@ -31,16 +32,29 @@ class Limited(nn.Module):
         return self.layer(images.flatten(1))
 
 
-def stepper(model: nn.Module, *, classes: int = 3, **values: object) -> Stepper:
+def stepper(model: nn.Module, **values: object) -> Stepper:
     settings = TrainSettings(batch_size=16, **values)  # type: ignore[arg-type]
-    return Stepper(model, settings, teacher=None, device=torch.device("cpu"), classes=classes)
+    return Stepper(model, settings, device=torch.device("cpu"), section="train")
+
+
+def step(by: Stepper, rate: float, *, times: int = 1) -> StepOutcome:
+    """Take a step down the cross-entropy, so many times over."""
+
+    def losses(part: Batch) -> Iterator[PartLoss]:
+        for _ in range(times):
+            with by.precision.autocast():
+                logits = by.model(part.images)
+            right = (logits.argmax(1) == part.labels).sum()
+            yield PartLoss(batch_loss(logits, part, TrainSettings(), None), right)
+
+    return by.step(BATCH, rate, losses)
 
 
 def test_parts_of_a_batch_give_the_gradient_of_the_whole() -> None:
     models = [Limited(16), Limited(16)]
     models[1].load_state_dict(models[0].state_dict())
     losses = [
-        stepper(model, accumulation=k, optimizer="sgd").step(BATCH, 0.1).loss
+        step(stepper(model, accumulation=k, optimizer="sgd"), 0.1).loss
         for model, k in zip(models, (1, 3), strict=True)
     ]
     assert torch.allclose(losses[0], losses[1])
@@ -52,13 +66,14 @@ def test_when_memory_runs_out_the_batch_is_halved_once_and_that_is_said() -> Non
     model, whole = Limited(8), Limited(16)
     whole.load_state_dict(model.state_dict())
     halved = stepper(model, optimizer="sgd")
-    halved.step(BATCH, 0.1)
-    stepper(whole, optimizer="sgd").step(BATCH, 0.1)
+    outcome = step(halved, 0.1)
+    expected = step(stepper(whole, optimizer="sgd"), 0.1)
+    assert outcome.right == expected.right and torch.allclose(outcome.loss, expected.loss)
     assert model.seen == [16, 8, 8]
     assert halved.accumulation == 2
     assert len(halved.notes) == 1 and "2 parts" in halved.notes[0]
     assert torch.allclose(model.layer.weight, whole.layer.weight, atol=1e-6)
-    halved.step(BATCH, 0.1)
+    step(halved, 0.1)
     assert model.seen[3:] == [8, 8]
 
 
@@ -72,28 +87,33 @@ def test_the_message_of_the_allocator_of_the_cpu_counts_and_other_errors_do_not(
             return super().forward(images)
 
     halved = stepper(Broken(16))
-    halved.step(BATCH, 0.1)
+    step(halved, 0.1)
     assert halved.accumulation == 2
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        stepper(Broken(16), accumulation=4).step(BATCH, 0.1)
+        step(stepper(Broken(16), accumulation=4), 0.1)
 
 
 def test_when_memory_runs_out_twice_the_training_ends() -> None:
     with pytest.raises(TrainingError, match="out of memory.*train.batch_size"):
-        stepper(Limited(4)).step(BATCH, 0.1)
+        step(stepper(Limited(4)), 0.1)
 
 
 def test_clipping_bounds_the_gradient() -> None:
     model = Limited(16)
     before = model.layer.weight.clone()
-    stepper(model, optimizer="sgd", momentum=0.0, weight_decay=0.0, clip_norm=1e-3).step(BATCH, 1.0)
+    step(stepper(model, optimizer="sgd", momentum=0.0, weight_decay=0.0, clip_norm=1e-3), 1.0)
     change = (model.layer.weight - before).norm()
     assert 0 < change <= 1.001e-3
 
 
-def test_a_model_with_another_number_of_classes_is_refused(make_model: Callable[..., nn.Module]) -> None:
-    with pytest.raises(WeightsError, match=r"\(16, 3\).*\(16, 5\)"):
-        stepper(make_model(), classes=5).step(BATCH, 0.1)
+def test_a_step_goes_down_the_sum_of_its_losses_one_graph_after_the_other() -> None:
+    once, twice = Limited(16), Limited(16)
+    twice.load_state_dict(once.state_dict())
+    plain = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
+    single = step(stepper(once, **plain), 0.2)
+    double = step(stepper(twice, accumulation=2, **plain), 0.1, times=2)
+    assert torch.allclose(double.loss, 2 * single.loss) and double.right == 2 * single.right
+    assert torch.allclose(once.layer.weight, twice.layer.weight, atol=1e-6)
 
 
 def test_half_precision_is_refused_where_it_cannot_train(make_model: Callable[..., nn.Module]) -> None:
@@ -102,6 +122,6 @@ def test_half_precision_is_refused_where_it_cannot_train(make_model: Callable[..
 
 
 def test_bfloat16_takes_a_step_near_that_of_full_precision(make_model: Callable[..., nn.Module]) -> None:
-    losses = [stepper(make_model(dropout=0.0), precision=name).step(BATCH, 1e-3).loss for name in ("fp32", "bf16")]
+    losses = [step(stepper(make_model(dropout=0.0), precision=name), 1e-3).loss for name in ("fp32", "bf16")]
     assert losses[0] != losses[1]
     assert torch.allclose(losses[0], losses[1], rtol=0.05)

@@ -86,7 +86,7 @@ def test_a_resumed_training_ends_with_the_same_weights_bit_for_bit(
 def test_a_training_killed_within_an_epoch_resumes_to_the_same_weights(
     data: ImageData, make_model: Make, tmp_path: Path
 ) -> None:
-    def kill(done: int, total: int) -> None:
+    def kill(done: int, total: int, _: str) -> None:
         if done == 15:  # the third of six steps of epoch 2
             raise KeyboardInterrupt
 
@@ -102,7 +102,7 @@ def test_a_finished_training_is_not_trained_again(data: ImageData, make_model: M
     model, again = make_model(), make_model(seed=9)
     result = fit(model, data, EVERYTHING, checkpoint_dir=tmp_path)
     calls: list[int] = []
-    repeated = fit(again, data, EVERYTHING, checkpoint_dir=tmp_path, progress=lambda done, total: calls.append(done))
+    repeated = fit(again, data, EVERYTHING, checkpoint_dir=tmp_path, progress=lambda done, *_: calls.append(done))
     assert not calls
     assert equal(weights(model), weights(again))
     assert repeated.seconds == result.seconds
@@ -116,6 +116,11 @@ def test_a_checkpoint_of_another_training_or_network_is_refused(
         fit(make_model(), data, replace(SETTINGS, learning_rate=0.02), checkpoint_dir=tmp_path)
     with pytest.raises(WeightsError, match="of another network"):
         fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), data, SETTINGS, checkpoint_dir=tmp_path)
+
+
+def test_a_model_with_another_number_of_classes_is_refused(data: ImageData, make_model: Make) -> None:
+    with pytest.raises(WeightsError, match=r"\(32, 5\).*\(32, 3\)"):
+        fit(make_model(classes=5), data, SETTINGS)
 
 
 class Explodes(nn.Module):
@@ -178,16 +183,16 @@ def test_steps_and_seconds_end_a_training(data: ImageData, make_model: Make) -> 
 
 
 def test_progress_counts_steps_and_epochs_are_reported(data: ImageData, make_model: Make) -> None:
-    calls: list[tuple[int, int]] = []
+    calls: list[tuple[int, int, str]] = []
     records: list[int] = []
     fit(
         make_model(),
         data,
         replace(SETTINGS, epochs=2),
-        progress=lambda done, total: calls.append((done, total)),
+        progress=lambda *told: calls.append(told),
         on_epoch=lambda record: records.append(record.step),
     )
-    assert calls == [(step, 12) for step in range(1, 13)]
+    assert calls == [(step, 12, "steps") for step in range(1, 13)]
     assert records == [6, 12]
 
 

@@ -89,12 +89,8 @@ class HalvingEvaluator:
             device=self._device,
         )
 
-        def report(done: int, total: int) -> None:
-            if progress is not None:
-                progress(done, total, "halving: epochs trained")
-
         if self._workers is None:
-            result = successive_halving(candidates, len(genes), self._halving, progress=report)
+            result = successive_halving(candidates, len(genes), self._halving, progress=progress)
         else:
             result = asynchronous_halving(candidates, len(genes), self._halving, workers=self._workers)
         self.last = result

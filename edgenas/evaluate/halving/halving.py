@@ -6,7 +6,6 @@ decide who goes on and are never a result.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +13,7 @@ from typing import Protocol
 
 from edgenas.errors import ConfigError, SearchError, TrainingError, explain
 from edgenas.evaluate.halving.curves import Curves, HalvingResult
+from edgenas.types import Progress
 
 
 class ResumableEvaluator(Protocol):
@@ -78,7 +78,7 @@ def successive_halving(
     candidates: int,
     settings: HalvingSettings,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> HalvingResult:
     """Train all to the first rung, the best 1/eta of them to the second, and so on (Jamieson 2016, figure 3).
 
@@ -86,7 +86,7 @@ def successive_halving(
         evaluator: Trains and judges.
         candidates: How many there are, numbered from 0.
         settings: Rungs and reduction.
-        progress: Called with (epochs trained, epochs in all) after every piece.
+        progress: Called with (epochs trained, epochs in all, "epochs") after every piece.
 
     Raises:
         TrainingError: No candidate could be trained.
@@ -104,7 +104,7 @@ def successive_halving(
             if len(reached) < size and _train(evaluator, curves, candidate, start, end):
                 reached.append(candidate)
             if progress is not None:
-                progress(curves.epochs, total)
+                progress(curves.epochs, total, "epochs")
         alive = reached
     return curves.result()
 

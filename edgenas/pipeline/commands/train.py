@@ -14,7 +14,7 @@ from edgenas.pipeline.core.directory import RunDirectory, make_folder
 from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.initial_weights import fit_to_data, starting_weights
-from edgenas.pipeline.training.settings import train_settings, unit_of
+from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import load_teacher, require_teacher
 from edgenas.types import ProgressFactory, Say
 
@@ -105,7 +105,7 @@ def train_alone(
             preprocessing=preprocessing,
             teacher=load_teacher(settings.train.teacher, classes=data.classes, preprocessing=preprocessing),
             checkpoint_dir=context.directory.file("state/settings").parent,
-            progress=lambda done, total: report(done, total, unit_of(settings.train)),
+            progress=report,
             device=device,
         )
     tested = evaluate(module, data.test, preprocessing, device=device)

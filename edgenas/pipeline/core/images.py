@@ -37,7 +37,7 @@ def load_images(context: RunContext, *, resolution: int | None = None, cache: bo
     seed = context.seed("data") if seed is None else seed
     settings = DataSettings(**values, seed=seed, cache_dir=folder, workers=context.threads)
     with context.progress("images") as report:
-        return load(settings, progress=lambda done, total: report(done, total, ""))
+        return load(settings, progress=report)
 
 
 def data_document(context: RunContext, data: ImageData, preprocessing: Preprocessing) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def learn_distribution(
             settings,
             cost,
             preprocessing=artifacts.preprocessing(context),
-            progress=lambda done, total, what: report(done, total, ""),
+            progress=report,
             checkpoint_dir=context.state_folder(f"{STATE}/{method}", state),
             device=context.compute_device,
         )

@@ -53,7 +53,7 @@ def _run(context: RunContext) -> None:
             artifacts.images(context),
             settings,
             preprocessing=artifacts.preprocessing(context),
-            progress=lambda done, total, what: report(done, total, "" if settings.train.seconds else "steps"),
+            progress=report,
             checkpoint_dir=folder,
             device=device,
         )

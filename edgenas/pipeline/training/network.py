@@ -13,7 +13,7 @@ from edgenas.pipeline.core.artifacts import SUPERNET_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.images import load_images
-from edgenas.pipeline.training.settings import train_settings, unit_of
+from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import load_teacher, teacher_digest
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def train_network(context: RunContext, genes: NDArray[np.int64], digest: str) ->
             preprocessing=preprocessing,
             teacher=teacher,
             checkpoint_dir=folder,
-            progress=lambda done, total: report(done, total, unit_of(section)),
+            progress=report,
             device=device,
         )
     module.to("cpu")

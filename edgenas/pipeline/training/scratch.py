@@ -8,7 +8,7 @@ from edgenas.arch import Architecture
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.network import Trained
-from edgenas.pipeline.training.settings import train_settings, unit_of
+from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import load_teacher, teacher_digest
 from edgenas.types import Progress
 
@@ -59,7 +59,7 @@ def train_from_scratch(
         preprocessing=preprocessing,
         teacher=load_teacher(section.teacher, classes=data.classes, preprocessing=preprocessing),
         checkpoint_dir=state,
-        progress=None if report is None else lambda done, total: report(done, total, unit_of(section)),
+        progress=report,
         device=context.compute_device,
     )
     module.to("cpu")

@@ -28,11 +28,6 @@ def train_settings(section: TrainSection, *, seed: int, workers: int = 2) -> Tra
     return TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
 
 
-def unit_of(section: TrainSection | SupernetSection) -> str:
-    """Return what the progress of a training counts; without a unit, thousandths of its time."""
-    return "steps" if section.seconds is None else ""
-
-
 def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) -> SupernetSettings:
     """Translate a configuration's section to the settings of a supernet's training.
 

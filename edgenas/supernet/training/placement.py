@@ -1,4 +1,4 @@
-"""Images for a supernet: whether they fit its space, and its input."""
+"""A supernet on its device, and images that fit it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def require_fitting_data(supernet: Supernet, data: ImageData) -> None:
         )
 
 
-def prepare(
+def place(
     supernet: Supernet, data: ImageData, preprocessing: Preprocessing | None, device: torch.device
 ) -> Preprocessing:
     """Move a supernet to a device and return its input at the largest resolution of the space.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import Share, measured_networks, pooled, shares
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.settings import train_settings
+from edgenas.types import Progress
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
@@ -106,7 +107,7 @@ class Refiner:
 
     def trained(
         self, architecture: Architecture, weights: Any, settings: TrainSettings, *, folder: Path | None = None,
-        report: Callable[[int, int], None] | None = None,
+        report: Progress | None = None,
     ) -> tuple[GraphModule, FitResult]:  # fmt: skip
         """Train a network on from weights."""
         from edgenas.nn import build

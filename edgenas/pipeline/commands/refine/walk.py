@@ -67,7 +67,7 @@ def refine(context: RunContext, source: Path, plan: Plan, *, table: LatencyTable
         with context.progress("train the refined network") as report:
             module, found = refiner.trained(
                 current.architecture, weights, refiner.settings(), folder=folder.file("finish/state").parent,
-                report=lambda done, total: report(done, total, "steps"),
+                report=report,
             )  # fmt: skip
         weights, accuracy, finish_steps = module.weights(), found.validation_accuracy, found.steps
     checkpoint = context.directory.file("model.safetensors")

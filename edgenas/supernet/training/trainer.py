@@ -1,0 +1,227 @@
+"""Training a supernet: steps over members of the space, resumable, deterministic from its seed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgenas.data import ImageData, Preprocessing
+from edgenas.data.batches import Batch, Batches
+from edgenas.supernet.settings import SupernetSettings
+from edgenas.supernet.supernet import Supernet
+from edgenas.supernet.training import schemes, shared
+from edgenas.supernet.training.members import MemberStepper
+from edgenas.supernet.training.placement import place
+from edgenas.train.averaging import WeightAverage
+from edgenas.train.budget import Budget
+from edgenas.train.loop import Loop
+from edgenas.train.schedule import learning_rate
+from edgenas.types import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetEpoch:
+    """One pass over the training images.
+
+    Attributes:
+        epoch: From 0.
+        step: Optimiser steps so far.
+        train_loss: Mean over steps and members.
+        seconds: Wall-clock time of the whole training so far.
+    """
+
+    epoch: int
+    step: int
+    train_loss: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetResult:
+    """A finished training of a supernet; the weights are in the supernet.
+
+    Attributes:
+        history: One record per epoch.
+        steps: Optimiser steps.
+        member_steps: Forward and backward passes of members.
+        seconds: Wall-clock time.
+        images_per_second: Images that passed through members, a second.
+        waiting_share: Share of the time spent waiting for images.
+        notes: What a user may not expect, one sentence each.
+        preprocessing: Of the images, at the largest resolution of the space.
+    """
+
+    history: tuple[SupernetEpoch, ...]
+    steps: int
+    member_steps: int
+    seconds: float
+    images_per_second: float
+    waiting_share: float
+    notes: tuple[str, ...]
+    preprocessing: Preprocessing
+
+
+def train_supernet(
+    supernet: Supernet,
+    data: ImageData,
+    settings: SupernetSettings,
+    *,
+    preprocessing: Preprocessing | None = None,
+    progress: Progress | None = None,
+    checkpoint_dir: Path | None = None,
+    on_epoch: Callable[[SupernetEpoch], None] | None = None,
+    device: torch.device | str = "cpu",
+) -> SupernetResult:
+    """Train a supernet on the training images; validation and test images are not touched.
+
+    Order, augmentation and members depend on (seed, epoch, step) alone and checkpoints are written between epochs: a
+    training that was killed and started again with the same arguments ends, on a CPU and with a budget of epochs or
+    steps, with the same weights bit for bit.
+
+    Args:
+        supernet: Changed in place and moved to `device`.
+        data: Its training images, of the space's number of classes and channels.
+        settings: The recipe.
+        preprocessing: Normalisation of the images; None takes the statistics of the training images.
+        progress: Called after every step with (steps done, steps in all, "steps"), or in thousandths ("") where a clock
+            limits.
+        checkpoint_dir: Where to keep the state; taken up from where there is one.
+        on_epoch: Called with every new record of the history.
+        device: Where to train.
+
+    Raises:
+        DataError: Classes or channels of the images are not those of the space.
+        TrainingError: The loss is not finite (names step and member), or memory ran out twice.
+        WeightsError: The checkpoint belongs to another training or another space.
+        StoreError: A checkpoint cannot be written.
+    """
+    target = torch.device(device)
+    prepared = place(supernet, data, preprocessing, target)
+    train = settings.train
+    batches = Batches(data.train, prepared, batch_size=train.batch_size, device=target, workers=train.workers)
+    work = SupernetWork(supernet, data, settings, prepared, target)
+    loop = Loop(work, batches, Budget(train, batches.steps), train, classes=len(data.classes))
+    loop.run(
+        folder=checkpoint_dir,
+        progress=progress,
+        on_epoch=on_epoch,
+        save_every_seconds=shared.CHECKPOINT_SECONDS,
+    )
+    work.keep()
+    images, seconds = work.members.member_steps * batches.batch_size, loop.training_seconds
+    return SupernetResult(
+        history=tuple(work.history),
+        steps=loop.budget.step,
+        member_steps=work.members.member_steps,
+        seconds=loop.budget.seconds,
+        images_per_second=images / seconds if seconds else 0.0,
+        waiting_share=loop.waiting_seconds / seconds if seconds else 0.0,
+        notes=(*batches.notes, *work.stepper.notes),
+        preprocessing=prepared,
+    )
+
+
+class SupernetWork:
+    """Shared weights on their way; see `edgenas.train.work.Work`.
+
+    Attributes:
+        history: One record per epoch.
+        members: Takes the steps.
+    """
+
+    name = "training of a supernet"
+    loss_name = "the loss of the supernet"
+    section = "supernet"
+    check_every = 16
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: ImageData,
+        settings: SupernetSettings,
+        preprocessing: Preprocessing,
+        device: torch.device,
+    ) -> None:
+        """Keep what is given; the supernet lies on the device."""
+        self.history: list[SupernetEpoch] = []
+        self.members = MemberStepper(
+            supernet,
+            settings.train,
+            device,
+            distillation_weight=settings.distillation_weight,
+            teacher_weight=settings.teacher_weight,
+        )
+        self.stepper = self.members.stepper
+        decay = settings.train.averaging_decay
+        self.average = None if decay is None else WeightAverage(supernet.parameters(), decay)
+        self._supernet, self._data, self._settings = supernet, data, settings
+        self._preprocessing = preprocessing
+        self._teacher: Supernet | None = None
+
+    def take_step(self, batch: Batch, budget: Budget) -> Tensor:
+        """Take one step on the members that the scheme says."""
+        share = min(budget.share(ahead=0.5), 1.0)
+        if self._settings.teacher_weight and self._teacher is None and share >= schemes.WARM_UP_SHARE:
+            self._appoint_teacher()
+        return self.members.step(batch, self._members(budget.step, share), learning_rate(self._settings.train, share))
+
+    def _members(self, step: int, share: float) -> schemes.Members:
+        return schemes.members_of_step(self._supernet.space, self._settings, step=step, share=share)
+
+    def _appoint_teacher(self) -> None:
+        """Let the largest member teach from here on, with the weights that it has now."""
+        frozen = copy.deepcopy(self._supernet).requires_grad_(False)
+        largest = frozen.space.largest()
+        self._teacher = frozen
+        self.members.teacher = lambda images: frozen(images, largest)
+
+    def end_epoch(self, epoch: int, loss: float, budget: Budget) -> SupernetEpoch:
+        """Note what was found; nothing is judged."""
+        record = SupernetEpoch(epoch=epoch, step=budget.step, train_loss=loss, seconds=budget.seconds)
+        self.history.append(record)
+        return record
+
+    def keep(self) -> None:
+        """Put the weights that are kept into the supernet."""
+        if self.average is not None:
+            self.average.copy_to(list(self._supernet.parameters()))
+
+    def culprit(self, step: int, share: float, loss: float) -> str:
+        """Return the first member of the step."""
+        return f"member {self._members(step, share).genes[0].tolist()}"
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the teacher's weights."""
+        return {} if self._teacher is None else {f"teacher.{k}": v for k, v in self._teacher.shared_weights().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold beside tensors."""
+        history = [asdict(record) for record in self.history]
+        return {"member_steps": self.members.member_steps, "history": history}
+
+    def load(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
+        """Take up what `tensors` and `facts` returned."""
+        if groups.get("teacher"):
+            self._appoint_teacher()
+            assert self._teacher is not None
+            for name, value in self._teacher.shared_weights().items():
+                value.copy_(groups["teacher"][name])
+        self.members.member_steps = facts["member_steps"]
+        self.history = [SupernetEpoch(**record) for record in facts["history"]]
+
+    def identity(self) -> dict[str, Any]:
+        """Say which training this is."""
+        settings = self._settings.to_dict()
+        if self._settings.scheme != "sandwich":
+            # Nobody teaches in the other schemes.
+            del settings["distillation_weight"]
+        if not self._settings.teacher_weight:
+            # As before there was one: trainings that were begun then are taken up.
+            del settings["teacher_weight"]
+        return shared.identity(self._supernet, self._data, self._preprocessing, settings)
