@@ -83,7 +83,7 @@ def load_images(
         memory_limit_mib=memory_limit_mib,
     )
     with (progress or progress_bar)("images") as report:
-        return load(settings, progress=lambda done, total: report(done, total, ""))
+        return load(settings, progress=report)
 
 
 def _source_of(text: str) -> tuple[str, str | None]:
