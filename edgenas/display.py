@@ -59,7 +59,7 @@ def say_line(text: str) -> None:
     Args:
         text: The line.
     """
-    print(text, flush=True)
+    print(printable(text, keep="\n\t"), flush=True)
 
 
 def or_default(progress: ProgressFactory | None, say: Say | None) -> tuple[ProgressFactory, Say]:

@@ -92,6 +92,11 @@ def test_a_terminal_shows_a_bar_and_takes_titles_as_they_are(
     assert "photos" in capsys.readouterr().err
 
 
+def test_a_line_of_others_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    display.say_line("class \x1b[2J\nsecond line")
+    assert capsys.readouterr().out == "class \\x1b[2J\nsecond line\n"
+
+
 def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with display.no_progress("train") as report:
         report(1, 2, "steps")

@@ -10,6 +10,7 @@ from typing import Self
 from edgenas.errors import TableError, explain
 from edgenas.latency.device import DeviceInfo, RuntimeInfo
 from edgenas.markup import html_table
+from edgenas.text import printable
 
 # Entries are integers in this unit of the reference network's latency, so that sums are exact in any order.
 RATIO_UNIT = 1e-9
@@ -259,10 +260,8 @@ class LatencyTable:
         return replace(self, reference=replace(self.reference, latency_ms=reference_ms))
 
     def __repr__(self) -> str:
-        return (
-            f"LatencyTable({self.build.space}, {self.runtime.slug}, {len(self.entries)} entries, {self._error()}, "
-            f"{self.device.cpu!r})"
-        )
+        space, entries = printable(self.build.space), len(self.entries)
+        return f"LatencyTable({space}, {self.runtime.slug}, {entries} entries, {self._error()}, {self.device.cpu!r})"
 
     def _repr_html_(self) -> str:
         rows = [

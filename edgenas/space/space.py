@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgenas.markup import html_table
 from edgenas.space.codes.coded import CodedSpace
 from edgenas.space.costs.features import feature_names, feature_table
+from edgenas.text import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,8 @@ class SearchSpace(CodedSpace):
         return feature_names(self)
 
     def __repr__(self) -> str:
-        return f"SearchSpace({self.name}, {_count(self.size)} networks, {self._images()}, {self.digest[:10]})"
+        name, networks = printable(self.name), _count(self.size)
+        return f"SearchSpace({name}, {networks} networks, {self._images()}, {self.digest[:10]})"
 
     def _repr_html_(self) -> str:
         rows = [

@@ -80,6 +80,16 @@ def test_what_others_wrote_is_escaped(values: dict[str, Any]) -> None:
         assert EVIL in Tags(html).text and "<script>" not in html
 
 
+def test_no_name_of_others_breaks_the_line(values: dict[str, Any]) -> None:
+    table, card = values["table"], values["card"]
+    evil = "a\nb\x1b[31m"
+    for value in (
+        replace(table, device=replace(table.device, cpu=evil), build=replace(table.build, space=evil)),
+        replace(card, files=(replace(card.files[0], name=evil),)),
+    ):
+        assert repr(value).isprintable()
+
+
 def test_networks_are_still_compared_by_value(values: dict[str, Any]) -> None:
     network = values["network"]
     assert network == replace(network) and network != replace(network, classes=network.classes + 1)

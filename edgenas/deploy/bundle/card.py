@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.errors import ExportError, explain
 from edgenas.markup import html_table
+from edgenas.text import printable
 
 FORMAT, VERSION = "edgenas-card", 1
 _PACKAGES = (
@@ -139,7 +140,7 @@ class Card:
         return tuple(f"{entry.name}: {text}" for entry in self.files for text in entry.warnings)
 
     def __repr__(self) -> str:
-        files = ", ".join(entry.name for entry in self.files)
+        files = printable(", ".join(entry.name for entry in self.files))
         return f"Card({100 * self.torch_test.value:.2f} % test in torch, {files}, {len(self.warnings)} warnings)"
 
     def _repr_html_(self) -> str:
