@@ -34,6 +34,7 @@ from one_shot_summary import STRATEGY_NAMES, Document, summarise, table
 
 from edgenas.config import load
 from edgenas.data import ArraySplit
+from edgenas.data.subset import chosen_images
 from edgenas.nn import build
 from edgenas.oneshot import DistributionSearcher
 from edgenas.pipeline.commands.run import run_some
@@ -87,7 +88,7 @@ class Bench:
     def judged_images(self) -> ArraySplit:
         """The validation images that every network is judged on."""
         split = artifacts.images(self.context).validation
-        chosen = np.arange(min(len(split), self.options.judged_images))
+        chosen = chosen_images(split, self.options.judged_images)
         return ArraySplit(images=split.read(chosen), labels=split.labels[chosen])
 
     @cached_property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgenas.data.settings import RESIZE_MODES, ResizeMode
 from edgenas.data.stored import resize_image, to_channels
+from edgenas.data.subset import chosen_images
 from edgenas.data.values import Images, Split
 from edgenas.errors import DataError, explain
 
@@ -108,19 +109,18 @@ def fit_preprocessing(train: Split, *, resolution: int | None = None, resize: Re
     """Compute mean and standard deviation per channel on the training images.
 
     Args:
-        train: All its images count where they lie in an array; otherwise an even sample of `SAMPLE`.
+        train: All its images count where they lie in an array; otherwise `SAMPLE` of them, every class in proportion.
         resolution: What the network wants; None keeps that of the images.
         resize: How deployed code shall resize other images.
 
     Returns:
         The preprocessing of every split and of the deployed model.
     """
-    sampled = len(train) if hasattr(train, "images") else min(SAMPLE, len(train))
-    chosen = np.linspace(0, len(train) - 1, sampled).astype(np.int64)
+    chosen = chosen_images(train, None if hasattr(train, "images") else SAMPLE)
     # A histogram of the 256 values holds everything and costs no precision.
     histogram = np.zeros((train.shape[2], 256), np.int64)
     step = max(1, CHUNK_BYTES // (train.shape[0] * train.shape[1] * train.shape[2]))
-    for start in range(0, sampled, step):
+    for start in range(0, len(chosen), step):
         images = train.read(chosen[start : start + step])
         for channel in range(train.shape[2]):
             histogram[channel] += np.bincount(images[..., channel].ravel(), minlength=256)

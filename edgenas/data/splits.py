@@ -50,13 +50,17 @@ def stratified_split(
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
-def stratified_subset(labels: Labels, limit: int | None, *, rng: np.random.Generator) -> Indices:
-    """Choose at most `limit` images with the shares of the classes kept (each class at least once, where it fits).
+def stratified_subset(
+    labels: Labels, limit: int | None, *, rng: np.random.Generator, every_class: bool = True
+) -> Indices:
+    """Choose at most `limit` images with the shares of the classes kept, each class at least once.
 
     Args:
         labels: (N,) class numbers.
         limit: Largest number of images; None takes all.
         rng: Chooses the images.
+        every_class: Whether a limit below the number of classes is refused. If not, that many classes are drawn, and
+            one image of each.
 
     Returns:
         Sorted indices.
@@ -68,6 +72,9 @@ def stratified_subset(labels: Labels, limit: int | None, *, rng: np.random.Gener
         return np.arange(len(labels))
     present, counts = np.unique(labels, return_counts=True)
     if limit < len(present):
+        if not every_class:
+            drawn = rng.permutation(present)[:limit]
+            return np.sort([rng.choice(np.flatnonzero(labels == label)) for label in drawn]).astype(np.int64)
         raise DataError(explain("a limit leaves classes without images", got=limit, allowed=f"{len(present)} or more"))
     chosen = [
         rng.permutation(np.flatnonzero(labels == label))[:take]

@@ -65,7 +65,7 @@ class CalibrationSpec:
     """How the ranges of int8 activations are found.
 
     Attributes:
-        images: Training images, spread evenly over the split.
+        images: Training images, every class in proportion.
         method: `minmax`, `percentile` or `mse`.
     """
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.data import Preprocessing, Split
+from edgenas.data.subset import chosen_images
 from edgenas.deploy.targets import TARGETS, open_target
 from edgenas.errors import DeviceError, ExportError, explain
 from edgenas.formats import SCHEMES
@@ -126,17 +127,11 @@ def split_batches(
     Args:
         split: Images and labels.
         preprocessing: Of the network.
-        limit: Largest number of images, taken evenly over the split.
+        limit: Largest number of images, every class in proportion.
         batch: Images in each part.
     """
-    for start in range(0, len(chosen := evenly(len(split), limit)), batch):
+    for start in range(0, len(chosen := chosen_images(split, limit)), batch):
         yield preprocessing.apply(split.read(chosen[start : start + batch]))
-
-
-def evenly(count: int, limit: int | None) -> NDArray[np.int64]:
-    """Return at most `limit` indices spread evenly over `count` (classes often lie one after the other)."""
-    wanted = count if limit is None else min(limit, count)
-    return np.linspace(0, count - 1, wanted).round().astype(np.int64)
 
 
 def logits_of_split(
@@ -154,14 +149,14 @@ def logits_of_split(
         predict: From `open_file`.
         split: Images and labels, N of them.
         preprocessing: Of the network.
-        limit: Largest number of images, taken evenly over the split.
+        limit: Largest number of images, every class in proportion.
         progress: Called with (images done, images in all, `what`).
         what: What the progress bar says.
 
     Returns:
         Logits (min(N, limit), K).
     """
-    total, rows, done = len(evenly(len(split), limit)), [], 0
+    total, rows, done = len(chosen_images(split, limit)), [], 0
     for images in split_batches(split, preprocessing, limit=limit):
         rows.append(predict(images))
         done += len(images)

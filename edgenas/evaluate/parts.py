@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from edgenas.data import ArraySplit, ImageData, Split
+from edgenas.data import ImageData
 from edgenas.data.splits import stratified_split
-from edgenas.data.values import Images, Indices, Labels
+from edgenas.data.subset import SplitPart, part_of
+from edgenas.data.values import Indices
 from edgenas.errors import InputError, explain
 
 TRUTH_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SplitPart:
-    """Some images of a split.
-
-    Attributes:
-        whole: The split.
-        indices: Which of its images, (N,).
-    """
-
-    whole: Split
-    indices: Indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    @property
-    def labels(self) -> Labels:
-        """Class numbers, (N,)."""
-        return self.whole.labels[self.indices]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of every image."""
-        return self.whole.shape
-
-    def read(self, indices: Indices) -> Images:
-        """Return the images at `indices`, (len(indices), H, W, C)."""
-        return self.whole.read(self.indices[indices])
 
 
 def part_validation(
@@ -80,9 +51,7 @@ def part_validation(
 
 def _with(data: ImageData, indices: Indices, name: str) -> ImageData:
     """Return the set with a part of its validation images and without test images."""
-    part: Split = SplitPart(whole=data.validation, indices=indices)
-    if isinstance(data.validation, ArraySplit) and not isinstance(data.validation.images, np.memmap):
-        part = ArraySplit(images=data.validation.images[indices], labels=data.validation.labels[indices])
+    part = part_of(data.validation, indices)
     identity = hashlib.sha256(f"{data.digest} {name} ".encode() + indices.astype("<i8").tobytes())
     nothing = SplitPart(whole=data.test, indices=np.empty(0, np.int64))
     return replace(data, validation=part, test=nothing, digest=identity.hexdigest())

@@ -10,6 +10,7 @@ import torch
 
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batch, Batches
+from edgenas.data.subset import some_of
 from edgenas.errors import ConfigError, explain, nearest
 from edgenas.evaluate.protocol import Estimates
 from edgenas.evaluate.scores import SCORES
@@ -47,7 +48,7 @@ class ZeroCostEvaluator:
             space: Of the networks.
             data: Its training images.
             preprocessing: Of the images; its resolution is replaced by each network's.
-            images: Of the batch.
+            images: Of the batch, every class in proportion.
             initialisations: How many initial weights a score is averaged over.
             seed: Of images and initial weights.
             device: Where to compute.
@@ -85,8 +86,9 @@ class ZeroCostEvaluator:
         if resolution not in self._batches:
             preprocessing = replace(self._preprocessing, resolution=resolution)
             # One batch: not worth bringing the whole set to a GPU.
+            chosen = some_of(self._data.train, self._images, seed=self._seed)
             batches = Batches(
-                self._data.train, preprocessing, batch_size=self._images, device=self._device, resident_limit_mib=0
+                chosen, preprocessing, batch_size=self._images, device=self._device, resident_limit_mib=0
             )
             shuffled = batches.shuffled(seed=self._seed, epoch=0, classes=len(self._data.classes))
             self._batches[resolution] = next(iter(shuffled))

@@ -11,9 +11,10 @@ import torch
 from benchmarks import oracles
 from edgenas import nn
 from edgenas.arch import lower
+from edgenas.data.subset import chosen_images
 from edgenas.deploy.counts import count_onnx, count_tflite
 from edgenas.deploy.quantise.calibrate import observe, ranges
-from edgenas.deploy.runners import evenly, open_file, split_batches
+from edgenas.deploy.runners import open_file, split_batches
 from edgenas.formats import encode
 
 CALIBRATION_IMAGES = 256
@@ -59,7 +60,7 @@ def judge(trained) -> Judge:
     images = trained.preprocessing.apply(split.read(np.arange(len(split))))
     with torch.inference_mode():
         logits = module(torch.from_numpy(images)).numpy()
-    chosen = evenly(len(trained.data.train), CALIBRATION_IMAGES)
+    chosen = chosen_images(trained.data.train, CALIBRATION_IMAGES)
     calibration = trained.preprocessing.apply(trained.data.train.read(chosen))
     return Judge(
         trained=trained, module=module, images=images, logits=logits, labels=split.labels, calibration=calibration

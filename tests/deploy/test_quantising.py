@@ -11,6 +11,7 @@ import torch
 
 from edgenas import nn
 from edgenas.arch import Architecture, lower
+from edgenas.data.subset import chosen_images
 from edgenas.deploy import FileSpec, GuardSpec, Recipe
 from edgenas.deploy.accuracy import paired_drop, share
 from edgenas.deploy.counts import count_onnx, count_tflite, require_one_partition, require_quantised
@@ -18,7 +19,7 @@ from edgenas.deploy.quantise.calibrate import METHODS, _record, observe, ranges
 from edgenas.deploy.quantise.diagnose import correct_biases, diagnose, fine_tune
 from edgenas.deploy.quantise.guard import Guard
 from edgenas.deploy.quantise.simulate import Simulator
-from edgenas.deploy.runners import evenly, logits_of_split, open_file, split_batches
+from edgenas.deploy.runners import logits_of_split, open_file, split_batches
 from edgenas.errors import DataError, ExportError
 from edgenas.formats import encode, random_weights
 from edgenas.formats.quantise import WEIGHT_LIMITS
@@ -34,7 +35,7 @@ def test_observed_extremes_are_those_of_the_torch_module(trained, observed) -> N
     module = nn.build(trained.architecture)
     module.load_weights(trained.weights)
     module.eval()
-    images = trained.data.train.read(evenly(len(trained.data.train), 128))
+    images = trained.data.train.read(chosen_images(trained.data.train, 128))
     with torch.no_grad():
         for op, value in module.activations(torch.from_numpy(trained.preprocessing.apply(images))):
             # A folded hard sigmoid's input is a sixth of the original; nobody asks for its range.

@@ -20,6 +20,7 @@ from edgenas.arch.document import to_document
 from edgenas.arch.notation import format_notation
 from edgenas.cost import macs, params
 from edgenas.data import Preprocessing, Split
+from edgenas.data.subset import chosen_images
 from edgenas.deploy.accuracy import Comparison, compare, share
 from edgenas.deploy.bundle.card import (
     Card,
@@ -35,7 +36,7 @@ from edgenas.deploy.bundle.folder import restore, write_folder
 from edgenas.deploy.counts import require_one_partition, require_quantised
 from edgenas.deploy.quantise.guard import Guard, Judged
 from edgenas.deploy.recipe import FileSpec, Recipe
-from edgenas.deploy.runners import can_run, evenly, logits_of_split, open_file
+from edgenas.deploy.runners import can_run, logits_of_split, open_file
 from edgenas.deploy.scripts.compose import predict_script
 from edgenas.deploy.targets import TARGETS, write_target
 from edgenas.errors import DataError, ExportError, explain
@@ -161,7 +162,7 @@ class _Job:
         self.torch = _torch_predict(module.eval())
         self.validation_logits = self._logits(self.torch, data.validation, "torch on validation images")
         self.test_logits = self._logits(self.torch, data.test, "torch on test images")
-        self.probe_pixels = data.test.read(evenly(len(data.test), _PROBE_IMAGES))
+        self.probe_pixels = data.test.read(chosen_images(data.test, _PROBE_IMAGES))
         self.identity = digest_of(
             {
                 "architecture": architecture.digest,

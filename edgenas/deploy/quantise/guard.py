@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from edgenas.arch import Architecture, lower
 from edgenas.data import Preprocessing, Split
+from edgenas.data.subset import chosen_images
 from edgenas.deploy.accuracy import Comparison, compare
 from edgenas.deploy.quantise.calibrate import METHODS, Observations, observe, ranges
 from edgenas.deploy.quantise.diagnose import LayerLoss, correct_biases, diagnose, fine_tune
 from edgenas.deploy.quantise.simulate import Simulator
 from edgenas.deploy.recipe import FileSpec, Recipe
-from edgenas.deploy.runners import evenly, logits_of_split, open_file, split_batches
+from edgenas.deploy.runners import logits_of_split, open_file, split_batches
 from edgenas.errors import ExportError, explain
 from edgenas.formats import Range, as_file_format, encode
 from edgenas.formats.quantise import WEIGHT_LIMITS
@@ -234,7 +235,7 @@ class Guard:
         )
 
     def _images(self, split: Split, limit: int) -> NDArray[np.float32]:
-        return self.preprocessing.apply(split.read(evenly(len(split), limit)))
+        return self.preprocessing.apply(split.read(chosen_images(split, limit)))
 
     def _fine_tune_batch(self, step: int) -> NDArray[np.float32]:
         rng = np.random.default_rng((self.seed, step))

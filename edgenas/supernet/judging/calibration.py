@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import torch
 from torch import Tensor
 
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batches
+from edgenas.data.subset import some_of
 
 EPOCH = 2**30
 """An epoch that no training reaches: every member sees the same images."""
@@ -22,7 +21,7 @@ def calibration_images(
     Args:
         data: Its training images.
         preprocessing: At the resolution that is wanted.
-        count: Images, rounded to whole batches.
+        count: Images, every class in proportion, rounded to whole batches.
         batch_size: Images of one batch.
         seed: Of the choice.
         device: Where they are wanted.
@@ -30,8 +29,10 @@ def calibration_images(
     Returns:
         Batches (B, C, H, W).
     """
+    batch_size = min(batch_size, len(data.train))
+    wanted = max(1, min(count, len(data.train)) // batch_size) * batch_size
     # A few batches: not worth bringing the whole set to a GPU.
-    batches = Batches(data.train, preprocessing, batch_size=batch_size, device=device, resident_limit_mib=0)
-    wanted = max(1, min(count, len(data.train)) // batches.batch_size)
-    shuffled = batches.shuffled(seed=seed, epoch=EPOCH, classes=len(data.classes))
-    return [batch.images for batch in islice(shuffled, wanted)]
+    chosen = some_of(data.train, wanted, seed=seed)
+    batches = Batches(chosen, preprocessing, batch_size=batch_size, device=device, resident_limit_mib=0)
+    # Shuffled, so that the statistics of a batch are not those of one class.
+    return [batch.images for batch in batches.shuffled(seed=seed, epoch=EPOCH, classes=len(data.classes))]

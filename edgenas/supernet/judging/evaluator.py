@@ -12,6 +12,7 @@ from torch import Tensor
 
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batches
+from edgenas.data.subset import some_of
 from edgenas.supernet.judging.calibration import calibration_images
 from edgenas.supernet.judging.member import Member
 from edgenas.supernet.supernet import Supernet
@@ -62,7 +63,7 @@ class SupernetEvaluator:
             supernet: Trained; its weights must not change while this is in use.
             data: Validation images to judge on, training images to calibrate on.
             preprocessing: Of the training; its resolution is replaced by each member's.
-            images: How many validation images, the first ones; None for all.
+            images: How many validation images, every class in proportion; None for all.
             calibration: How many training images.
             device: Where the supernet is.
 
@@ -71,7 +72,8 @@ class SupernetEvaluator:
         """
         require_fitting_data(supernet, data)
         self._supernet, self._data, self._preprocessing = supernet, data, preprocessing
-        self._count = min(images or len(data.validation), len(data.validation))
+        self._validation = some_of(data.validation, images, seed=_CALIBRATION_SEED)
+        self._count = len(self._validation)
         self._calibration, self._device = calibration, torch.device(device)
         self._known: dict[bytes, int] = {}
         self._images: dict[int, tuple[list[Tensor], list[tuple[Tensor, Tensor]]]] = {}
@@ -131,14 +133,10 @@ class SupernetEvaluator:
                 seed=_CALIBRATION_SEED,
                 device=self._device,
             )
-            batches = Batches(self._data.validation, preprocessing, batch_size=JUDGE_BATCH, device=self._device)
-            validation, seen = [], 0
-            for batch in batches.in_order():
-                take = min(self._count - seen, len(batch.labels))
-                images = batch.images[:take].contiguous(memory_format=torch.channels_last)
-                validation.append((images, batch.labels[:take]))
-                seen += take
-                if seen == self._count:
-                    break
+            batches = Batches(self._validation, preprocessing, batch_size=JUDGE_BATCH, device=self._device)
+            validation = [
+                (batch.images.contiguous(memory_format=torch.channels_last), batch.labels)
+                for batch in batches.in_order()
+            ]
             self._images[resolution] = (calibration, validation)
         return self._images[resolution]
