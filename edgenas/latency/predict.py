@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgenas.arch import Architecture, Graph, lower
+from edgenas.errors import TableError, explain
 from edgenas.latency.interpolate import Interpolator
 from edgenas.latency.table import RATIO_UNIT, Entry, LatencyTable
 from edgenas.latency.units import SourcedOps, Unit, by_block, units
@@ -17,6 +19,10 @@ from edgenas.space.costs.table import AdditiveTable
 from edgenas.types import Floats
 
 _NORMAL_90 = 1.6448536269514722
+# Errors of estimated entries are counted in this unit of the reference's latency: coarser than `RATIO_UNIT`, so that
+# the squares of a network's errors add up in 64 bits. Ten thousand of the largest error still fit.
+_ERROR_UNIT = 1e-6
+_MOST_ERROR = 3 * 10**7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +125,36 @@ class TableCosts:
 
         Returns:
             Sum of ratios in `RATIO_UNIT`, number of units, number of weights, and the variance that entries
-            without a measured network add, in `RATIO_UNIT` squared.
+            without a measured network add, in `_ERROR_UNIT` squared.
+
+        Raises:
+            TableError: The table lacks a unit, or an estimate is so uncertain that it says nothing.
         """
         total = weights = variance = count = 0
         for unit, name in units(ops):
             entry = self.entry(unit, where=name)
             total += entry.ratio
             weights += unit.weights
-            variance += entry.error**2 if entry.networks == 0 else 0
+            variance += self._variance(entry, where=name)
             count += 1
         return total, count, weights, variance
+
+    @staticmethod
+    def _variance(entry: Entry, *, where: str) -> int:
+        """Variance of an estimated entry, rounded up to `_ERROR_UNIT` squared; 0 of a measured one."""
+        if entry.networks:
+            return 0
+        error = math.ceil(entry.error * RATIO_UNIT / _ERROR_UNIT)
+        if error > _MOST_ERROR:
+            raise TableError(
+                explain(
+                    f"the estimate of {where} says nothing: its error is {entry.error * RATIO_UNIT:.3g} times the "
+                    "latency of the reference network",
+                    allowed=f"{_MOST_ERROR * _ERROR_UNIT:g} times",
+                    remedy="Build a table for this space.",
+                )
+            )
+        return error**2
 
 
 def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLatency:
@@ -143,7 +169,7 @@ def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLaten
     ratio += correction.per_weight * sums[:, 2]
     ratio += correction.constant
     latency_ms = ratio * table.reference.latency_ms
-    extra = _NORMAL_90 * RATIO_UNIT * table.reference.latency_ms
+    extra = _NORMAL_90 * _ERROR_UNIT * table.reference.latency_ms
     half = np.sqrt((interval.relative * latency_ms) ** 2 + extra**2 * sums[:, 3])
     return PopulationLatency(latency_ms=latency_ms, low_ms=latency_ms - half, high_ms=latency_ms + half)
 

@@ -117,7 +117,8 @@ class Validation:
         date: Day it was made.
         predicted_ms, measured_ms: One value per network, for the plot.
         visits: How often a network was measured, on average; 0 in tables of older versions.
-        measured_error_percent: Standard error of the measured latencies (root mean square), part of the errors above.
+        measured_error_percent: Standard error of the measured latencies (root mean square), part of the errors above;
+            None where it is not known, since no network was measured twice.
     """
 
     networks: int
@@ -134,7 +135,7 @@ class Validation:
     predicted_ms: tuple[float, ...]
     measured_ms: tuple[float, ...]
     visits: float = 0.0
-    measured_error_percent: float = 0.0
+    measured_error_percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,7 @@ class BuildInfo:
         date: Day of the build.
         edgenas: Version of this package.
         warnings: What spoke against the table when it was fitted, one line each; empty for a good one.
+        measured: Digests of the networks that it was fitted to; empty in tables of older versions.
     """
 
     space: str
@@ -172,6 +174,7 @@ class BuildInfo:
     date: str
     edgenas: str
     warnings: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

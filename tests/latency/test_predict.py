@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,6 +65,30 @@ def test_estimated_entries_are_named_and_widen_the_interval() -> None:
 def test_a_space_with_a_block_that_the_table_lacks_is_refused() -> None:
     with pytest.raises(TableError, match="has no entry for .*stem"):
         SpaceLatency(TABLE, load("ofa_mobilenet_v3"))
+
+
+@pytest.mark.parametrize("error", [3.5, 29.0])
+def test_large_errors_of_estimates_add_up_to_a_wide_interval(error: float) -> None:
+    # Squares of 3.5e9 in units of 1e-18 do not fit 64 bits; the interval became narrower where they wrapped around.
+    architecture = network()
+    keys = [unit.key for unit in units_of(architecture)]
+    known = table(estimated=tuple(keys))
+    uncertain = replace(
+        known, entries={key: replace(entry, error=round(error * 1e9)) for key, entry in known.entries.items()}
+    )
+    found = predict(uncertain, architecture)
+    spread = 1.6448536269514722 * error * np.sqrt(len(keys)) * known.reference.latency_ms
+    half = np.hypot(known.interval.relative * found.latency_ms, spread)
+    assert found.high_ms - found.latency_ms == pytest.approx(half, rel=1e-5)
+
+
+def test_an_estimate_that_says_nothing_is_refused() -> None:
+    architecture = network()
+    key = units_of(architecture)[1].key
+    known = table(estimated=(key,))
+    entries = {**known.entries, key: replace(known.entries[key], error=10**14)}
+    with pytest.raises(TableError, match="the estimate of .* says nothing: its error is 1e\\+05 times"):
+        predict(replace(known, entries=entries), architecture)
 
 
 def test_interpolation_is_close_for_other_sizes_and_marked() -> None:

@@ -27,10 +27,13 @@ class FakeBench:
     drift = 1.0
     shift = 1.0
     gone_after: int | None = None
+    # Numbers of the visits of a network whose sessions are far apart, so that they are set aside.
+    set_aside: frozenset[int] = frozenset()
     visits = 0
 
     def __init__(self, target: Target, reference: Architecture, *, seed: int = 0, device: object = None) -> None:
         self._rng = np.random.default_rng(seed)
+        self._seen: dict[str, int] = {}
 
     def visit(self, architecture: Architecture) -> Visit:
         kind = type(self)
@@ -42,12 +45,17 @@ class FakeBench:
         return Visit(
             latency_ms=ratio * reference_ms,
             reference_ms=reference_ms,
-            sessions_ms=(ratio * reference_ms,) * 2,
+            sessions_ms=(ratio * reference_ms, ratio * reference_ms * (1.3 if self._disturbs(architecture) else 1.0)),
             samples=(_samples(ratio * reference_ms),) * 2,
             reference_samples=_samples(reference_ms),
             at=0.1 * kind.visits,
             seconds=0.1,
         )
+
+    def _disturbs(self, architecture: Architecture) -> bool:
+        number = self._seen.get(architecture.digest, 0)
+        self._seen[architecture.digest] = number + 1
+        return number in type(self).set_aside
 
 
 def _samples(latency_ms: float) -> Samples:

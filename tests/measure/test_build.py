@@ -11,6 +11,7 @@ from edgenas.errors import DeviceError, InputError, TableError
 from edgenas.latency import predict, table_digest
 from edgenas.measure import Business, build_table, check_table, validate_table
 from edgenas.measure.table.design import space_units
+from edgenas.measure.table.validate import held_out_networks
 from edgenas.space import load
 from tests.measure.fakes import law, use
 
@@ -128,6 +129,70 @@ def test_a_check_tells_the_clock_from_the_table(monkeypatch: pytest.MonkeyPatch)
     assert not check_table(replace(table, probes=tuple(several))).passed
     wrong = replace(table, probes=tuple(replace(probe, ratio=probe.ratio * 1.2) for probe in table.probes))
     assert not check_table(wrong).passed
+
+
+def test_a_check_of_a_table_without_probes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, noise=0.0)
+    table = build_table(load("tiny"), networks=20)
+    with pytest.raises(TableError, match="no networks to check it by"):
+        check_table(replace(table, probes=()))
+
+
+@pytest.mark.parametrize("drift", [0.45, 2.2])
+def test_a_check_fails_at_a_clock_that_is_another_machine_s(monkeypatch: pytest.MonkeyPatch, drift: float) -> None:
+    use(monkeypatch, noise=0.0)
+    table = build_table(load("tiny"), networks=20)
+    use(monkeypatch, noise=0.0, drift=drift)
+    found = check_table(table)
+    assert not found.passed and f"takes {drift:.2f} times" in found.doubts[0]
+
+
+def test_a_noisy_build_is_not_true_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, noise=0.0)
+    table = build_table(load("tiny"), networks=20)
+    noisy = replace(table, interval=replace(table.interval, visit_noise=0.2))
+    wrong = [replace(noisy.probes[0], ratio=noisy.probes[0].ratio * 1.25), *noisy.probes[1:]]
+    assert not check_table(replace(noisy, probes=tuple(wrong))).passed
+
+
+def test_a_table_says_what_it_was_fitted_to_and_no_such_network_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch)
+    space = load("tiny")
+    table = build_table(space, networks=20)
+    assert len(set(table.build.measured)) == 20
+    drawn = held_out_networks(table, space, 10, 0)
+    # Networks that would have been drawn are left out once the table says that they were measured.
+    known = replace(table.build, measured=tuple(space.decode(code).digest for code in drawn))
+    again = held_out_networks(replace(table, build=known), space, 10, 0)
+    assert not {space.decode(code).digest for code in again} & set(known.measured)
+
+
+@pytest.mark.parametrize("set_aside", [{1}, {1, 2}])
+def test_a_build_goes_on_where_second_visits_are_set_aside(
+    monkeypatch: pytest.MonkeyPatch, set_aside: set[int]
+) -> None:
+    use(monkeypatch, noise=0.02, set_aside=frozenset(set_aside))
+    table = build_table(load("tiny"), networks=20, seconds=0.0)
+    assert 0 < table.interval.visit_noise < 0.05 and 0 < table.interval.relative < 1
+
+
+def test_a_build_of_which_nothing_repeats_ends_with_one_clear_error_and_keeps_its_visits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = use(monkeypatch, set_aside=frozenset(range(1, 20)))
+    with pytest.raises(DeviceError, match="too unsteady to measure.*goes on from what was measured"):
+        build_table(load("tiny"), networks=12, samples=tmp_path / "samples.jsonl")
+    assert fake.visits >= 3 * 12
+    use(monkeypatch, set_aside=frozenset())
+    assert build_table(load("tiny"), networks=12, samples=tmp_path / "samples.jsonl").build.networks == 12
+
+
+def test_a_validation_with_one_visit_goes_on_until_the_truth_has_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, noise=0.03)
+    space = load("tiny")
+    found = validate_table(build_table(space, networks=30), space, networks=8, visits=1).validation
+    assert found is not None and found.visits > 1
+    assert found.measured_error_percent is not None and 0.5 < found.measured_error_percent < 5
 
 
 def test_what_changes_all_networks_but_the_reference_is_drift_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

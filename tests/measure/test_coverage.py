@@ -50,7 +50,8 @@ def _covered(device: int, networks: int, noise: float) -> float:
     units, times = list(UNITS.values()), np.array(list(_device(device).values()))
     design = covering_design(SPACE, networks, np.random.default_rng(device))
     known = _counts(design.genes)
-    asked = _counts(held_out(SPACE, 60, np.random.default_rng(device + 100), without=design.genes))
+    used = {SPACE.decode(code).digest for code in design.genes}
+    asked = _counts(held_out(SPACE, 60, np.random.default_rng(device + 100), without=used))
     luck = np.exp(noise * np.random.default_rng(device).standard_normal(networks))
     ratios = (known @ times + 0.02) * luck
     seen = np.flatnonzero(known.sum(axis=0)).tolist()

@@ -98,6 +98,8 @@ def check(file: Table, device: DeviceOption = None, device_python: DevicePython 
         f"same kind of device, same runtime; the reference network runs at {1 + found.reference_drift:.3f} of its time"
     )
     print("probe networks relative to it: " + ", ".join(f"{100 * change:+.1f} %" for change in found.probe_changes))
+    for line in found.doubts:
+        print(line)
     print("the table holds here" if found.passed else "the table does NOT hold here: build another")
     raise SystemExit(0 if found.passed else 1)
 
@@ -137,6 +139,10 @@ def _print_warnings(table: en.LatencyTable) -> None:
         print(f"WARNING: {line}")
 
 
+def _known(percent: float | None) -> str:
+    return "not known, since no network was measured twice" if percent is None else f"{percent:.2f} %"
+
+
 def _print_validation(table: en.LatencyTable) -> None:
     checked = table.validation
     assert checked is not None
@@ -149,6 +155,6 @@ def _print_validation(table: en.LatencyTable) -> None:
         ("Kendall tau", f"{checked.kendall_tau:.3f}"),
         ("inside the 90 % interval", f"{checked.interval_coverage_percent:.1f} %"),
         ("drift of the reference", f"{checked.reference_drift_percent:+.1f} %"),
-        ("error of the measured", f"{checked.measured_error_percent:.2f} % ({checked.visits:.1f} visits)"),
+        ("error of the measured", f"{_known(checked.measured_error_percent)} ({checked.visits:.1f} visits)"),
     ]
     print_table(("held-out networks", ""), rows)

@@ -24,7 +24,7 @@ class Truth:
     Attributes:
         visits: Of each of n networks, in order.
         ratios: (n,) latencies over the reference's.
-        errors: (n,) relative standard errors of the ratios.
+        errors: (n,) relative standard errors of the ratios; NaN where no network was visited twice.
         noise: Relative standard deviation of one visit; NaN where no network was visited twice.
         scale: What the ratios were divided by, to compare with ratios of another time.
     """
@@ -97,12 +97,12 @@ def measure_held_out(
         bench: Measures against the reference.
         networks: At least one.
         visits: First passes over all networks.
-        target_error: Relative standard error above which a network is visited again.
+        target_error: A network is visited again while its relative standard error is above this, or unknown.
         progress: Called with (visits done, visits in all, what).
     """
     truth = measure_passes(bench, networks, visits=visits, progress=progress)
     for _ in range(_FURTHER):
-        unsure = [index for index, error in enumerate(truth.errors) if error > target_error]
+        unsure = [index for index, error in enumerate(truth.errors) if not error <= target_error]
         taken = [list(found) for found in truth.visits]
         done = len(truth.all)
         for place, index in enumerate(unsure):

@@ -79,10 +79,9 @@ class Ratios:
         """(n,) relative standard errors of `combined`.
 
         The variance of a network's own visits is shrunk towards the noise of all networks, which counts as much as
-        four visits: two visits say little about a variance.
+        four visits: two visits say little about a variance. NaN where nothing was visited twice: then nothing is known.
         """
-        noise = self.noise
-        prior = 0.0 if math.isnan(noise) else noise**2
+        prior = self.noise**2
         return np.array([_standard_error(np.log(found), prior) for found in self.by_visit])
 
 

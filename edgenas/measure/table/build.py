@@ -171,6 +171,7 @@ def table_from(
             warnings=doubts(
                 left_out, interval, covered=design.covered, total=design.total, networks=len(design.genes)
             ),
+            measured=tuple(space.decode(genes).digest for genes in design.genes),
         ),
         probes=_probes(space, design, found.ratios),
         entries=_entries(space, found),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +117,7 @@ def _greedy(contains: NDArray[np.float64], count: int) -> list[int]:
 
 
 def held_out(
-    space: SearchSpace, networks: int, rng: np.random.Generator, *, without: NDArray[np.int64] | None = None
+    space: SearchSpace, networks: int, rng: np.random.Generator, *, without: Collection[str] = ()
 ) -> NDArray[np.int64]:
     """Draw distinct networks as a search draws them.
 
@@ -124,15 +125,14 @@ def held_out(
         space: The space.
         networks: How many at most; a small space may have fewer.
         rng: Source of all randomness.
-        without: Codes (M, D) that must not be among them.
+        without: Digests of networks that must not be among them.
 
     Returns:
         (n, D) canonical codes.
     """
-    used = set(map(tuple, space.canonical(without))) if without is not None and len(without) else set()
     found: dict[tuple[int, ...], None] = {}
     for _ in range(20):
         for code in map(tuple, space.canonical(space.sample(networks, rng))):
-            if code not in used and len(found) < networks:
+            if len(found) < networks and code not in found and space.decode(np.array(code)).digest not in without:
                 found[code] = None
     return np.array(list(found), dtype=np.int64).reshape(len(found), len(space.cardinalities))

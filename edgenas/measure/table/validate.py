@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,8 +24,11 @@ from edgenas.measure.table.design import covering_design, held_out
 from edgenas.space import SearchSpace
 from edgenas.types import Floats, Progress
 
-# What a check calls true: the probes' ratios within this of the build's, beyond the noise of their visits.
-_PROBE_TOLERANCE = 0.05
+# What a check calls true: the probes' ratios within this of the build's, or within three times the noise of a visit of
+# the build, but never beyond the second number: a table of a noisy build is not true of everything.
+_PROBE_TOLERANCE, _MOST_TOLERANCE = 0.05, 0.10
+# At a clock that changed by more than this factor other parts of the machine are the slowest: ratios no longer hold.
+_MOST_CLOCK_CHANGE = 2.0
 
 
 def target_of(table: LatencyTable) -> Target:
@@ -67,7 +70,12 @@ def held_out_networks(table: LatencyTable, space: SearchSpace, networks: int, se
         raise TableError(
             explain("the table is of another space", got=space.name, allowed=f"{table.build.space} as it was then")
         )
-    used = covering_design(space, table.build.networks, np.random.default_rng(table.build.seed)).genes
+    if table.build.measured:
+        used = set(table.build.measured)
+    else:
+        # A table of an older version does not say; its design can be drawn again.
+        design = covering_design(space, table.build.networks, np.random.default_rng(table.build.seed))
+        used = {space.decode(code).digest for code in design.genes}
     found = held_out(space, networks, np.random.default_rng(seed + 1_000_003), without=used)
     if not len(found):
         raise InputError(explain("every network of the space was used to build the table"))
@@ -192,7 +200,7 @@ def validation_of(predicted: PopulationLatency, truth: Truth, table: LatencyTabl
         predicted_ms=tuple(predicted.latency_ms.round(6).tolist()),
         measured_ms=tuple(measured_ms.round(6).tolist()),
         visits=round(len(truth.all) / len(error), 2),
-        measured_error_percent=percent(np.sqrt((truth.errors**2).mean())),
+        measured_error_percent=None if np.isnan(truth.errors).any() else percent(np.sqrt((truth.errors**2).mean())),
     )
 
 
@@ -206,14 +214,19 @@ class Check:
             with it.
         reference_drift: Its relative change: the clock and the load of the machine, which change all networks alike.
         probe_changes: Relative change of each probe beyond that: what makes a table wrong.
-        passed: No difference, and every probe within its tolerance, and all of them together.
+        doubts: Why the table does not hold here, one line each; empty where it does.
     """
 
     differences: tuple[str, ...]
     reference_ms: float
     reference_drift: float
     probe_changes: tuple[float, ...]
-    passed: bool
+    doubts: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the table holds: something was measured, and nothing speaks against it."""
+        return not self.doubts and not self.differences
 
 
 def check_table(
@@ -229,13 +242,21 @@ def check_table(
 
     Raises:
         DeviceError: The runtime is not installed.
+        TableError: The table has no probes.
     """
     target, where = target_of(table), device or LocalDevice()
     differences = table.device.differences(where.info()) + table.runtime.differences(target.info(where))
     if differences:
         nothing = float("nan")
         return Check(
-            differences=differences, reference_ms=nothing, reference_drift=nothing, probe_changes=(), passed=False
+            differences=differences, reference_ms=nothing, reference_drift=nothing, probe_changes=(), doubts=()
+        )
+    if not table.probes:
+        raise TableError(
+            explain(
+                f"the latency table of {table.build.space!r} names no networks to check it by",
+                remedy="Build it again; nothing can be said of this one.",
+            )
         )
     bench = Bench(target, parse_notation(table.reference.notation), seed=seed, device=where)
     probes = [parse_notation(probe.notation) for probe in table.probes]
@@ -243,12 +264,23 @@ def check_table(
     scale = probe_scale(table, found.ratios)
     then = np.array([probe.ratio for probe in table.probes])
     changes = tuple((found.ratios / then / scale - 1).tolist())
-    tolerance = max(_PROBE_TOLERANCE, 3 * table.interval.visit_noise)
     drift = scale * (1 + reference_drift(found.all, table)) - 1
     return Check(
         differences=(),
         reference_ms=(1 + drift) * table.reference.latency_ms,
         reference_drift=drift,
         probe_changes=changes,
-        passed=all(abs(change) <= tolerance for change in (*changes, scale - 1)),
+        doubts=tuple(_doubts(table, changes, scale=scale, clock=1 + drift)),
     )
+
+
+def _doubts(table: LatencyTable, changes: Sequence[float], *, scale: float, clock: float) -> Iterator[str]:
+    tolerance = min(max(_PROBE_TOLERANCE, 3 * table.interval.visit_noise), _MOST_TOLERANCE)
+    allowed = f"at most {100 * tolerance:.0f} %"
+    if not abs(scale - 1) <= tolerance:
+        yield f"the probes together changed by {100 * (scale - 1):+.1f} % against the reference, {allowed} may be"
+    worst = max(changes, key=abs)
+    if not all(abs(change) <= tolerance for change in changes):
+        yield f"a probe changed by {100 * worst:+.1f} % against the others, {allowed} may be"
+    if not 1 / _MOST_CLOCK_CHANGE <= clock <= _MOST_CLOCK_CHANGE:
+        yield f"the reference takes {clock:.2f} times what it took, at most {_MOST_CLOCK_CHANGE:g} times may be"

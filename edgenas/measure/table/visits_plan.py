@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgenas.errors import DeviceError
+from edgenas.errors import DeviceError, explain
 from edgenas.measure.protocol.ratios import Ratios, disturbed
 from edgenas.measure.protocol.visit import Bench, Visit
 from edgenas.measure.table.design import Design
@@ -20,6 +20,8 @@ MAX_PASSES = 8
 RETAKEN = MAX_PASSES
 # Further visits between two looks at the noise and the time.
 _ASK_EVERY = 10
+# Visits a network, on average, after which one call gives up to find out how well a measurement repeats.
+_MOST_WITHOUT_NOISE = 3
 
 
 class Campaign:
@@ -42,20 +44,22 @@ class Campaign:
             target_error: Relative standard error between sessions at which visits end.
             seconds: Time for all visits, beyond which no visit besides the first pass begins.
         """
-        count = len(self._networks)
+        count, before = len(self._networks), len(self._kept)
         order = [int(index) for index in np.random.default_rng(seed + 1).permutation(count)]
         again = [int(index) for index in np.random.default_rng(seed).permutation(self._again)]
         for index in order:
             self._take(index, 0, planned=count + len(again))
         for index in again:
             self._take(index, 1, planned=count + len(again))
-        missing = 0
+        missing, self._before = 0, before
+        # Networks are visited again until time is up or the noise is small; where it is unknown, beyond that time.
         for step, (index, visit) in enumerate(self._further(order)):
             missing = self._missing(target_error, seconds) if step % _ASK_EVERY == 0 else missing - 1
             if missing < 1:
                 break
             self._take(index, visit, planned=self._done + missing)
         self._retake()
+        self._require_noise()
         if self._planned != self._done:
             self._report(self._done)
 
@@ -70,9 +74,26 @@ class Campaign:
         """Estimate how many further visits the target needs and the time allows."""
         taken = len(self._kept)
         spent = sum(found.value.seconds for found in self._kept)
-        noise = Ratios.steadiest([self._visits(index) for index in range(len(self._codes))]).noise
+        noise = self._noise()
+        if math.isnan(noise):
+            return _ASK_EVERY if taken - self._before < _MOST_WITHOUT_NOISE * len(self._codes) else 0
         needed = math.ceil(len(self._codes) * (noise / target_error) ** 2) - taken
         return min(needed, int((seconds - spent) / (spent / taken)))
+
+    def _noise(self) -> float:
+        return Ratios.steadiest([self._visits(index) for index in range(len(self._codes))]).noise
+
+    def _require_noise(self) -> None:
+        """Refuse a build of which nothing says how well it repeats."""
+        if math.isnan(self._noise()):
+            raise DeviceError(
+                explain(
+                    "the machine is too unsteady to measure: no network has two visits that can be trusted, so nothing "
+                    "says how well a measurement repeats",
+                    got=f"{len(self._kept)} visits of {len(self._codes)} networks",
+                    remedy="Stop other work and give the same command again; it goes on from what was measured.",
+                )
+            )
 
     def _retake(self) -> None:
         """Visit networks again of which every visit was disturbed."""
