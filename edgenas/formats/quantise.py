@@ -22,8 +22,8 @@ ONNX Runtime multiplies unsigned activations with signed weights by `pmaddubsw` 
 adds two products in 16 bits and saturates: 2 * 255 * 64 = 32,640 fits, 2 * 255 * 127 = 64,770 does not. With 64 the
 file gives the same answer on every processor. XNNPACK, which runs TFLite files, adds in 32 bits.
 """
-# Below this step an activation carries no information; runtimes reject smaller ones.
-_MIN_STEP = 1e-6
+# The step of a value that is always 0: products of two such steps are still far from the smallest float32.
+_MIN_STEP = 1e-12
 
 
 class Affine(NamedTuple):
@@ -33,14 +33,15 @@ class Affine(NamedTuple):
     zero: int
 
 
-def affine(bounds: Range) -> Affine:
+def affine(bounds: Range, *, step: float = _MIN_STEP) -> Affine:
     """Choose the parameters that cover a range with 256 codes, zero being exact.
 
     Args:
         bounds: Smallest and largest value; widened to hold 0.
+        step: Smallest step to take.
     """
     low, high = min(float(bounds[0]), 0.0), max(float(bounds[1]), 0.0)
-    step = max((high - low) / 255, _MIN_STEP)
+    step = max((high - low) / 255, step)
     return Affine(float(np.float32(step)), int(np.clip(round(-low / step), 0, 255)))
 
 
@@ -74,9 +75,7 @@ def quantise_layer(op: FoldedOp, input_step: float, output_step: float, *, limit
         limit: Largest weight code, of `WEIGHT_LIMITS`.
     """
     weight, bias = op.arrays
-    rows = np.abs(weight.reshape(len(weight), -1)).max(axis=1).astype(np.float64)
-    steps = np.maximum(rows / limit, np.abs(bias) / input_step / 2**30)
-    steps = np.maximum(steps, output_step / input_step * 2.0**-31).astype(np.float32)
+    steps = weight_steps(op, input_step, output_step, limit=limit)
     column = steps.reshape(-1, *[1] * (weight.ndim - 1))
     bias_steps = (steps * np.float32(input_step)).astype(np.float32)
     return QuantisedLayer(
@@ -85,6 +84,14 @@ def quantise_layer(op: FoldedOp, input_step: float, output_step: float, *, limit
         bias=np.round(bias.astype(np.float64) / bias_steps).astype(np.int32),
         bias_steps=bias_steps,
     )
+
+
+def weight_steps(op: FoldedOp, input_step: float, output_step: float, *, limit: int = 127) -> NDArray[np.float32]:
+    """Steps of the weights alone, (out,); see `quantise_layer`."""
+    weight, bias = op.arrays
+    rows = np.abs(weight.reshape(len(weight), -1)).max(axis=1).astype(np.float64)
+    steps = np.maximum(rows / limit, np.abs(bias) / input_step / 2**30)
+    return np.maximum(steps, output_step / input_step * 2.0**-31).astype(np.float32)
 
 
 def range_of(op: FoldedOp, ranges: Ranges) -> Range:

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from edgenas.arch import Padding, TensorShape
 from edgenas.formats import tflite_schema as schema
 from edgenas.formats.fold import FoldedGraph, FoldedOp, pools_in_two_steps
-from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, affine, quantise_layer, range_of
+from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, quantise_layer
+from edgenas.formats.steps import SIGMOID, choose_steps, gate_step
 from edgenas.formats.tflite_schema import Code, Fused, TensorQuantisation, TfliteFile
 
 WeightForm = Literal["fp32", "fp16"]
 INPUT_NAME, OUTPUT_NAME = "image", "logits"
 _FUSED = {"": Fused.NONE, "relu": Fused.RELU, "relu6": Fused.RELU6}
-# The kernel requires exactly these for a sigmoid.
-_LOGISTIC = Affine(1 / 256, 0)
 
 
 def write_tflite(
@@ -87,7 +86,7 @@ class _Writer:
         self.integer_io, self.batch = integer_io, batch
         self.floats: dict[str, int] = {}
         self.codes: dict[str, int] = {}
-        self.affine: dict[str, Affine] = {}
+        self.affine = choose_steps(folded, ranges, float_ops=float_ops) if ranges is not None else {}
 
     def run(self, metadata: Mapping[str, bytes]) -> bytes:
         first, last = self.folded.ops[0], self.folded.ops[-1]
@@ -109,11 +108,6 @@ class _Writer:
     # Values in their two forms
 
     def _affine(self, name: str) -> Affine:
-        if name not in self.affine:
-            assert self.ranges is not None
-            op = self.by_name[name]
-            logistic = op.op.kind == "act" and op.activation == "sigmoid"
-            self.affine[name] = _LOGISTIC if logistic else affine(range_of(op, self.ranges))
         return self.affine[name]
 
     def _code_tensor(self, name: str, shape: list[int], parameters: Affine) -> int:
@@ -270,15 +264,20 @@ class _Writer:
         return self.file.constant(name, np.array([127], np.int8), quantisation)
 
     def _silu(self, op: FoldedOp, source: int) -> None:
-        gate = self._inner(op, "gate", _LOGISTIC)
+        gate = self._inner(op, "gate", SIGMOID)
         self._emit(Code.LOGISTIC, [source], gate, schema.NO_OPTIONS, integer_version=2)
         self._emit(Code.MUL, [source, gate], self._new(op), schema.MUL_OPTIONS, integer_version=2)
 
     def _plus_three(self, op: FoldedOp, source: int) -> int:
         """relu6(x + 3)."""
-        gate = self._inner(op, "gate", affine((0.0, 6.0)))
+        gate = self._inner(op, "gate", self._gate(op))
         inputs = [source, self._scalar(op, "three", 3.0)]
         return self._emit(Code.ADD, inputs, gate, schema.add_options(fused=Fused.RELU6), integer_version=2)
+
+    def _gate(self, op: FoldedOp) -> Affine:
+        step = gate_step(self._affine(op.inputs[0]).step) if self._integer(op) else 1.0
+        assert step is not None, "choose_steps refuses such an input"
+        return Affine(float(np.float32(step)), 0)
 
     def _split_hard_swish(self, op: FoldedOp, source: int) -> None:
         """x * relu6(x + 3), and a sixth of it where the next layer could not take the factor."""
@@ -286,9 +285,8 @@ class _Writer:
         if op.scale == 6.0:
             self._emit(Code.MUL, [source, gate], self._new(op), schema.MUL_OPTIONS, integer_version=2)
             return
-        assert self.ranges is not None
-        low, high = range_of(op, self.ranges)
-        product = self._inner(op, "product", affine((6 * low, 6 * high)))
+        step, zero = self._affine(op.name)
+        product = self._inner(op, "product", Affine(6 * step, zero))
         self._emit(Code.MUL, [source, gate], product, schema.MUL_OPTIONS, integer_version=2)
         sixth = self._scalar(op, "sixth", 1 / 6)
         self._emit(Code.MUL, [product, sixth], self._new(op), schema.MUL_OPTIONS, integer_version=2)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 
-from edgenas.arch import Architecture, Block, Head, SqueezeExcite, Stage, Stem
+from edgenas.arch import Architecture, Block, Head, SqueezeExcite, Stage, Stem, lower
+from edgenas.formats import encode
 
 
 def small(
@@ -67,3 +69,15 @@ def run_tflite(data: bytes, images: np.ndarray) -> np.ndarray:
             logits = (logits.astype(np.float32) - zero) * step
         rows.append(logits[0])
     return np.stack(rows)
+
+
+def true_ranges(
+    architecture: Architecture, weights: dict[str, np.ndarray], images: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """Ranges read off the float ONNX file with every value as an output."""
+    model = onnx.load_from_string(encode(lower(architecture), weights, batch=None))
+    names = [node.output[0] for node in model.graph.node if node.output[0] != "logits"]
+    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    values = dict(zip(["head.classifier", *names], session.run(["logits", *names], {"image": images}), strict=True))
+    return {name: (float(array.min()), float(array.max())) for name, array in {**values, "image": images}.items()}

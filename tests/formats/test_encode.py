@@ -28,7 +28,7 @@ from edgenas.formats import (
 )
 
 sys.path.insert(0, str(Path(__file__).parent))
-from networks import run_onnx, run_tflite, small  # noqa: E402
+from networks import run_onnx, run_tflite, small, true_ranges  # noqa: E402
 
 RUN = {"onnx": run_onnx, "tflite": run_tflite}
 
@@ -141,20 +141,6 @@ def test_int8_with_true_ranges_stays_near_the_float_file(file_format: str, schem
         expected, found = torch_logits(variant, weights, images), RUN[file_format](data, images)
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
         assert np.abs(found - expected).mean() < 0.06 * np.abs(expected).max()
-
-
-def true_ranges(
-    architecture: Architecture, weights: dict[str, np.ndarray], images: np.ndarray
-) -> dict[str, tuple[float, float]]:
-    """Ranges read off the float ONNX file with every value as an output."""
-    model = onnx.load_from_string(encode(lower(architecture), weights, batch=None))
-    names = [node.output[0] for node in model.graph.node if node.output[0] != "logits"]
-    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    values = dict(zip(["head.classifier", *names], session.run(["logits", *names], {"image": images}), strict=True))
-    return {name: (float(array.min()), float(array.max())) for name, array in {**values, "image": images}.items()}
 
 
 @pytest.mark.parametrize("file_format", ["onnx", "tflite"])

@@ -1,0 +1,134 @@
+"""Steps of int8 activations that XNNPACK takes, chosen together with those of their neighbours.
+
+The runtime multiplies integers by ratios of steps and refuses a file, or falls apart into partitions, where a ratio
+leaves its range. The ranges below were found by loading files of one operation with LiteRT 2.3 (XNNPACK):
+
+- convolution, fully connected: input step * weight step / output step below 2^8, for each channel;
+- addition: step of each input / output step in [2^-10, 2^8);
+- multiplication: product of the input steps / output step in [2^-16, 2^8).
+
+An addition also narrows its sum to 16 bits before it saturates: where both inputs together can reach more than
+32,767 output steps, some kernels wrap around. Steps are only ever made larger, so no value saturates that did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from edgenas.errors import ExportError, explain
+from edgenas.formats.fold import FoldedGraph, FoldedOp
+from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, affine, range_of, weight_steps
+
+# Ratios keep this distance from the limits, so that no rounding to float32 crosses one.
+_MARGIN = 1.01
+LARGEST_RATIO = 2.0**8 / _MARGIN
+SMALLEST_ADDEND = 2.0**-10 * _MARGIN
+SMALLEST_PRODUCT = 2.0**-16 * _MARGIN
+# 255 codes of each input, in output steps, and the output's zero point stay within 16 bits.
+LARGEST_SUM = (2**15 - 256) / 255 / _MARGIN
+GATE_TOP = 6.0
+SIGMOID = Affine(1 / 256, 0)
+_SIXTH_STEP = 1 / 6 / 127
+_ROUNDS = 50
+
+
+def choose_steps(folded: FoldedGraph, ranges: Ranges, *, float_ops: Collection[str] = ()) -> dict[str, Affine]:
+    """Choose the parameters of every value of a TFLite file.
+
+    Args:
+        folded: The network, folded with `gate="relu6"`.
+        ranges: Smallest and largest value by name of the original operation.
+        float_ops: Operations that stay in floating point and limit nothing.
+
+    Returns:
+        Parameters by name of the folded operation.
+
+    Raises:
+        ExportError: A range is missing or not finite, or no steps fit.
+    """
+    bounds = {op.name: range_of(op, ranges) for op in folded.ops}
+    steps = {name: affine(given).step for name, given in bounds.items()}
+    # The kernel of a sigmoid gives steps of exactly this size.
+    sigmoids = {op.name for op in folded.ops if op.op.kind == "act" and op.activation == "sigmoid"}
+    steps |= dict.fromkeys(sigmoids, SIGMOID.step)
+    rounds = 0
+    while any([_raise(op, steps, sigmoids) for op in folded.ops if op.name not in float_ops and op.op.kind != "input"]):
+        rounds += 1
+        if rounds > _ROUNDS or not np.isfinite(list(steps.values())).all():
+            raise ExportError(
+                explain(
+                    "no int8 steps fit this network",
+                    got="branches whose values differ by too many orders of magnitude",
+                    remedy="Keep the file in floating point, or look for a layer that trains away.",
+                )
+            )
+    return {name: SIGMOID if name in sigmoids else affine(bounds[name], step=steps[name]) for name in steps}
+
+
+def gate_step(source_step: float) -> float | None:
+    """Step of relu6(x + 3), of which 6 is a whole number of steps; None where x is too coarse for any gate.
+
+    Args:
+        source_step: Step of x.
+    """
+    smallest = max(GATE_TOP / 255, (source_step + 3 / 255) / LARGEST_SUM)
+    codes = int(GATE_TOP / smallest + 1e-9)
+    return GATE_TOP / codes if codes >= 1 else None
+
+
+def _raise(op: FoldedOp, steps: dict[str, float], fixed: Collection[str]) -> bool:
+    """Make steps larger until one operation's ratios fit; return whether any was."""
+    before = [steps[name] for name in (*op.inputs, op.name)]
+    kind = op.op.kind
+    if op.op.weighted:
+        _raise_layer(op, steps)
+    elif kind == "add":
+        _raise_sum(op.inputs, op.name, steps)
+    elif kind == "mul":
+        one, other = sorted(op.inputs, key=lambda name: name in fixed)
+        _raise_product(one, steps[other], op.name, steps)
+    elif kind == "act":
+        _raise_activation(op, steps)
+    return before != [steps[name] for name in (*op.inputs, op.name)]
+
+
+def _raise_layer(op: FoldedOp, steps: dict[str, float]) -> None:
+    source = steps[op.inputs[0]]
+    largest = float(weight_steps(op, source, steps[op.name], limit=WEIGHT_LIMITS["tflite"]).max())
+    steps[op.name] = max(steps[op.name], source * largest / LARGEST_RATIO)
+
+
+def _raise_sum(inputs: tuple[str, ...], output: str, steps: dict[str, float]) -> None:
+    steps[output] = max(steps[output], sum(steps[name] for name in inputs) / LARGEST_SUM)
+    for name in inputs:
+        steps[name] = max(steps[name], steps[output] * SMALLEST_ADDEND)
+
+
+def _raise_product(source: str, factor_step: float, output: str, steps: dict[str, float]) -> None:
+    steps[output] = max(steps[output], steps[source] * factor_step / LARGEST_RATIO)
+    steps[source] = max(steps[source], steps[output] * SMALLEST_PRODUCT / factor_step)
+
+
+def _raise_activation(op: FoldedOp, steps: dict[str, float]) -> None:
+    source = op.inputs[0]
+    if op.activation == "silu":
+        _raise_product(source, SIGMOID.step, op.name, steps)
+        return
+    if op.activation not in ("hard_swish", "hard_sigmoid"):
+        return
+    gate = gate_step(steps[source])
+    if gate is None:
+        raise ExportError(
+            explain(
+                f"the input of {op.name} is too large for an int8 {op.activation.replace('_', '-')}",
+                got=f"values up to about {128 * steps[source]:.3g}",
+                remedy="Keep the file in floating point, or train with weight decay.",
+            )
+        )
+    steps[source] = max(steps[source], gate * SMALLEST_ADDEND)
+    if op.activation == "hard_swish":
+        _raise_product(source, gate / 6 * op.scale, op.name, steps)
+    else:
+        steps[op.name] = max(steps[op.name], gate * _SIXTH_STEP / LARGEST_RATIO)
