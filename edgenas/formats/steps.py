@@ -7,8 +7,9 @@ leaves its range. The ranges below were found by loading files of one operation 
 - addition: step of each input / output step in [2^-10, 2^8);
 - multiplication: product of the input steps / output step in [2^-16, 2^8).
 
-An addition also narrows its sum to 16 bits before it saturates: where both inputs together can reach more than
-32,767 output steps, some kernels wrap around. Steps are only ever made larger, so no value saturates that did not.
+An addition also narrows its sum to 16 bits before it cuts it to 8. Where both inputs together could reach more than
+32,767 output steps, the outcome is the kernel's choice (AVX512 saturates), so steps keep the sum within. Steps are
+only ever made larger, so no value saturates that did not.
 """
 
 from __future__ import annotations

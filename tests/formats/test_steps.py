@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgenas import nn
 from edgenas.arch import lower
 from edgenas.deploy.counts import require_one_partition
 from edgenas.errors import ExportError
