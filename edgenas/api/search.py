@@ -137,6 +137,8 @@ def search(
         # One kind of budget replaces the other kind of the configuration.
         keys["target.budget_share" if budget_share is None else "target.budget_ms"] = None
     job = _Job.of(load_config(load_config(config), keys), space, data, table, folder, progress, say)
+    if measure is not None:
+        job.require_here()
     job.require_possible()
     stages = (DATA, LATENCY_TABLE, SUPERNET, SEARCH)
     return result_of(job.run(stages if measure is None else (*stages, FRONT)), measured=measure is not None)
@@ -273,6 +275,21 @@ class _Job:
             progress=shown,
             say=told,
         )
+
+    def require_here(self) -> None:
+        """Make sure that networks can be measured on the device that the table is of.
+
+        Raises:
+            TableError: The table is of another device.
+        """
+        from edgenas.pipeline.commands.specialise.device_table import is_here
+
+        table = self.given.table
+        if table is not None and not is_here(table):
+            raise TableError(
+                explain("the latency table is of another device, and networks are measured on this one",
+                        got=table.device.cpu, remedy="Leave `measure` out, or give a table of this machine.")
+            )  # fmt: skip
 
     def require_possible(self) -> None:
         """Make sure, before anything is trained, that the table covers the space and some network meets the budget.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,16 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(
     with pytest.raises(error) as caught:
         en.search(**(arguments | change), **SILENT)  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+def test_a_table_of_another_device_predicts_and_does_not_measure(
+    space: en.SearchSpace, data: en.ImageData, table: en.LatencyTable
+) -> None:
+    foreign = replace(table, device=replace(table.device, cpu="Cortex-A55"))
+    how = {"evaluations": 2, "strategy": "random", "config": QUICK | {"search.baseline": False}, **SILENT}
+    assert len(en.search(space, data, foreign, **how).evaluations) == 2  # type: ignore[arg-type]
+    with pytest.raises(TableError, match="of another device.*got Cortex-A55"):
+        en.search(space, data, foreign, measure=1, **how)  # type: ignore[arg-type]
 
 
 def test_a_finished_run_is_not_searched_anew(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class Refined:
 
     checkpoint: Path
     architecture: Architecture
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = field(repr=False)
     seed_ms: float
     latency_ms: float
     measured_share: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edgenas.arch import Architecture
@@ -61,7 +61,7 @@ class Specialised:
     card: Card
     from_run: int
     from_others: int
-    judged: tuple[Found, ...]
+    judged: tuple[Found, ...] = field(repr=False)
     seconds: float
     notes: tuple[str, ...]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgenas.pipeline.commands.transfer.warm_predictor import Learned
 
@@ -60,7 +60,7 @@ class Transfer:
         saved: Share of the epochs that the transfer saved against the first as good; None where none was.
     """
 
-    networks: tuple[Judged, ...]
+    networks: tuple[Judged, ...] = field(repr=False)
     spearman: float
     spearman_low: float
     spearman_high: float
@@ -71,8 +71,8 @@ class Transfer:
     seconds: float
     judging_seconds: float
     macs_spearman: float
-    learned: tuple[Learned, ...]
-    proposed: tuple[Judged, ...]
+    learned: tuple[Learned, ...] = field(repr=False)
+    proposed: tuple[Judged, ...] = field(repr=False)
     replaced: tuple[str, ...]
     scratch: tuple[Scratch, ...]
     saved: float | None
