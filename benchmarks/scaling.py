@@ -33,7 +33,7 @@ from edgenas.pipeline.commands.scale import RESULT_FILE, fit_coefficients
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_networks
 from edgenas.pipeline.core.directory import RunDirectory
-from edgenas.pipeline.training.scratch import train_from_scratch
+from edgenas.pipeline.training.network import train_afresh
 from edgenas.scale import compound
 from edgenas.train import evaluate
 
@@ -82,7 +82,7 @@ def test_accuracies(arguments: argparse.Namespace, network: Architecture) -> lis
         kept = f"{network.digest[:16]}.json"
         if not context.directory.has(kept):
             with progress_bar(f"train {network.digest[:8]}, seed {seed}") as report:
-                trained = train_from_scratch(
+                trained = train_afresh(
                     context, network, folder="trained", seed=context.seed("family"), report=report
                 )
             accuracy = evaluate(trained.module, trained.data.test, trained.preprocessing, device="cpu").value

@@ -40,7 +40,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.open_run import open_run
 from edgenas.pipeline.search.candidate_judge import identify, objectives_of
 from edgenas.pipeline.stages import DATA, SUPERNET
-from edgenas.pipeline.training.network import train_network
+from edgenas.pipeline.training.network import train_member
 from edgenas.pipeline.training.settings import supernet_settings
 from edgenas.search import STRATEGIES
 from edgenas.space import population_costs
@@ -180,7 +180,7 @@ def alone(context: RunContext) -> RunContext:
 def train_and_test(context: RunContext, genes: np.ndarray) -> float:
     """Train a network as a run does; return its test accuracy."""
     digest = artifacts.space(context).decode(genes).digest
-    trained = train_network(context, genes, digest)
+    trained = train_member(context, genes, digest)
     for folder in context.directory.path.glob(f"train/{digest[:12]}-*"):
         shutil.rmtree(folder)
     return float(evaluate(trained.module, trained.data.test, trained.preprocessing).value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,16 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from edgenas.arch import Architecture
 from edgenas.data import ImageData, Preprocessing
 from edgenas.errors import InputError, StoreError, TrainingError, explain
 from edgenas.evaluate.protocol import Estimates
-from edgenas.nn import build
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
-from edgenas.train import TrainSettings, fit
+from edgenas.train import TrainSettings
+from edgenas.train.architecture import train_architecture
 from edgenas.train.checkpoint import write_atomically
+from edgenas.train.teacher import weights_digest
 from edgenas.types import Genes, Progress
 
 SHORT_SHARE = 1 / 9
@@ -67,6 +70,7 @@ class TrainedEvaluator:
         seeds: int = 1,
         folder: Path | None = None,
         name: str = "trained",
+        teacher: Callable[[Preprocessing], nn.Module] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         """Remember.
@@ -79,12 +83,15 @@ class TrainedEvaluator:
             seeds: Trainings of each network.
             folder: Where finished trainings are kept; None keeps none.
             name: In tables.
+            teacher: Makes a teacher for a network's input, on the CPU; None distils from none.
             device: Where to train.
         """
         self.name = name
         self._space, self._data, self._settings = space, data, settings
         self._preprocessing, self._seeds = preprocessing, seeds
         self._folder, self._device = folder, torch.device(device)
+        self._teacher = teacher
+        self._taught = {} if teacher is None else {"teacher": weights_digest(teacher(preprocessing))}
 
     def evaluate(self, genes: Genes, *, progress: Progress | None = None) -> Estimates:
         """Train networks (N, D); values are means over seeds, errors the spread between seeds over their root.
@@ -120,16 +127,17 @@ class TrainedEvaluator:
         if known is not None:
             return known
         preprocessing = replace(self._preprocessing, resolution=architecture.resolution)
-        module = build(
-            architecture,
-            generator=torch.Generator().manual_seed(seed),
-            dropout=settings.dropout,
-            stochastic_depth=settings.stochastic_depth,
-        )
         # Judged once at the end: what happens on the way decides nothing here.
         quiet = replace(settings, evaluate_every=10**9)
         started = time.perf_counter()
-        found = fit(module, self._data, quiet, preprocessing=preprocessing, device=self._device)
+        _, found = train_architecture(
+            architecture,
+            self._data,
+            quiet,
+            preprocessing=preprocessing,
+            teacher=None if self._teacher is None else self._teacher(preprocessing),
+            device=self._device,
+        )
         training = Training(
             digest=architecture.digest,
             seed=seed,
@@ -149,6 +157,7 @@ class TrainedEvaluator:
             "settings": {key: value for key, value in settings.to_dict().items() if key != "workers"},
             "data": self._data.digest,
             "preprocessing": self._preprocessing.to_dict(),
+            **self._taught,
         }
         text = json.dumps(identity, sort_keys=True)
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"

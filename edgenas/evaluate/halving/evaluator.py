@@ -16,10 +16,10 @@ from edgenas.evaluate.halving.candidates import TrainedCandidates
 from edgenas.evaluate.halving.curves import HalvingResult
 from edgenas.evaluate.halving.halving import HalvingSettings, asynchronous_halving, successive_halving
 from edgenas.evaluate.protocol import Estimates
-from edgenas.nn import build
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
 from edgenas.train import TrainSettings
+from edgenas.train.architecture import untrained
 from edgenas.types import Genes, Progress
 
 
@@ -76,12 +76,7 @@ class HalvingEvaluator:
         started = time.perf_counter()
         networks = [self._space.decode(row) for row in genes]
         candidates = TrainedCandidates(
-            lambda i: build(
-                networks[i],
-                generator=torch.Generator().manual_seed(self._settings.seed),
-                dropout=self._settings.dropout,
-                stochastic_depth=self._settings.stochastic_depth,
-            ),
+            lambda i: untrained(networks[i], self._settings),
             self._data,
             self._settings,
             folder=self._folder / _set_name(networks),

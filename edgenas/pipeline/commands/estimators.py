@@ -12,6 +12,7 @@ from edgenas.pipeline.core.artifacts import SUPERNET_TRAINING_FILE as TRAINING_F
 from edgenas.pipeline.core.artifacts import load_evaluator
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.training.settings import train_settings
+from edgenas.pipeline.training.teacher import teacher_for
 
 VALIDATION_FILE = "estimators.json"
 
@@ -50,7 +51,10 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
     # The stand-alone networks start from random weights: the truth must know nothing of the supernet.
     recipe = train_settings(context.settings.train, seed=context.seed("estimators"), workers=context.threads)
     folder = context.directory.file("estimators/training").parent
-    trained = TrainedEvaluator(space, truth, recipe, artifacts.preprocessing(context), folder=folder, device=device)
+    teacher = teacher_for(context.settings.train.teacher, classes=seen.classes)
+    trained = TrainedEvaluator(
+        space, truth, recipe, artifacts.preprocessing(context), folder=folder, teacher=teacher, device=device
+    )
     short = TrainedEvaluator(
         space,
         seen,
@@ -58,6 +62,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         artifacts.preprocessing(context),
         folder=folder,
         name="short_training",
+        teacher=teacher,
         device=device,
     )
     spent = context.directory.read_json(TRAINING_FILE)["seconds"]

@@ -13,7 +13,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_networks, shares
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.initial_weights import fit_to_data
-from edgenas.pipeline.training.scratch import train_from_scratch
+from edgenas.pipeline.training.network import train_afresh
 from edgenas.scale import Candidate, Fitted, fit, grid_by_latency, grid_by_macs
 
 RESULT_FILE = "coefficients.json"
@@ -81,7 +81,7 @@ def fit_points(context: RunContext, candidates: tuple[Candidate, ...]) -> tuple[
 def trained_accuracy(context: RunContext, architecture: Architecture) -> float:
     """Train a network from scratch on the context's images at its own resolution; accuracy on validation images."""
     seed = context.seed("coefficients")
-    return train_from_scratch(context, architecture, folder="trained", seed=seed).fit.validation_accuracy
+    return train_afresh(context, architecture, folder="trained", seed=seed).fit.validation_accuracy
 
 
 def _rows(found: tuple[Fitted, ...]) -> list[dict[str, Any]]:

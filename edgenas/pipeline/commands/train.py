@@ -14,8 +14,8 @@ from edgenas.pipeline.core.directory import RunDirectory, make_folder
 from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.initial_weights import fit_to_data, starting_weights
-from edgenas.pipeline.training.settings import train_settings
-from edgenas.pipeline.training.teacher import load_teacher, require_teacher
+from edgenas.pipeline.training.network import train_network
+from edgenas.pipeline.training.teacher import require_teacher
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
@@ -72,11 +72,9 @@ def train_alone(
         DataError: The images cannot be used.
         TrainingError: The training cannot go on.
     """
-    import torch
-
     from edgenas.data import fit_preprocessing
-    from edgenas.nn import Checkpoint, build, save_checkpoint
-    from edgenas.train import evaluate, fit
+    from edgenas.nn import Checkpoint, save_checkpoint
+    from edgenas.train import evaluate
 
     require_teacher(settings.train.teacher)
     make_folder(out)
@@ -87,28 +85,19 @@ def train_alone(
         say(f"  {note}")
     fitted = fit_to_data(architecture, len(data.classes), data.channels, data.resolution, say=say)
     preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
-    seed = context.seed("train")
-    module = build(
-        fitted,
-        generator=torch.Generator().manual_seed(seed),
-        dropout=settings.train.dropout,
-        stochastic_depth=settings.train.stochastic_depth,
-    )
-    if start is not None:
-        module.load_weights(starting_weights(start, fitted, module.weights(), say=say))
-    device = context.compute_device
     with progress("train") as report:
-        found = fit(
-            module,
+        trained = train_network(
+            context,
+            fitted,
             data,
-            train_settings(settings.train, seed=seed, workers=context.threads),
-            preprocessing=preprocessing,
-            teacher=load_teacher(settings.train.teacher, classes=data.classes, preprocessing=preprocessing),
-            checkpoint_dir=context.directory.file("state/settings").parent,
+            preprocessing,
+            seed=context.seed("train"),
+            initial=None if start is None else lambda fresh: starting_weights(start, fitted, fresh, say=say),
+            folder=context.directory.file("state/settings").parent,
             progress=report,
-            device=device,
         )
-    tested = evaluate(module, data.test, preprocessing, device=device)
+    module, found, device = trained.module, trained.fit, context.compute_device
+    tested = evaluate(module.to(device), data.test, preprocessing, device=device)
     module.to("cpu")
     for note in found.notes:
         say(f"  {note}")

@@ -18,7 +18,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_latency
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.export.bundle import export_network, file_document
-from edgenas.pipeline.training.scratch import train_from_scratch
+from edgenas.pipeline.training.network import train_afresh
 from edgenas.scale import Coefficients, Member, compound, family, memory_bytes
 
 _MIB = 1 << 20
@@ -117,8 +117,8 @@ def require_training_memory(name: str, network: Architecture, context: RunContex
 
 def _row(context: RunContext, name: str, network: Architecture, facts: dict[str, Any]) -> dict[str, Any]:
     with context.progress(f"train {name}") as report:
-        trained = train_from_scratch(
-            context, network, folder="family-state", seed=context.seed("family"), report=report
+        trained = train_afresh(
+            context, network, folder="family-state", seed=context.seed("family"), progress=report
         )
     card = export_network(context, trained, context.directory.path / FAMILY_FOLDER / name)
     target, files = context.settings.target, [file_document(file) for file in card.files]

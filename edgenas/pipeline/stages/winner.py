@@ -25,7 +25,7 @@ from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.export.bundle import export_network, file_document
 from edgenas.pipeline.search.cost_model import CostModel, layer_rows
 from edgenas.pipeline.search.neighbours import neighbours
-from edgenas.pipeline.training.network import Trained, train_network
+from edgenas.pipeline.training.network import Trained, train_member
 from edgenas.pipeline.training.teacher import teacher_digest
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def ordered(networks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _try(context: RunContext, entry: Mapping[str, Any]) -> _Candidate:
     target = context.settings.target
-    trained = train_network(context, np.asarray(entry["genes"]), entry["digest"])
+    trained = train_member(context, np.asarray(entry["genes"]), entry["digest"])
     # The only place where a run looks at the test images: when nothing is left to decide by accuracy.
     card = export_network(context, trained, context.directory.path / EXPORT_FOLDER)
     wanted = (file_format_of(target.runtime), target.precision)

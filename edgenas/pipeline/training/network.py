@@ -1,13 +1,14 @@
-"""Training one network of a run, resumable, from the supernet's weights or from scratch."""
+"""The one place that builds and fits a network by the train section of a configuration."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgenas.arch import Architecture
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE
 from edgenas.pipeline.core.context import RunContext
@@ -15,10 +16,11 @@ from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import load_teacher, teacher_digest
+from edgenas.types import Genes, Progress
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
-    from edgenas.nn import GraphModule
+    from edgenas.nn import GraphModule, Weights
     from edgenas.train import FitResult
 
 
@@ -31,14 +33,14 @@ class Trained:
         data: Images at the network's resolution.
         preprocessing: The network's input.
         fit: What the training found.
-        from_supernet: Whether it started from shared weights.
+        started_from_weights: Whether it started from given weights, not from random ones.
     """
 
     module: GraphModule
     data: ImageData
     preprocessing: Preprocessing
     fit: FitResult
-    from_supernet: bool
+    started_from_weights: bool
 
     def document(self) -> dict[str, Any]:
         """Return what a report shows of the training."""
@@ -49,7 +51,7 @@ class Trained:
         ]
         return {
             "epochs": len(self.fit.history),
-            "from_supernet": self.from_supernet,
+            "from_supernet": self.started_from_weights,
             "seconds": self.fit.seconds,
             "images_per_second": self.fit.images_per_second,
             "waiting_share": self.fit.waiting_share,
@@ -66,8 +68,57 @@ def images_at(context: RunContext, resolution: int) -> ImageData:
     return own if own.resolution == resolution else load_images(context, resolution=resolution)
 
 
-def train_network(context: RunContext, genes: NDArray[np.int64], digest: str) -> Trained:
-    """Train one network of the space as the configuration says; a killed training is taken up.
+def train_network(
+    context: RunContext,
+    architecture: Architecture,
+    data: ImageData,
+    preprocessing: Preprocessing,
+    *,
+    seed: int,
+    initial: Callable[[Weights], Weights] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train a network by the train section; a training that was stopped is taken up.
+
+    Args:
+        context: Its settings name the training and the teacher.
+        architecture: Of the images' classes and channels.
+        data: Images at the network's resolution.
+        preprocessing: The network's input.
+        seed: Of weights, order and augmentation.
+        initial: Gives the weights to start from, told the fresh ones; None starts from those.
+        changes: Settings of this training that are not those of the section, by name.
+        folder: Of the checkpoints.
+        progress: Told after each step.
+
+    Raises:
+        TrainingError: The training cannot go on.
+        WeightsError: The teacher or the weights are of other classes or another network.
+    """
+    from edgenas.train.architecture import train_architecture
+
+    section = context.settings.train
+    settings = train_settings(section, seed=seed, workers=context.threads)
+    module, found = train_architecture(
+        architecture,
+        data,
+        dataclasses.replace(settings, **(changes or {})),
+        preprocessing=preprocessing,
+        initial=initial,
+        teacher=load_teacher(section.teacher, classes=data.classes, preprocessing=preprocessing),
+        folder=folder,
+        progress=progress,
+        device=context.compute_device,
+    )
+    return Trained(
+        module=module, data=data, preprocessing=preprocessing, fit=found, started_from_weights=initial is not None
+    )
+
+
+def train_member(context: RunContext, genes: Genes, digest: str) -> Trained:
+    """Train one network of a run's space, from the supernet's weights unless the section says otherwise.
 
     Args:
         context: Of the run.
@@ -77,46 +128,58 @@ def train_network(context: RunContext, genes: NDArray[np.int64], digest: str) ->
     Raises:
         TrainingError: The training cannot go on.
     """
-    import torch
-
-    from edgenas.data import fit_preprocessing
-    from edgenas.nn import build
-    from edgenas.train import fit
-
     section, seed = context.settings.train, context.seed("train")
     architecture = artifacts.space(context).decode(genes)
-    data = images_at(context, architecture.resolution)
-    preprocessing = fit_preprocessing(data.train, resize=context.settings.data.resize)
-    module = build(
-        architecture,
-        generator=torch.Generator().manual_seed(seed),
-        dropout=section.dropout,
-        stochastic_depth=section.stochastic_depth,
-    )
-    if section.from_supernet:
-        module.load_weights(artifacts.evaluator(context).member(genes).weights())
-    device = context.compute_device
-    depends_on = {
-        "train": section.model_dump(),
-        "seed": seed,
-        "data": data.digest,
-        "supernet": file_digest(context.directory.path / SUPERNET_FILE) if section.from_supernet else None,
-        "teacher": teacher_digest(section.teacher),
-    }
-    folder = context.state_folder(f"train/{digest[:12]}", depends_on)
-    teacher = load_teacher(section.teacher, classes=data.classes, preprocessing=preprocessing)
+    data, preprocessing = _images(context, architecture)
+    supernet = file_digest(context.directory.path / SUPERNET_FILE) if section.from_supernet else None
+    folder = _folder(context, f"train/{digest[:12]}", data, seed=seed, supernet=supernet)
     with context.progress("train the network") as report:
-        result = fit(
-            module,
+        return train_network(
+            context,
+            architecture,
             data,
-            train_settings(section, seed=seed, workers=context.threads),
-            preprocessing=preprocessing,
-            teacher=teacher,
-            checkpoint_dir=folder,
+            preprocessing,
+            seed=seed,
+            initial=(lambda _: artifacts.evaluator(context).member(genes).weights()) if section.from_supernet else None,
+            folder=folder,
             progress=report,
-            device=device,
         )
-    module.to("cpu")
-    return Trained(
-        module=module, data=data, preprocessing=preprocessing, fit=result, from_supernet=section.from_supernet
+
+
+def train_afresh(
+    context: RunContext, architecture: Architecture, *, folder: str, seed: int, progress: Progress | None = None
+) -> Trained:
+    """Train any network from random weights at its own resolution.
+
+    Args:
+        context: Its settings name images and training.
+        architecture: Of the images' classes and channels.
+        folder: For the state, relative to the context's directory.
+        seed: Of weights, order and augmentation.
+        progress: Told after each step.
+
+    Raises:
+        DataError: The images cannot be used.
+        TrainingError: The training cannot go on.
+    """
+    data, preprocessing = _images(context, architecture)
+    state = _folder(context, f"{folder}/{architecture.digest[:16]}", data, seed=seed)
+    # Judged once at the end, unless the best weights are wanted: what happens on the way decides nothing.
+    changes = {} if context.settings.train.keep == "best" else {"evaluate_every": 10**6}
+    return train_network(
+        context, architecture, data, preprocessing, seed=seed, changes=changes, folder=state, progress=progress
     )
+
+
+def _images(context: RunContext, architecture: Architecture) -> tuple[ImageData, Preprocessing]:
+    from edgenas.data import fit_preprocessing
+
+    data = images_at(context, architecture.resolution)
+    return data, fit_preprocessing(data.train, resize=context.settings.data.resize)
+
+
+def _folder(context: RunContext, name: str, data: ImageData, *, seed: int, **more: str | None) -> Path:
+    """Return the folder for the state of a training, of its own for everything that it depends on."""
+    section = context.settings.train
+    depends_on = {"train": section.model_dump(), "seed": seed, "data": data.digest, **more}
+    return context.state_folder(name, {**depends_on, "teacher": teacher_digest(section.teacher)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,24 @@ def load_teacher(path: str | None, *, classes: tuple[str, ...], preprocessing: P
     model.load_weights(found.weights)
     own = json.loads(found.metadata.get("preprocessing", "null"))
     return Teacher(model, images=preprocessing, own=preprocessing if own is None else Preprocessing.from_dict(own))
+
+
+def teacher_for(path: str | None, *, classes: tuple[str, ...]) -> Callable[[Preprocessing], Teacher] | None:
+    """Return what reads the teacher of networks of several resolutions; None where no checkpoint is named.
+
+    Args:
+        path: A checkpoint that edgenas wrote.
+        classes: Names of the classes of the students' images.
+    """
+    if path is None:
+        return None
+
+    def read(preprocessing: Preprocessing) -> Teacher:
+        teacher = load_teacher(path, classes=classes, preprocessing=preprocessing)
+        assert teacher is not None
+        return teacher
+
+    return read
 
 
 def require_teacher(path: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +13,20 @@ from edgenas.pipeline.commands.refine.result import Plan
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import Share, measured_networks, pooled, shares
 from edgenas.pipeline.core.images import load_images
-from edgenas.pipeline.training.settings import train_settings
+from edgenas.pipeline.training.network import Trained, train_network
 from edgenas.types import Progress
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
     from edgenas.latency import LatencyTable
     from edgenas.measure import FileLatency
-    from edgenas.nn import Checkpoint, GraphModule
-    from edgenas.train import FitResult, TrainSettings
+    from edgenas.nn import Checkpoint, Weights
 
 _MOST_VISITS = 4
 _CLEAR_ERRORS = 2.0
 _MOST_TOLERANCE = 0.01
+_SHORT = {"epochs": None, "averaging_decay": None, "keep": "final", "evaluate_every": 10**6}
+"""Of a proposal's training, which is too short to average weights or to choose among them."""
 
 
 class Refiner:
@@ -106,29 +106,34 @@ class Refiner:
         return pooled(found)
 
     def trained(
-        self, architecture: Architecture, weights: Any, settings: TrainSettings, *, folder: Path | None = None,
-        report: Progress | None = None,
-    ) -> tuple[GraphModule, FitResult]:  # fmt: skip
-        """Train a network on from weights."""
-        from edgenas.nn import build
-        from edgenas.train import fit
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        *,
+        short: bool = False,
+        folder: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Trained:
+        """Train a network on from weights.
 
-        module = build(architecture)
-        module.load_weights(weights)
-        found = fit(module, self.data, settings, preprocessing=self.preprocessing, checkpoint_dir=folder,
-                    progress=report, device=self.context.compute_device)  # fmt: skip
-        module.to("cpu")
-        return module, found
-
-    def settings(self) -> TrainSettings:
-        """Settings of the training at the end."""
-        section = self.context.settings.train
-        return train_settings(section, seed=self.context.seed("refine"), workers=self.context.threads)
-
-    def short_settings(self) -> TrainSettings:
-        """Settings of a proposal's training; its last learning rates are those of the end of a schedule."""
-        return replace(self.settings(), epochs=None, steps=self.plan.short_steps, averaging_decay=None, keep="final",
-                       evaluate_every=10**6)  # fmt: skip
+        Args:
+            architecture: The network.
+            weights: Of it.
+            short: Whether only to judge a proposal: few steps, at the learning rates of the end of a schedule.
+            folder: Of the checkpoints.
+            progress: Told after each step.
+        """
+        return train_network(
+            self.context,
+            architecture,
+            self.data,
+            self.preprocessing,
+            seed=self.context.seed("refine"),
+            initial=lambda _: weights,
+            changes={**_SHORT, "steps": self.plan.short_steps} if short else None,
+            folder=folder,
+            progress=progress,
+        )
 
     def accuracy(self, architecture: Architecture, weights: Any, split: str) -> float:
         """Accuracy of a network on a split, in [0, 1]."""

@@ -21,6 +21,7 @@ from edgenas.pipeline.commands.refine.trials import Refiner, reached
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import Share
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
+from edgenas.pipeline.training.teacher import require_teacher, teacher_digest
 from edgenas.scale import Proposal, choose, layers, narrowed, propose, require_reachable
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def refine(context: RunContext, source: Path, plan: Plan, *, table: LatencyTable
     """
     from edgenas.nn import Checkpoint, load_checkpoint, save_checkpoint
 
+    require_teacher(context.settings.train.teacher)
     first = load_checkpoint(source)
     refiner = Refiner(context, first, plan=plan, table=table)
     folder = _state_folder(refiner, source)
@@ -65,11 +67,10 @@ def refine(context: RunContext, source: Path, plan: Plan, *, table: LatencyTable
     finish_steps = 0
     if plan.finish:
         with context.progress("train the refined network") as report:
-            module, found = refiner.trained(
-                current.architecture, weights, refiner.settings(), folder=folder.file("finish/state").parent,
-                report=report,
-            )  # fmt: skip
-        weights, accuracy, finish_steps = module.weights(), found.validation_accuracy, found.steps
+            finish = folder.file("finish/state").parent
+            trained = refiner.trained(current.architecture, weights, folder=finish, progress=report)
+        weights, accuracy = trained.module.weights(), trained.fit.validation_accuracy
+        finish_steps = trained.fit.steps
     checkpoint = context.directory.file("model.safetensors")
     metadata = {key: value for key, value in first.metadata.items() if key != "training"}
     save_checkpoint(checkpoint, Checkpoint(architecture=current.architecture, weights=weights, metadata=metadata))
@@ -93,6 +94,7 @@ def _state_folder(refiner: Refiner, source: Path) -> RunDirectory:
         "source": file_digest(source),
         "plan": asdict(refiner.plan),
         "train": settings.train.model_dump(),
+        "teacher": teacher_digest(settings.train.teacher),
         "data": refiner.data.digest,
         "target": settings.target.model_dump(),
         "seed": settings.seed,
@@ -244,8 +246,8 @@ def _trial(refiner: Refiner, trials: RunDirectory, current: Checkpoint, proposal
     if path.is_file():
         return float(load_checkpoint(path).metadata["accuracy"])
     start = proposal.weights(current.architecture, current.weights)
-    module, found = refiner.trained(proposal.architecture, start, refiner.short_settings())
-    metadata = {"accuracy": repr(found.validation_accuracy)}
-    weights = {name: np.asarray(value) for name, value in module.weights().items()}
+    trained = refiner.trained(proposal.architecture, start, short=True)
+    metadata = {"accuracy": repr(trained.fit.validation_accuracy)}
+    weights = {name: np.asarray(value) for name, value in trained.module.weights().items()}
     save_checkpoint(path, Checkpoint(architecture=proposal.architecture, weights=weights, metadata=metadata))
-    return found.validation_accuracy
+    return trained.fit.validation_accuracy
