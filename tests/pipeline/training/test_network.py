@@ -41,7 +41,8 @@ class Stopped(Exception):
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
     module = build(NETWORK, generator=torch.Generator().manual_seed(0))
-    metadata = {"preprocessing": json.dumps(Preprocessing(resolution=8, mean=(0.5,), std=(0.2,), channel_order="grey").to_dict())}
+    own = Preprocessing(resolution=8, mean=(0.5,), std=(0.2,), channel_order="grey")
+    metadata = {"preprocessing": json.dumps(own.to_dict())}
     path = tmp_path / "teacher.safetensors"
     save_checkpoint(path, Checkpoint(architecture=NETWORK, weights=module.weights(), metadata=metadata))
     return path
