@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.document import from_document, to_document
 from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights
 from edgenas.errors import ArchitectureError, WeightsError, explain
-from edgenas.nn.tensor_file import write_tensors
+from edgenas.nn.tensor_file import read_tensors, write_tensors
+from edgenas.reading.json_text import parse_json
 
 ARCHITECTURE_KEY = "edgenas.architecture"
 
@@ -62,19 +59,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         WeightsError: It is not such a file, is damaged, or its weights are not those of its architecture.
     """
+    remedy = "A checkpoint is a .safetensors file; pickles are not read."
+    found = read_tensors(path, what="the checkpoint", remedy=remedy)
+    metadata, weights = found.metadata, found.arrays
+    text = metadata.pop(ARCHITECTURE_KEY, None)
+    if text is None:
+        raise WeightsError(explain(f"{path} does not say which architecture its weights belong to"))
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = dict(file.metadata() or {})
-            weights: dict[str, NDArray[np.float32]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        remedy = "A checkpoint is a .safetensors file; pickles are not read."
-        raise WeightsError(explain(f"cannot read {path}", got=str(error), remedy=remedy)) from error
-    try:
-        architecture = from_document(json.loads(metadata.pop(ARCHITECTURE_KEY)))
-    except KeyError as error:
-        raise WeightsError(explain(f"{path} does not say which architecture its weights belong to")) from error
-    except (ValueError, ArchitectureError) as error:
-        raise WeightsError(explain(f"the architecture in {path} is damaged", got=str(error))) from error
+        source = f"the architecture in {path}"
+        architecture = from_document(parse_json(text, source=source, error=ArchitectureError), source=source)
+    except ArchitectureError as error:
+        raise WeightsError(str(error)) from error
     try:
         check_weights(lower(architecture), weights)
     except WeightsError as error:

@@ -18,7 +18,8 @@ from edgenas.arch.architecture import Architecture
 from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights, weight_shapes
 from edgenas.errors import WeightsError, explain
-from edgenas.nn.checkpoint import ARCHITECTURE_KEY, Checkpoint, load_checkpoint
+from edgenas.nn.checkpoint import Checkpoint, load_checkpoint
+from edgenas.nn.tensor_file import OURS
 
 # A safetensors file keeps no order, so the order of execution is read from the names: of the whole network, ...
 _TOP = ("conv_stem", "bn1", "layers", "features", "blocks", "conv_head", "bn2", "norm_head", "classifier", "head", "fc")
@@ -84,8 +85,8 @@ def load_start(path: Path, architecture: Architecture) -> Checkpoint:
 def _is_ours(path: Path) -> bool:
     try:
         with safe_open(path, framework="numpy") as file:
-            return ARCHITECTURE_KEY in (file.metadata() or {})
-    except (OSError, SafetensorError) as error:
+            return any(key.startswith(OURS) for key in file.metadata() or {})
+    except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(explain(f"cannot read {path}", got=str(error))) from error
 
 
@@ -94,7 +95,7 @@ def _read_state(path: Path) -> Mapping[str, torch.Tensor]:
     if path.suffix == ".safetensors":
         try:
             state = load_file(path)
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(explain(f"cannot read {path}", got=str(error))) from error
         return {name: state[name] for name in _execution_order(list(state))}
     try:

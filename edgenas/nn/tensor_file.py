@@ -1,18 +1,29 @@
-"""Writing arrays and texts as one safetensors file, the same bytes for the same content."""
+"""Arrays and texts as one safetensors file: the same bytes for the same content, and a digest that covers all of it.
+
+A file says its version, and since version 2 that it has a digest: one flipped bit cannot take both away.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from edgenas.errors import StoreError, explain
+from edgenas.errors import StoreError, WeightsError, explain
+from edgenas.reading.files import checked_path
+
+OURS = "edgenas."
+VERSION_KEY, DIGEST_KEY = "edgenas.version", "edgenas.digest"
+VERSION = "2"
 
 _LENGTH_BYTES = 8
 _ALIGNMENT = 8
@@ -32,7 +43,9 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[np.float32]], metadat
     partial = path.with_name(f".{path.name}.partial")
     ordered = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
     try:
-        partial.write_bytes(_in_order(save(ordered, metadata=dict(metadata) or None)))
+        texts = {**metadata, VERSION_KEY: VERSION}
+        texts[DIGEST_KEY] = tensors_digest(ordered, texts)
+        partial.write_bytes(_in_order(save(ordered, metadata=texts)))
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
@@ -46,3 +59,77 @@ def _in_order(content: bytes) -> bytes:
     text = json.dumps(header, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     return len(text).to_bytes(_LENGTH_BYTES, "little") + text + content[end:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TensorFile:
+    """What `write_tensors` wrote.
+
+    Attributes:
+        arrays: By name.
+        metadata: Texts by name, without version and digest.
+    """
+
+    arrays: dict[str, NDArray[np.float32]]
+    metadata: dict[str, str]
+
+
+def read_tensors(path: Path, *, what: str, remedy: str = "") -> TensorFile:
+    """Read a safetensors file of ours and check its digest; for files of older versions, a note says it has none.
+
+    Args:
+        path: The file.
+        what: What it should be, such as "the checkpoint".
+        remedy: What the user can do where it cannot be read.
+
+    Raises:
+        WeightsError: It cannot be read, holds other than 32-bit numbers, or was changed after it was written.
+    """
+    checked_path(path, what=f"the path of {what}", error=WeightsError)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise WeightsError(explain(f"cannot read {what} {path}", got=str(error), remedy=remedy)) from error
+    other = next((name for name, array in arrays.items() if array.dtype != np.float32), None)
+    if other is not None:
+        got = f"{other} as {arrays[other].dtype}"
+        raise WeightsError(explain(f"cannot read {what} {path}", got=got, allowed="float32", remedy=remedy))
+    _check_digest(path, what, arrays, metadata, remedy)
+    return TensorFile(arrays=arrays, metadata=metadata)
+
+
+def _check_digest(
+    path: Path, what: str, arrays: Mapping[str, NDArray[np.float32]], metadata: dict[str, str], remedy: str
+) -> None:
+    """Check and take out version and digest."""
+    if not {VERSION_KEY, DIGEST_KEY} & set(metadata):
+        if any(name.startswith(OURS) for name in metadata):
+            logging.getLogger("edgenas").warning(
+                "%s carries no digest (it is of an older version): whether it is damaged cannot be seen.", path
+            )
+        return
+    digest = metadata.pop(DIGEST_KEY, None)
+    if metadata.get(VERSION_KEY) != VERSION:
+        got = repr(metadata.get(VERSION_KEY))
+        raise WeightsError(explain(f"{what} {path} is of another version, or damaged", got=got, allowed=VERSION))
+    if digest != tensors_digest(arrays, metadata):
+        what = f"{what} {path} was edited or damaged: its digest does not match"
+        raise WeightsError(explain(what, remedy=remedy or "Write it again, or fetch it again."))
+    del metadata[VERSION_KEY]
+
+
+def tensors_digest(arrays: Mapping[str, NDArray[np.float32]], metadata: Mapping[str, str]) -> str:
+    """Return the SHA-256, hex, over all names, types, shapes and values, and over all texts.
+
+    Args:
+        arrays: By name.
+        metadata: Texts by name, without the digest.
+    """
+    total = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        total.update(array.data)
+    return total.hexdigest()

@@ -84,12 +84,14 @@ def read_bytes(
             got = "a folder" if source.is_dir() else "a device, a socket or a pipe"
             raise error(explain(f"cannot read {what} {source}", got=got, allowed="a file", remedy=remedy))
         with source.open("rb") as file:
-            content = file.read(limit + 1)
+            # read(N) would make room for N bytes at once.
+            size = os.fstat(file.fileno()).st_size
+            content = file.read() if size <= limit else None
     except OSError as problem:
         reason = problem.strerror or str(problem)
         advice = remedy or _REMEDIES.get(problem.errno or 0, "")
         raise error(explain(f"cannot read {what} {source}", got=reason, remedy=advice)) from problem
-    if len(content) > limit:
+    if content is None or len(content) > limit:
         raise error(explain(f"{what} {source} is too large", got=f"over {limit:,} bytes", allowed=f"{limit:,} bytes"))
     return content
 

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from edgenas.data import Preprocessing
 from edgenas.errors import DataError, SpaceError, WeightsError, explain
-from edgenas.nn.tensor_file import write_tensors
+from edgenas.nn.tensor_file import read_tensors, write_tensors
+from edgenas.reading.json_text import parse_json
 from edgenas.space import SearchSpace, dump, read
 from edgenas.supernet.supernet import Supernet
 
@@ -45,19 +45,16 @@ def load_supernet(path: Path, *, space: SearchSpace | None = None) -> tuple[Supe
     Raises:
         WeightsError: It is no such file, is damaged, or belongs to another space.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = dict(file.metadata() or {})
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        remedy = "Train it again (edgenas supernet train, or the run); a damaged file is replaced."
-        raise WeightsError(explain(f"cannot read the supernet {path}", got=str(error), remedy=remedy)) from error
+    remedy = "Train it again (edgenas supernet train, or the run); a damaged file is replaced."
+    found = read_tensors(path, what="the supernet", remedy=remedy)
+    metadata, arrays = found.metadata, found.arrays
     try:
         stored = read(metadata[SPACE_KEY], source=f"space in {path}")
-        preprocessing = Preprocessing.from_dict(json.loads(metadata[PREPROCESSING_KEY]))
+        prepared = parse_json(metadata[PREPROCESSING_KEY], source=str(path), error=DataError)
+        preprocessing = Preprocessing.from_dict(prepared)
     except KeyError as error:
         raise WeightsError(explain(f"{path} is no supernet", allowed="a file that supernet training wrote")) from error
-    except (ValueError, SpaceError, DataError) as error:
+    except (SpaceError, DataError) as error:
         raise WeightsError(explain(f"the space or preprocessing in {path} is damaged", got=str(error))) from error
     if space is not None and space.digest != stored.digest:
         raise WeightsError(

@@ -6,6 +6,7 @@ at any moment leaves the older checkpoint whole.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import defaultdict
@@ -20,9 +21,14 @@ import torch
 from torch import Tensor
 
 from edgenas.errors import StoreError, WeightsError, explain
+from edgenas.reading.files import read_bytes
+from edgenas.reading.json_text import read_json
 
 INDEX = "checkpoint.json"
-FORMAT = 2
+# Weights, their average and two moments of the largest networks that fit a workstation.
+TENSOR_BYTES = 64 * 2**30
+# Since format 3 the index carries digests of the tensor file and of itself.
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +72,8 @@ def write_checkpoint(folder: Path, checkpoint: TrainCheckpoint, *, tag: str) -> 
         }
         data = safetensors.torch.save(tensors)
         write_atomically(folder / name, data)
-        facts = {"format": FORMAT, "tensors": name, **checkpoint.facts}
+        facts = {**checkpoint.facts, "format": FORMAT, "tensors": name, "sha256": hashlib.sha256(data).hexdigest()}
+        facts["digest"] = _facts_digest(facts)
         write_atomically(folder / INDEX, json.dumps(facts, indent=1).encode())
         for old in folder.glob("checkpoint-*.safetensors"):
             if old.name != name:
@@ -86,16 +93,35 @@ def read_checkpoint(folder: Path) -> TrainCheckpoint | None:
     index = folder / INDEX
     if not index.is_file():
         return None
+    remedy = "Delete the folder."
     try:
-        facts = json.loads(index.read_text(encoding="utf-8"))
-        if facts["format"] != FORMAT:
-            raise WeightsError(
-                explain(f"{index} has another format", got=facts["format"], allowed=FORMAT, remedy="Delete the folder.")
-            )
-        tensors = safetensors.torch.load_file(folder / facts["tensors"])
+        facts = read_json(index, what="the checkpoint", error=WeightsError, remedy=remedy)
+    except WeightsError as error:
+        raise WeightsError(f"checkpoint {index} is broken: {error}") from error
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        got = facts.get("format") if isinstance(facts, dict) else type(facts).__name__
+        raise WeightsError(explain(f"{index} has another format", got=got, allowed=FORMAT, remedy=remedy))
+    try:
+        file = folder / Path(facts["tensors"]).name
+        data = read_bytes(file, what="the tensors", error=WeightsError, limit=TENSOR_BYTES, remedy=remedy)
+        if not _whole(facts, data):
+            raise WeightsError(explain(f"checkpoint {index} is broken: its digest does not match", remedy=remedy))
+        tensors = safetensors.torch.load(data)
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-        raise WeightsError(explain(f"checkpoint {index} is broken: {error}", remedy="Delete the folder.")) from error
+        raise WeightsError(explain(f"checkpoint {index} is broken: {error}", remedy=remedy)) from error
     return TrainCheckpoint(tensors=tensors, facts=facts)
+
+
+def _whole(facts: Mapping[str, Any], data: bytes) -> bool:
+    """Whether index and tensors are as they were written."""
+    return facts["sha256"] == hashlib.sha256(data).hexdigest() and facts["digest"] == _facts_digest(facts)
+
+
+def _facts_digest(facts: Mapping[str, Any]) -> str:
+    """SHA-256, hex, over everything that an index says but this digest itself."""
+    content = {name: value for name, value in facts.items() if name != "digest"}
+    # As they will be read: a tuple is a list, a whole number as a key a text.
+    return hashlib.sha256(json.dumps(json.loads(json.dumps(content)), sort_keys=True).encode()).hexdigest()
 
 
 def require_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], folder: Path, *, what: str) -> None:

@@ -81,3 +81,18 @@ def test_what_differs_is_named_and_long_values_only_by_their_name(tmp_path: Path
     with pytest.raises(WeightsError, match=r"other data, seed 2 \(now 1\), teacher t \(now None\)"):
         require_same(ours, theirs, tmp_path, what="training")
     require_same({"limits": (1, 2)}, {"limits": [1, 2]}, tmp_path, what="training")
+
+
+def test_a_flipped_bit_of_index_or_tensors_is_noticed(tmp_path) -> None:
+    write_checkpoint(tmp_path, TrainCheckpoint(tensors={"net.a": torch.arange(4.0)}, facts={"epoch": 12}), tag="1")
+    assert read_checkpoint(tmp_path).facts["epoch"] == 12
+    for file in sorted(tmp_path.iterdir()):
+        whole = file.read_bytes()
+        for place in range(0, len(whole), 3):
+            if whole[place : place + 1].isspace():
+                continue
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            with pytest.raises(WeightsError):
+                read_checkpoint(tmp_path)
+        file.write_bytes(whole)
+    assert read_checkpoint(tmp_path) is not None
