@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgenas.data.batches import Batch, Batches
+from edgenas.data.augment.settings import AugmentSettings
+from edgenas.data.batches import NO_AUGMENTATION, Batch, Batches
 
 
 class EndlessBatches:
@@ -14,16 +15,19 @@ class EndlessBatches:
         position: Batches taken so far.
     """
 
-    def __init__(self, batches: Batches, *, seed: int, classes: int) -> None:
+    def __init__(
+        self, batches: Batches, *, seed: int, classes: int, augment: AugmentSettings = NO_AUGMENTATION
+    ) -> None:
         """Remember; nothing is read yet.
 
         Args:
             batches: Of a split.
             seed: Of the order.
             classes: Of the labels.
+            augment: Random changes.
         """
         self.position = 0
-        self._batches, self._seed, self._classes = batches, seed, classes
+        self._batches, self._seed, self._classes, self._augment = batches, seed, classes, augment
         self._stream: Iterator[Batch] | None = None
 
     def next(self) -> Batch:
@@ -40,5 +44,7 @@ class EndlessBatches:
     def _walk(self) -> Iterator[Batch]:
         epoch, first = divmod(self.position, self._batches.steps)
         while True:
-            yield from self._batches.shuffled(seed=self._seed, epoch=epoch, classes=self._classes, first_step=first)
+            yield from self._batches.shuffled(
+                seed=self._seed, epoch=epoch, classes=self._classes, augment=self._augment, first_step=first
+            )
             epoch, first = epoch + 1, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,8 @@ class OneShotWork:
         """Keep what is given; the supernet lies on the device."""
         train = settings.train
         self.history: list[OneShotRecord] = []
-        self.average: WeightAverage | None = None
+        decay = train.averaging_decay
+        self.average = None if decay is None else WeightAverage(supernet.parameters(), decay)
         self._members = MemberStepper(supernet, train, device)
         self.stepper = self._members.stepper
         self._supernet, self._data, self._settings, self._cost = supernet, data, settings, cost
@@ -184,12 +186,17 @@ class OneShotWork:
         if share < settings.warm_up_share:
             self._trained = self._warm_up_member(share / settings.warm_up_share, rng)
         else:
-            self._learn(batch, share, rate, rng)
+            with self._judged_weights():
+                self._learn(batch, share, rate, rng)
             self._trained = self.distribution.sample(1, rng)[0]
         loss = self._members.step(batch, Members([self._trained], teacher=False), rate)
         if budget.share(ahead=1) * RECORDS >= len(self.history) + 1:
             self._record(budget.step + 1)
         return loss
+
+    def _judged_weights(self) -> AbstractContextManager[None]:
+        """Let the supernet have the weights that networks are judged with: their average, where there is one."""
+        return nullcontext() if self.average is None else self.average.in_place_of(list(self._supernet.parameters()))
 
     def _learn(self, batch: Batch, share: float, rate: float, rng: np.random.Generator) -> None:
         """Let the distribution learn from images that the weights are not trained on."""

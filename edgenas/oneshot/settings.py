@@ -39,7 +39,9 @@ class OneShotSettings:
         temperature: First and last of the Gumbel-softmax, exponential between.
         paths: Networks whose losses stand for the expected loss of a darts step.
         cost_draws: Networks whose costs stand for the expected cost of a step.
-        train: Budget, optimiser of weights, augmentation, seed.
+        train: Budget, optimiser of weights, augmentation, seed. With `averaging_decay` the distribution learns from the
+            averaged weights, which are also what is kept; not for "darts_second_order", whose step is one of the
+            weights themselves. Dropout, stochastic depth and `keep` do not apply.
     """
 
     method: MethodName = "tunas"
@@ -61,6 +63,17 @@ class OneShotSettings:
             if value not in allowed:
                 hint = nearest(str(value), allowed)
                 raise ConfigError(explain(f"unknown oneshot.{name}{hint}", got=repr(value), allowed=", ".join(allowed)))
+        if self.method == "darts_second_order" and self.train.averaging_decay is not None:
+            raise ConfigError(
+                explain(
+                    "darts_second_order learns from the weights themselves, not from their average",
+                    got=f"averaging_decay {self.train.averaging_decay}",
+                    remedy="Leave averaging_decay out, or take darts.",
+                )
+            )
+        for name in ("dropout", "stochastic_depth"):
+            if getattr(self.train, name):
+                raise ConfigError(explain(f"oneshot.train.{name} has no meaning for a supernet", allowed=0))
         if not self.target > 0:
             raise ConfigError(explain("impossible oneshot.target", got=self.target, allowed="above 0"))
         if not (

@@ -11,6 +11,7 @@ import torch
 
 from edgenas import nn
 from edgenas.arch import Architecture, lower
+from edgenas.data import AugmentSettings
 from edgenas.data.subset import chosen_images
 from edgenas.deploy import FileSpec, GuardSpec, Recipe
 from edgenas.deploy.accuracy import paired_drop, share
@@ -207,8 +208,40 @@ def test_fine_tuning_brings_the_rounded_network_back_to_its_teacher(trained, obs
             return float(np.mean((simulator(torch.from_numpy(images)).numpy() - expected) ** 2))
 
     before = loss()
-    fine_tune(simulator, lambda step: images[(step % 8) * 32 :][:32], steps=80, learning_rate=3e-3, teacher=teacher)
+    batches = torch.from_numpy(images).split(32)
+    fine_tune(simulator, lambda step: batches[step % 8], steps=80, learning_rate=3e-3, teacher=teacher)
     assert loss() < 0.5 * before
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_fine_tuning_mirrors_images_only_where_the_training_did(
+    trained, flip: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+
+    def look(simulator: Simulator, batches, *, steps: int, **_: object) -> None:
+        seen.extend(batches(step).numpy() for step in range(steps))
+
+    monkeypatch.setattr("edgenas.deploy.quantise.guard.fine_tune", look)
+    file = FileSpec(name="model.int8.onnx", format="onnx", precision="int8")
+    spec = GuardSpec(max_drop_points=0, remedies=("fine_tune",), fine_tune_steps=12)
+    data = trained.data
+    guard = Guard(
+        trained.architecture,
+        trained.weights,
+        Recipe(name="test", files=(file,), guard=spec),
+        train=data.train,
+        validation=data.validation,
+        # Nothing agrees with this, so that the remedy is tried.
+        reference=np.eye(10, dtype=np.float32)[data.validation.labels],
+        preprocessing=trained.preprocessing,
+        augment=AugmentSettings(flip=flip),
+    )
+    guard.quantise(file)
+    known = trained.preprocessing.apply(data.train.read(np.arange(len(data.train)))).reshape(len(data.train), -1)
+    images = np.concatenate(seen).reshape(12 * 32, -1)
+    share = np.mean([np.abs(known - image).max(1).min() < 1e-3 for image in images])
+    assert len(seen) == 12 and (0.4 < share < 0.6 if flip else share == 1)
 
 
 def test_guard_repairs_a_collapsing_network_step_by_step(trained) -> None:

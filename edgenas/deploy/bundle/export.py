@@ -19,7 +19,8 @@ from edgenas.arch import Architecture, lower
 from edgenas.arch.document import to_document
 from edgenas.arch.notation import format_notation
 from edgenas.cost import macs, params
-from edgenas.data import Preprocessing, Split
+from edgenas.data import AugmentSettings, Preprocessing, Split
+from edgenas.data.batches import NO_AUGMENTATION
 from edgenas.data.subset import chosen_images
 from edgenas.deploy.accuracy import Comparison, compare, share
 from edgenas.deploy.bundle.card import (
@@ -79,6 +80,7 @@ def export_bundle(
     data_facts: Mapping[str, Any] | None = None,
     training_facts: Mapping[str, Any] | None = None,
     seed: int = 0,
+    augment: AugmentSettings = NO_AUGMENTATION,
     progress: Progress | None = None,
 ) -> Card:
     """Write a bundle.
@@ -95,6 +97,7 @@ def export_bundle(
         force: Replace `out` where it exists.
         data_facts, training_facts: Plain values for the card.
         seed: Of the remedy that trains.
+        augment: Random changes of the images that it trains on: those of the network's training.
         progress: Called with (done, in all, what).
 
     Returns:
@@ -109,7 +112,7 @@ def export_bundle(
     """
     restore(out)
     _check_inputs(architecture, data, preprocessing, labels, out, force)
-    job = _Job(architecture, weights, recipe, data, preprocessing, tuple(labels), seed, progress)
+    job = _Job(architecture, weights, recipe, data, preprocessing, tuple(labels), seed, augment, progress)
     contents, files = job.files()
     files = job.with_latencies(contents, files, measure)
     card = job.card(files, data_facts or {}, training_facts or {})
@@ -152,11 +155,12 @@ class _Job:
         preprocessing: Preprocessing,
         labels: tuple[str, ...],
         seed: int,
+        augment: AugmentSettings,
         progress: Progress | None,
     ) -> None:
         self.architecture, self.graph, self.weights = architecture, lower(architecture), weights
         self.recipe, self.data, self.preprocessing, self.labels = recipe, data, preprocessing, labels
-        self.seed, self.progress = seed, progress
+        self.seed, self.augment, self.progress = seed, augment, progress
         module = nn.build(architecture)
         module.load_weights(weights)
         self.torch = _torch_predict(module.eval())
@@ -188,6 +192,7 @@ class _Job:
             reference=self.validation_logits,
             preprocessing=self.preprocessing,
             seed=self.seed,
+            augment=self.augment,
             progress=self.progress,
         )
         for file in self.recipe.files:

@@ -116,7 +116,7 @@ def _channel_means(x: Tensor) -> Tensor:
 
 def fine_tune(
     simulator: Simulator,
-    batches: Callable[[int], NDArray[np.float32]],
+    batches: Callable[[int], Tensor],
     *,
     steps: int,
     learning_rate: float = 1e-4,
@@ -143,7 +143,7 @@ def fine_tune(
     optimizer = torch.optim.AdamW(simulator.parameters(), lr=learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
     for step in range(steps):
-        images = torch.from_numpy(batches(step))
+        images = batches(step)
         with torch.no_grad():
             target = functional.log_softmax(teacher(images), dim=1)
         answer = functional.log_softmax(simulator(images), dim=1)

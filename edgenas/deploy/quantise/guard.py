@@ -8,9 +8,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from edgenas.arch import Architecture, lower
-from edgenas.data import Preprocessing, Split
+from edgenas.data import AugmentSettings, Preprocessing, Split
+from edgenas.data.batches import NO_AUGMENTATION, Batches
+from edgenas.data.endless import EndlessBatches
 from edgenas.data.subset import chosen_images
 from edgenas.deploy.accuracy import Comparison, compare
 from edgenas.deploy.quantise.calibrate import METHODS, Observations, observe, ranges
@@ -81,7 +84,8 @@ class Guard:
         validation: Images and labels to judge on.
         reference: Torch's logits on the validation images, (N, K).
         preprocessing: Of the network.
-        seed: Order of the fine-tuning images.
+        seed: Order of the fine-tuning images, and their random changes.
+        augment: Random changes of the fine-tuning images: those of the network's training.
         progress: Called with (done, in all, what).
     """
 
@@ -96,11 +100,13 @@ class Guard:
         reference: NDArray[np.float32],
         preprocessing: Preprocessing,
         seed: int = 0,
+        augment: AugmentSettings = NO_AUGMENTATION,
         progress: Progress | None = None,
     ) -> None:
         self.graph, self.weights, self.recipe = lower(architecture), weights, recipe
         self.train, self.validation, self.reference = train, validation, reference
         self.preprocessing, self.seed, self.progress = preprocessing, seed, progress
+        self.augment = augment
         self.diagnosis: tuple[LayerLoss, ...] = ()
         self._weight_limit = 127
 
@@ -216,7 +222,7 @@ class Guard:
         simulator = self._simulator(base)
         fine_tune(
             simulator,
-            self._fine_tune_batch,
+            self._fine_tune_images(),
             steps=settings.fine_tune_steps,
             learning_rate=settings.fine_tune_learning_rate,
             teacher=self._simulator(Quantisation(weights=self.weights, ranges=base.ranges)),
@@ -224,6 +230,12 @@ class Guard:
         )
         step = f"{settings.fine_tune_steps} steps of quantisation-aware fine-tuning"
         yield replace(base, weights=simulator.weights(self.graph), steps=(*base.steps, step), uncorrected=None)
+
+    def _fine_tune_images(self) -> Callable[[int], Tensor]:
+        """Return what gives the training images of a step, changed at random as they were in the network's training."""
+        batches = Batches(self.train, self.preprocessing, batch_size=_FINE_TUNE_BATCH)
+        endless = EndlessBatches(batches, seed=self.seed, classes=self.reference.shape[1], augment=self.augment)
+        return lambda _: endless.next().images
 
     def _simulator(self, quantisation: Quantisation) -> Simulator:
         return Simulator(
@@ -236,12 +248,6 @@ class Guard:
 
     def _images(self, split: Split, limit: int) -> NDArray[np.float32]:
         return self.preprocessing.apply(split.read(chosen_images(split, limit)))
-
-    def _fine_tune_batch(self, step: int) -> NDArray[np.float32]:
-        rng = np.random.default_rng((self.seed, step))
-        chosen = rng.choice(len(self.train), size=min(_FINE_TUNE_BATCH, len(self.train)), replace=False)
-        images = self.preprocessing.apply(self.train.read(np.sort(chosen)))
-        return np.ascontiguousarray(images[..., ::-1]) if rng.random() < 0.5 else images
 
 
 def _words(judged: Judged) -> str:

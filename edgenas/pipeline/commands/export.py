@@ -18,6 +18,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.training.settings import augment_settings
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def export_checkpoint(
             data_facts={"source": settings.data.source, "digest": data.digest},
             training_facts=json.loads(found.metadata.get("training", "{}")),
             seed=seed,
+            augment=augment_settings(settings.train.augment),
             progress=report,
         )
 

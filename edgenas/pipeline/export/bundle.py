@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.training.network import Trained
+from edgenas.pipeline.training.settings import augment_settings
 
 if TYPE_CHECKING:
     from edgenas.deploy import Card, FileCard
@@ -62,6 +63,7 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
             data_facts={name: about[name] for name in ("source", "digest", "counts", "notes")},
             training_facts={**settings.train.model_dump(), "epochs": len(trained.fit.history), "run": settings.name},
             seed=context.seed("export"),
+            augment=augment_settings(settings.train.augment),
             progress=report,
         )
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgenas.config.settings import SupernetSection, TrainSection
+from edgenas.config.settings import AugmentSection, SupernetSection, TrainSection
 
 if TYPE_CHECKING:
+    from edgenas.data import AugmentSettings
     from edgenas.supernet.settings import SupernetSettings
     from edgenas.train import TrainSettings
 
 _OWN = {"scheme", "random_members", "distillation_weight", "distil_after", "teacher_weight"}
+
+
+def augment_settings(section: AugmentSection) -> AugmentSettings:
+    """Translate a configuration's section to the random changes of a batch."""
+    from edgenas.data import AugmentSettings
+
+    return AugmentSettings(**section.model_dump())
 
 
 def train_settings(section: TrainSection, *, seed: int, workers: int = 2) -> TrainSettings:
@@ -21,11 +29,10 @@ def train_settings(section: TrainSection, *, seed: int, workers: int = 2) -> Tra
         seed: Of the training.
         workers: Threads that read images which do not lie in memory.
     """
-    from edgenas.data.augment.settings import AugmentSettings
     from edgenas.train import TrainSettings
 
     values = section.model_dump(exclude={"from_supernet", "augment", "teacher"})
-    return TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
+    return TrainSettings(**values, augment=augment_settings(section.augment), seed=seed, workers=workers)
 
 
 def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) -> SupernetSettings:
@@ -36,10 +43,9 @@ def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) 
         seed: Of the training.
         workers: Threads that read images which do not lie in memory.
     """
-    from edgenas.data.augment.settings import AugmentSettings
     from edgenas.supernet.settings import SupernetSettings
     from edgenas.train import TrainSettings
 
     values = section.model_dump(exclude={*_OWN, "augment", "start", "recalibration_images"})
-    train = TrainSettings(**values, augment=AugmentSettings(**section.augment.model_dump()), seed=seed, workers=workers)
+    train = TrainSettings(**values, augment=augment_settings(section.augment), seed=seed, workers=workers)
     return SupernetSettings(**section.model_dump(include=_OWN), train=train)

@@ -33,6 +33,7 @@ from edgenas.pipeline.core.directory import RunDirectory, file_digest
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible
 from edgenas.pipeline.search.cost_model import CostModel
+from edgenas.pipeline.training.settings import augment_settings
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData
@@ -208,5 +209,6 @@ def _export(
             training_facts={"origin": "weights of a supernet, normalisation recalibrated, not fine-tuned",
                             "run": source.settings.name},
             seed=source.seed("export"),
+            augment=augment_settings(source.settings.supernet.augment),
             progress=report,
         )  # fmt: skip
