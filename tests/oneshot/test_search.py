@@ -104,12 +104,44 @@ def test_the_expected_loss_has_the_gradient_of_the_exact_sum() -> None:
     assert torch.allclose(found, expected, atol=0.08 * float(expected.abs().max()))
 
 
+def test_the_distribution_learns_from_the_averaged_weights() -> None:
+    train = TrainSettings(epochs=None, steps=12, batch_size=32, learning_rate=1e-2)
+    found = []
+    for decay in (None, 0.9):
+        settings = OneShotSettings(method="darts", target=3000.0, train=replace(train, averaging_decay=decay))
+        found.append(search_one_shot(Supernet(SPACE), DATA, settings, cost).distribution.logits)
+    assert not torch.equal(*found)
+
+
+def test_weights_are_trained_as_without_an_average_and_their_average_is_kept() -> None:
+    train = TrainSettings(epochs=None, steps=4, batch_size=32, learning_rate=1e-2)
+    settings = OneShotSettings(method="tunas", target=3000.0, warm_up_share=0.99, train=train)
+    plain, averaged = Supernet(SPACE), Supernet(SPACE)
+    mean, step = [p.detach().clone() for p in plain.parameters()], 0
+
+    def average(*_: object) -> None:
+        nonlocal mean, step
+        decay, step = min(0.5, (1 + step) / (10 + step)), step + 1
+        mean = [decay * old + (1 - decay) * new.detach() for old, new in zip(mean, plain.parameters(), strict=True)]
+
+    search_one_shot(plain, DATA, settings, cost, progress=average)
+    search_one_shot(averaged, DATA, replace(settings, train=replace(train, averaging_decay=0.5)), cost)
+    assert step == 4
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mean, averaged.parameters(), strict=True))
+
+
+def test_an_unrolled_step_is_one_of_the_weights_so_an_average_is_refused() -> None:
+    with pytest.raises(ConfigError, match="darts_second_order learns from the weights themselves"):
+        OneShotSettings(method="darts_second_order", target=1.0, train=TrainSettings(averaging_decay=0.9))
+
+
+@pytest.mark.parametrize("averaging", [None, 0.9])
 @pytest.mark.parametrize("method", ["tunas", "gumbel", "darts"])
 def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, averaging: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgenas.supernet.training.shared.CHECKPOINT_SECONDS", 0.0)
-    train = TrainSettings(epochs=5, batch_size=32, learning_rate=1e-2, workers=1)
+    train = TrainSettings(epochs=5, batch_size=32, learning_rate=1e-2, workers=1, averaging_decay=averaging)
     settings = OneShotSettings(method=method, target=3000.0, train=train)  # type: ignore[arg-type]
     whole = search_one_shot(Supernet(SPACE), DATA, settings, cost)
 
