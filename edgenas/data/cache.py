@@ -68,6 +68,9 @@ class CacheEntry:
             skipped=tuple(Skipped(**skipped) for skipped in meta["skipped"]),
             digest=meta["digest"],
             repeated=tuple(meta["repeated"]),
+            contents=tuple(
+                np.load(self.folder / f"{part}_contents.npy", allow_pickle=False).astype(np.uint64) for part in parts
+            ),
         )
 
     def has_room(self, image_bytes: int) -> bool:
@@ -106,8 +109,9 @@ class CacheEntry:
             "repeated": built.repeated,
         }
         try:
-            for part, split in zip(parts, built.splits, strict=True):
+            for part, split, contents in zip(parts, built.splits, built.contents, strict=True):
                 np.save(self.draft / f"{part}_labels.npy", split.labels, allow_pickle=False)
+                np.save(self.draft / f"{part}_contents.npy", contents, allow_pickle=False)
             (self.draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
             if self.folder.exists():
                 # Another run was faster; its entry is the same, and ours stays readable until it is closed.

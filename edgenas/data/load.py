@@ -11,10 +11,12 @@ from math import prod
 import numpy as np
 
 from edgenas.data.cache import CacheEntry
-from edgenas.data.materialise import BuiltSplits, count_repeated, hash_splits, to_array
+from edgenas.data.identity import Contents, SplitContents
+from edgenas.data.materialise import BuiltSplits, content_numbers, count_repeated, hash_splits, to_array
 from edgenas.data.notes import common_size, content_notes, preparation_notes, refuse_unreadable
-from edgenas.data.settings import DataSettings
+from edgenas.data.settings import DataSettings, SourceName
 from edgenas.data.sources import READERS
+from edgenas.data.sources.labels import require_every_class
 from edgenas.data.sources.raw import RawData, Reader
 from edgenas.data.splits import stratified_split, stratified_subset
 from edgenas.data.stored import Preparation
@@ -24,7 +26,7 @@ from edgenas.types import Progress
 
 PARTS = ("train", "validation", "test")
 # Part of every cache key: raise it when preparation changes.
-PREPARATION_VERSION = 1
+PREPARATION_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,6 +71,9 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
     skipped = raw.skipped if built is None else (*raw.skipped, *built.skipped)
     refuse_unreadable(skipped, sum(len(plan.indices) for plan in plans) + len(raw.skipped))
     train, validation, test = built.splits if built is not None else (plan.lazy() for plan in plans)
+    for part, split in zip(PARTS, (train, validation, test), strict=True):
+        require_every_class(split.labels, raw.classes, what=f"the {part} part")
+    contents = _contents(plans, built, settings)
     notes = (
         *raw.notes,
         *preparation_notes(settings, readers, channels=channels, resolution=resolution),
@@ -82,9 +87,21 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
         native_size=common_size(readers),
         skipped=skipped,
         notes=notes,
-        digest=_cache_key(plans, raw.classes) if built is None else built.digest,
+        digest=_lazy_digest(plans, raw.classes, contents) if built is None else built.digest,
+        contents=contents,
         settings=settings,
     )
+
+
+def source_key(source: SourceName, path: str) -> str:
+    """Return a text that changes when the images of a source change, for sources that are no files of the user's.
+
+    Raises:
+        DataError: The images or labels cannot be used.
+        ConfigError: The source needs an extra that is not installed.
+    """
+    raw = _read(DataSettings(source=source, path=path))
+    return " ".join(reader.key for reader in (raw.train, raw.validation, raw.test) if reader is not None)
 
 
 def _read(settings: DataSettings) -> RawData:
@@ -181,17 +198,23 @@ def _materialise(
     """Decode every split into memory or into its cache entry."""
     splits: list[ArraySplit] = []
     skipped: list[Skipped] = []
+    contents: list[Contents] = []
     for part, plan in zip(PARTS, plans, strict=True):
         size = (len(plan.indices), *plan.shape)
         out = np.empty(size, np.uint8) if entry is None else entry.new_array(part, size)
-        split, failed = to_array(plan.prepare, plan.indices, plan.labels, out=out, workers=workers, done=done)
+        content = plan.prepare.reader.content
+        split, found, failed = to_array(
+            plan.prepare, content, plan.indices, plan.labels, out=out, workers=workers, done=done
+        )
         splits.append(split)
+        contents.append(found)
         skipped += failed
     return BuiltSplits(
         splits=tuple(splits),
         skipped=tuple(skipped),
         digest=hash_splits(splits, classes),
         repeated=count_repeated(splits),
+        contents=tuple(contents),
     )
 
 
@@ -209,17 +232,47 @@ class _Counter:
             self._progress(self._done, self._total, "images")
 
 
+def _contents(plans: Sequence[_Plan], built: BuiltSplits | None, settings: DataSettings) -> SplitContents:
+    """Return the images by content; where they were not decoded, their files are read for it."""
+    if built is not None:
+        train, validation, test = built.contents
+    else:
+        train, validation, test = (
+            content_numbers(plan.prepare.reader.content, plan.indices, workers=settings.workers) for plan in plans
+        )
+    return SplitContents(
+        train=train, validation=validation, test=test, kind=plans[0].prepare.reader.kind, seed=settings.seed
+    )
+
+
+def _lazy_digest(plans: Sequence[_Plan], classes: tuple[str, ...], contents: SplitContents) -> str:
+    """Digest of images that are not decoded yet: of their files and of what will be done to them."""
+    parts = (contents.train, contents.validation, contents.test)
+    keys = [sha256(part.tobytes() + plan.labels.tobytes()).hexdigest() for part, plan in zip(parts, plans, strict=True)]
+    return _described(plans, classes, keys)
+
+
 def _cache_key(plans: Sequence[_Plan], classes: tuple[str, ...]) -> str:
+    keys: dict[int, str] = {}
+    for plan in plans:
+        reader = plan.prepare.reader
+        if id(reader) not in keys:
+            # The labels too: an image may be moved to another class without being touched.
+            keys[id(reader)] = reader.key + sha256(reader.labels.tobytes()).hexdigest()
+    return _described(plans, classes, [keys[id(plan.prepare.reader)] for plan in plans])
+
+
+def _described(plans: Sequence[_Plan], classes: tuple[str, ...], keys: Sequence[str]) -> str:
     described = [
         {
-            "reader": plan.prepare.reader.key,
+            "reader": key,
             "indices": sha256(plan.indices.tobytes()).hexdigest(),
             "resolution": plan.prepare.resolution,
             "resize": plan.prepare.resize,
             "channels": plan.prepare.channels,
             "noise": [plan.prepare.noise_std, *plan.prepare.noise_seed] if plan.prepare.noise_std else None,
         }
-        for plan in plans
+        for plan, key in zip(plans, keys, strict=True)
     ]
     text = json.dumps({"version": PREPARATION_VERSION, "plans": described, "classes": classes}, sort_keys=True)
     return sha256(text.encode()).hexdigest()

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from edgenas.data.identity import Contents
 from edgenas.data.sources.raw import UnreadableImageError
 from edgenas.data.values import ArraySplit, Images, Indices, Labels, Skipped
 
@@ -25,27 +26,31 @@ class BuiltSplits:
         skipped: Images that could not be decoded.
         digest: See `hash_splits`.
         repeated: See `count_repeated`.
+        contents: A number of every image of every split by the content of its source, (N,) uint64 each.
     """
 
     splits: tuple[ArraySplit, ...]
     skipped: tuple[Skipped, ...]
     digest: str
     repeated: tuple[int, ...]
+    contents: tuple[Contents, ...]
 
 
 def to_array(
     prepare: Callable[[int], Images],
+    content: Callable[[int], int],
     indices: Indices,
     labels: Labels,
     *,
     out: Images,
     workers: int,
     done: Callable[[int], None],
-) -> tuple[ArraySplit, list[Skipped]]:
+) -> tuple[ArraySplit, Contents, list[Skipped]]:
     """Prepare the images at `indices` straight into `out`.
 
     Args:
         prepare: From an index to one image (H, W, C); called from several threads.
+        content: From an index to the number of its content, see `Reader.content`.
         indices: (N,).
         labels: (N,) of those images.
         out: (N, H, W, C) uint8, in memory or memory-mapped; filled in place.
@@ -53,15 +58,17 @@ def to_array(
         done: Called with the number of images finished since the last call.
 
     Returns:
-        The split, a view of `out` without the images that failed, and those images.
+        The split, a view of `out` without the images that failed; the numbers of its images; and those that failed.
     """
     failed: dict[int, Skipped] = {}
+    contents = np.zeros(len(indices), np.uint64)
 
     def fill(start: int) -> int:
         stop = min(start + CHUNK, len(indices))
         for row in range(start, stop):
             try:
                 out[row] = prepare(int(indices[row]))
+                contents[row] = content(int(indices[row]))
             except UnreadableImageError as error:
                 failed[row] = Skipped(name=error.name, reason=error.reason)
         return stop - start
@@ -74,7 +81,21 @@ def to_array(
         # Moved up one by one within `out`: a second copy of the array may not fit.
         for target, row in enumerate(kept):
             out[target] = out[row]
-    return ArraySplit(images=out[: len(kept)], labels=labels[kept]), [failed[row] for row in sorted(failed)]
+    split = ArraySplit(images=out[: len(kept)], labels=labels[kept])
+    return split, contents[kept], [failed[row] for row in sorted(failed)]
+
+
+def content_numbers(content: Callable[[int], int], indices: Indices, *, workers: int) -> Contents:
+    """Return the numbers (N,) of images by their content, without decoding them; 0 for what cannot be read."""
+
+    def one(index: int) -> int:
+        try:
+            return content(index)
+        except UnreadableImageError:
+            return 0
+
+    with ThreadPoolExecutor(workers) as pool:
+        return np.fromiter(pool.map(one, indices.tolist()), np.uint64, len(indices))
 
 
 def hash_splits(splits: Sequence[ArraySplit], classes: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from edgenas.data.settings import DataSettings
@@ -49,8 +50,10 @@ def content_notes(skipped: Sequence[Skipped], repeated: tuple[int, ...] | None) 
     """
     notes = []
     if skipped:
-        named = ", ".join(image.name for image in skipped[:NAMED]) + (", ..." if len(skipped) > NAMED else "")
-        notes.append(f"{len(skipped)} unreadable images are left out: {named}")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in _reasons(skipped).most_common(NAMED))
+        named = ", ".join(f"{image.name} ({image.reason})" for image in skipped[:NAMED])
+        more = ", ..." if len(skipped) > NAMED else ""
+        notes.append(f"{len(skipped)} unreadable images are left out: {reasons}. They are {named}{more}")
     if repeated is None:
         notes.append("The prepared images do not fit; they are decoded while training.")
     elif any(repeated):
@@ -60,6 +63,10 @@ def content_notes(skipped: Sequence[Skipped], repeated: tuple[int, ...] | None) 
             f"{test} of test are also in train or validation."
         )
     return tuple(notes)
+
+
+def _reasons(skipped: Sequence[Skipped]) -> Counter[str]:
+    return Counter(image.reason for image in skipped)
 
 
 def refuse_unreadable(skipped: Sequence[Skipped], total: int) -> None:

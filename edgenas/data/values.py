@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.data.identity import SplitContents
 from edgenas.data.settings import DataSettings
 from edgenas.markup import html_table
 
@@ -114,7 +115,8 @@ class ImageData:
         native_size: Height and width before preparation; None where the images differ.
         skipped: Images that could not be read.
         notes: What was done to the images that a user may not expect, one sentence each.
-        digest: Of the prepared images, labels and classes of all splits (of file names and sizes for lazy splits).
+        digest: Of the prepared images, labels and classes of all splits (of the files themselves for lazy splits).
+        contents: Every image by the content of its source; None where that was not looked at.
         settings: What they were loaded by, so that they can be loaded again at another size; None where they were not.
     """
 
@@ -126,6 +128,7 @@ class ImageData:
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
     digest: str
+    contents: SplitContents | None = None
     settings: DataSettings | None = None
 
     @property

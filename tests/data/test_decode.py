@@ -21,7 +21,7 @@ def save(path: Path, image: Image.Image, **options: object) -> Path:
 def test_a_mode_gives_its_channels_in_header_and_pixels(tmp_path: Path, mode: str, channels: int) -> None:
     suffix = "tif" if mode == "CMYK" else "png"
     path = save(tmp_path / f"x.{suffix}", Image.new("RGB", (6, 4), (200, 100, 50)).convert(mode))
-    size, found = open_header(path)
+    size, found, _ = open_header(path)
     pixels = decode_image(path, name="x")
     assert (size, found) == ((4, 6), channels)
     assert pixels.shape == (4, 6, channels)

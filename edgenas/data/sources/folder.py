@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from edgenas.data.settings import DataSettings
-from edgenas.data.sources.decode import decode_image, open_header
-from edgenas.data.sources.raw import RawData, UnreadableImageError
+from edgenas.data.signature import content_number, file_signature
+from edgenas.data.sources.decode import Header, decode_image, open_header, readable_endings, reason_of
+from edgenas.data.sources.listing import Listing
+from edgenas.data.sources.raw import ContentKind, RawData, UnreadableImageError
 from edgenas.data.values import Images, Labels, Skipped
 from edgenas.errors import DataError, explain
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 TRAIN_NAMES = ("train", "training")
 VALIDATION_NAMES = ("validation", "val", "valid")
 TEST_NAMES = ("test", "testing")
@@ -32,6 +33,8 @@ class FileReader:
     size: tuple[int, int] | None
     channels: int
     key: str
+    animated: int = 0
+    kind: ContentKind = "files"
 
     def read(self, index: int) -> Images:
         """Decode one file, (H, W, C).
@@ -40,6 +43,17 @@ class FileReader:
             UnreadableImageError: The file cannot be decoded.
         """
         return decode_image(self.paths[index], name=str(self.paths[index]))
+
+    def content(self, index: int) -> int:
+        """Return a number that tells the file's content from others, whatever its name.
+
+        Raises:
+            UnreadableImageError: The file cannot be read.
+        """
+        try:
+            return content_number(self.paths[index].read_bytes())
+        except OSError as error:
+            raise UnreadableImageError(str(self.paths[index]), reason_of(error)) from error
 
 
 def read(settings: DataSettings) -> RawData:
@@ -54,8 +68,9 @@ def read(settings: DataSettings) -> RawData:
     root = Path(settings.path or "").expanduser()
     if not root.is_dir():
         raise DataError(explain(f"no such directory: {root}", remedy="data.path names a directory of class folders."))
-    parts, notes = _parts(root)
-    classes = tuple(folder.name for folder in _subfolders(parts["train"]))
+    listing = Listing()
+    parts, notes = _parts(root, listing)
+    classes = tuple(folder.name for folder in Listing().subfolders(parts["train"]))
     if len(classes) < 2:
         raise DataError(
             explain(
@@ -65,19 +80,22 @@ def read(settings: DataSettings) -> RawData:
             )
         )
     skipped: list[Skipped] = []
-    readers = {name: _reader(folder, classes, settings.workers, skipped) for name, folder in parts.items()}
+    readers = {name: _reader(folder, classes, settings.workers, skipped, listing) for name, folder in parts.items()}
+    animated = sum(reader.animated for reader in readers.values())
+    first_frames = (f"{animated} images have several frames; the first is taken.",) if animated else ()
     return RawData(
         classes=classes,
         train=readers["train"],
         validation=readers.get("validation"),
         test=readers.get("test"),
         skipped=tuple(skipped),
-        notes=notes,
+        notes=(*notes, *first_frames, *listing.note(root)),
     )
 
 
-def _parts(root: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
-    folders = {folder.name.lower(): folder for folder in _subfolders(root)}
+def _parts(root: Path, listing: Listing) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Return the folders of train, validation and test; what lies beside them is counted as left out."""
+    folders = {folder.name.lower(): folder for folder in listing.subfolders(root)}
     train, validation, test = (
         next((folders[name] for name in names if name in folders), None)
         for names in (TRAIN_NAMES, VALIDATION_NAMES, TEST_NAMES)
@@ -85,29 +103,22 @@ def _parts(root: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     if train is None or (validation is None and test is None and len(folders) > 1):
         return {"train": root}, ()
     if validation is not None and test is None:
+        listing.beside(root, {train, validation})
         note = f"{validation.name}/ is used as the test part; validation images are taken from {train.name}/."
         return {"train": train, "test": validation}, (note,)
     found = {"train": train, "validation": validation, "test": test}
-    return {name: folder for name, folder in found.items() if folder is not None}, ()
+    parts = {name: folder for name, folder in found.items() if folder is not None}
+    listing.beside(root, set(parts.values()))
+    return parts, ()
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not _is_clutter(entry))
+class _File(NamedTuple):
+    header: Header
+    signature: str
 
 
-def _is_clutter(entry: Path) -> bool:
-    """Hidden entries, and what macOS leaves in archives: "._x.jpg" is no image though its name says so."""
-    return entry.name.startswith(".") or entry.name == "__MACOSX"
-
-
-class _Header(NamedTuple):
-    size: tuple[int, int]
-    channels: int
-    file_bytes: int
-
-
-def _reader(folder: Path, classes: Sequence[str], workers: int, skipped: list[Skipped]) -> FileReader:
-    found = {entry.name: entry for entry in _subfolders(folder)}
+def _reader(folder: Path, classes: Sequence[str], workers: int, skipped: list[Skipped], listing: Listing) -> FileReader:
+    found = {entry.name: entry for entry in Listing().subfolders(folder)}
     if unknown := sorted(set(found) - set(classes)):
         raise DataError(
             explain(
@@ -116,49 +127,56 @@ def _reader(folder: Path, classes: Sequence[str], workers: int, skipped: list[Sk
                 allowed=", ".join(classes[:5]),
             )
         )
-    paths, labels = _list_images(found, classes)
+    listing.beside(folder, set(found.values()))
+    paths, labels = _list_images(found, classes, listing)
     if not paths:
-        raise DataError(explain(f"{folder} holds no images", allowed="files ending in " + ", ".join(sorted(SUFFIXES))))
+        raise DataError(explain(f"{folder} holds no images", allowed=f"files ending in {_some_endings()}"))
     with ThreadPoolExecutor(workers) as pool:
-        headers = list(pool.map(_header, paths))
-    keep = [index for index, header in enumerate(headers) if isinstance(header, _Header)]
-    skipped.extend(header for header in headers if isinstance(header, Skipped))
-    good = [header for header in headers if isinstance(header, _Header)]
-    sizes = {header.size for header in good}
-    listing = "\n".join(
-        f"{paths[index].relative_to(folder).as_posix()} {header.file_bytes}"
-        for index, header in zip(keep, good, strict=True)
+        looked = list(pool.map(_look, paths))
+    keep = [index for index, file in enumerate(looked) if isinstance(file, _File)]
+    skipped.extend(file for file in looked if isinstance(file, Skipped))
+    good = [file for file in looked if isinstance(file, _File)]
+    sizes = {file.header.size for file in good}
+    listed = "\n".join(
+        f"{paths[index].relative_to(folder).as_posix()} {file.signature}"
+        for index, file in zip(keep, good, strict=True)
     )
     return FileReader(
         paths=tuple(paths[index] for index in keep),
         labels=np.array([labels[index] for index in keep], np.int64),
         size=sizes.pop() if len(sizes) == 1 else None,
-        channels=max((header.channels for header in good), default=1),
-        key=sha256(listing.encode()).hexdigest(),
+        channels=max((file.header.channels for file in good), default=1),
+        key=sha256(listed.encode("utf-8", "surrogateescape")).hexdigest(),
+        animated=sum(file.header.animated for file in good),
     )
 
 
-def _list_images(found: dict[str, Path], classes: Sequence[str]) -> tuple[list[Path], list[int]]:
+def _list_images(found: dict[str, Path], classes: Sequence[str], listing: Listing) -> tuple[list[Path], list[int]]:
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         if name not in found:
             continue
-        files = sorted(file for file in found[name].rglob("*") if _is_image(file))
+        files = listing.images(found[name])
         if not files:
-            raise DataError(explain(f"class folder {found[name]} holds no images", remedy="Fill it or delete it."))
+            reasons = ", ".join(listing.note(found[name])) or None
+            raise DataError(
+                explain(f"class folder {found[name]} holds no images", got=reasons, remedy="Fill it or delete it.")
+            )
         paths += files
         labels += [label] * len(files)
     return paths, labels
 
 
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and file.is_file() and not _is_clutter(file)
+def _some_endings() -> str:
+    usual = (".jpg", ".png", ".webp", ".tif", ".bmp", ".gif")
+    return ", ".join(ending for ending in usual if ending in readable_endings()) + ", and others that Pillow reads"
 
 
-def _header(path: Path) -> _Header | Skipped:
+def _look(path: Path) -> _File | Skipped:
     try:
-        size, channels = open_header(path)
-        return _Header(size, channels, path.stat().st_size)
+        return _File(open_header(path), file_signature(path.stat()))
     except UnreadableImageError as error:
         return Skipped(name=error.name, reason=error.reason)
+    except OSError as error:
+        return Skipped(name=str(path), reason=error.strerror or str(error))

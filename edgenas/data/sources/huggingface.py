@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgenas.data.settings import DataSettings
-from edgenas.data.sources.decode import DECODE_ERRORS, pillow_to_array
+from edgenas.data.signature import content_number
+from edgenas.data.sources.decode import pillow_to_array, reason_of
 from edgenas.data.sources.labels import class_names
-from edgenas.data.sources.raw import RawData, UnreadableImageError
+from edgenas.data.sources.raw import ContentKind, RawData, UnreadableImageError
 from edgenas.data.values import Images, Labels
 from edgenas.errors import ConfigError, DataError, explain
 
@@ -31,7 +34,7 @@ class DatasetReader:
     labels: Labels
     name: str
     channels: int
-    key: str
+    encoded: Any = None
     size: None = None
 
     def read(self, index: int) -> Images:
@@ -42,8 +45,38 @@ class DatasetReader:
         """
         try:
             return pillow_to_array(self.rows[index][self.image_column])
-        except DECODE_ERRORS as error:
-            raise UnreadableImageError(f"{self.name}[{index}]", str(error)) from error
+        except Exception as error:
+            raise UnreadableImageError(f"{self.name}[{index}]", reason_of(error)) from error
+
+    def content(self, index: int) -> int:
+        """Return a number that tells the image of one row from others.
+
+        Raises:
+            UnreadableImageError: It cannot be read.
+        """
+        if self.encoded is not None:
+            try:
+                return content_number(_encoded_bytes(self.encoded[index][self.image_column]))
+            except Exception as error:
+                raise UnreadableImageError(f"{self.name}[{index}]", reason_of(error)) from error
+        pixels = self.read(index)
+        return content_number(repr(pixels.shape).encode() + pixels.tobytes())
+
+    @property
+    def kind(self) -> ContentKind:
+        """Encoded images where the library hands them out, as files are."""
+        return "pixels" if self.encoded is None else "files"
+
+    @property
+    def key(self) -> str:
+        """Of the content of all rows: a name says nothing about what lies behind it today."""
+        digest = sha256(self.labels.tobytes())
+        for index in range(len(self.labels)):
+            try:
+                digest.update(self.content(index).to_bytes(8, "little"))
+            except UnreadableImageError as error:
+                digest.update(error.reason.encode())
+        return digest.hexdigest()
 
 
 def read(settings: DataSettings) -> RawData:
@@ -111,14 +144,31 @@ def _reader(rows: Any, name: str) -> DatasetReader:
         labels=_labels(rows, name),
         name=name,
         channels=_channels(rows, image_column),
-        key=f"{name} {getattr(rows, '_fingerprint', '')} {len(rows)}",
+        encoded=_encoded(rows, image_column),
     )
+
+
+def _encoded(rows: Any, column: str) -> Any:
+    """Return the rows with their images as they are stored, {"bytes", "path"} each; None where that is not offered."""
+    feature = rows.features[column]
+    if not hasattr(rows, "cast_column") or not hasattr(feature, "decode"):
+        return None
+    return rows.cast_column(column, type(feature)(decode=False))
+
+
+def _encoded_bytes(stored: Mapping[str, Any]) -> bytes:
+    return stored["bytes"] if stored.get("bytes") is not None else Path(stored["path"]).read_bytes()
 
 
 def _channels(rows: Any, column: str) -> int:
     """Look at an even sample: reading every image to learn its mode would take as long as an epoch."""
     sample = np.unique(np.linspace(0, len(rows) - 1, CHANNEL_SAMPLE).astype(int))
-    return max(pillow_to_array(rows[int(index)][column]).shape[2] for index in sample)
+    found = []
+    for index in sample:
+        # One image that cannot be decoded is skipped and named when it is read.
+        with suppress(Exception):
+            found.append(pillow_to_array(rows[int(index)][column]).shape[2])
+    return max(found, default=3)
 
 
 def _labels(rows: Any, name: str) -> Labels:

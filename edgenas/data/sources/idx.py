@@ -7,8 +7,10 @@ big-endian 32-bit integer (LeCun, "The MNIST database", section "FILE FORMATS").
 from __future__ import annotations
 
 import gzip
+import io
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources.labels import class_names
+from edgenas.data.sources.npz import MOST_BYTES, MOST_RATIO
 from edgenas.data.sources.raw import ArrayReader, RawData, array_reader
 from edgenas.errors import DataError, explain
 
@@ -35,6 +38,8 @@ def read(settings: DataSettings) -> RawData:
     folder = Path(settings.path or "").expanduser()
     if not folder.is_dir():
         raise DataError(explain(f"no such directory: {folder}", remedy="data.path names the directory of IDX files."))
+    found = {(part, content): _find(folder, part, content) for part in PARTS for content in ("images", "labels")}
+    _require_one_set(folder, {key: file for key, file in found.items() if file is not None})
     readers = {part: reader for part in PARTS if (reader := _part(folder, part)) is not None}
     if "train" not in readers:
         raise DataError(
@@ -57,7 +62,7 @@ def read_idx(file: Path) -> NDArray[np.uint8]:
     """
     try:
         raw = file.read_bytes()
-        content = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        content = _unpacked(raw, file) if raw[:2] == b"\x1f\x8b" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(explain(f"cannot read {file}: {error}")) from error
     if len(content) < 4 or content[:2] != b"\0\0":
@@ -78,6 +83,21 @@ def read_idx(file: Path) -> NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
+def _unpacked(raw: bytes, file: Path) -> bytes:
+    most = max(MOST_BYTES, MOST_RATIO * len(raw))
+    with gzip.open(io.BytesIO(raw)) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise DataError(
+            explain(
+                f"{file} unpacks to far more than it holds",
+                got=f"more than {most // 2**20} MiB from {len(raw) / 2**20:.1f}",
+                allowed=f"at most {MOST_BYTES // 2**20} MiB, or {MOST_RATIO} times the file",
+            )
+        )
+    return content
+
+
 def _part(folder: Path, part: str) -> ArrayReader | None:
     images = _find(folder, part, "images")
     if images is None:
@@ -89,9 +109,36 @@ def _part(folder: Path, part: str) -> ArrayReader | None:
 
 
 def _find(folder: Path, part: str, content: str) -> Path | None:
+    found: dict[str, list[Path]] = {}
     for file in sorted(folder.iterdir()):
         name = file.name.lower().replace(".", "-")
         known = any(name.startswith(prefix) or f"-{prefix}-" in name for prefix in PARTS[part])
-        if file.is_file() and known and f"{content}-idx" in name:
-            return file
-    return None
+        if file.is_file() and known and f"{content}-idx" in name and not file.name.startswith("."):
+            found.setdefault(name.removesuffix("-gz"), []).append(file)
+    if len(found) > 1:
+        raise DataError(
+            explain(
+                f"{folder} holds several sets of IDX files",
+                got=", ".join(files[0].name for files in found.values()),
+                remedy="Give every set a folder of its own.",
+            )
+        )
+    # Packed and unpacked side by side: the unpacked one.
+    return next((min(files, key=lambda file: len(file.name)) for files in found.values()), None)
+
+
+def _require_one_set(folder: Path, files: Mapping[tuple[str, str], Path]) -> None:
+    """Refuse images of one set with labels or test images of another."""
+    starts: dict[str, str] = {}
+    for (part, _), file in files.items():
+        name = file.name.lower()
+        place = min(name.find(prefix) for prefix in PARTS[part] if prefix in name)
+        starts.setdefault(name[:place], file.name)
+    if len(starts) > 1:
+        raise DataError(
+            explain(
+                f"the IDX files in {folder} are of several sets",
+                got=", ".join(starts.values()),
+                remedy="Give every set a folder of its own.",
+            )
+        )

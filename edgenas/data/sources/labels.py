@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -33,13 +34,44 @@ def class_names(given: Sequence[str] | None, parts: Mapping[str, Reader], *, whe
                 f"{where} has a single class", got=", ".join(names), remedy="A classifier needs two classes or more."
             )
         )
-    counts = np.bincount(train, minlength=len(names))
-    if (counts == 0).any():
-        empty = ", ".join(names[index] for index in np.flatnonzero(counts == 0)[:5])
-        raise DataError(
-            explain(f"{where} has classes without training images: {empty}", remedy="Number the classes without gaps.")
-        )
+    _refuse_repeated(names, where=where)
+    require_every_class(train, names, what=f"the training part of {where}")
     return names
+
+
+def _refuse_repeated(names: tuple[str, ...], *, where: str) -> None:
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise DataError(
+            explain(
+                f"{where} has several classes of one name",
+                got=", ".join(repeated[:5]),
+                remedy="Give every class a name of its own, or number them all alike where they are the same.",
+            )
+        )
+
+
+def require_every_class(labels: np.ndarray, classes: Sequence[str], *, what: str) -> None:
+    """Refuse a part that lacks a class: an accuracy on it would say nothing of that class.
+
+    Args:
+        labels: Class numbers, (N,).
+        classes: Names of the classes.
+        what: Name of the part, for messages.
+
+    Raises:
+        DataError: A class has no images.
+    """
+    missing = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
+    if len(missing):
+        raise DataError(
+            explain(
+                f"{what} has no images of {len(missing)} of {len(classes)} classes",
+                got=", ".join(classes[index] for index in missing[:5]) + (", ..." if len(missing) > 5 else ""),
+                allowed="every class in every part, numbered without gaps",
+                remedy="Add images of them, or remove the part, so that it is taken from the training images.",
+            )
+        )
 
 
 def _check_range(labels: np.ndarray, names: tuple[str, ...], *, where: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from math import prod
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from edgenas.data.sources.labels import class_names
 from edgenas.data.sources.raw import ArrayReader, RawData, array_reader
 from edgenas.errors import DataError, explain
 
+# Archives beyond both are refused: deflate packs empty pixels a thousandfold.
+MOST_BYTES = 2**30
+MOST_RATIO = 50
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -28,7 +33,7 @@ def read(settings: DataSettings) -> RawData:
     loaded = {part: _load(file) for part, file in files.items()}
     readers = {part: _reader(arrays, files[part]) for part, arrays in loaded.items()}
     given = loaded["train"].get("classes")
-    classes = class_names(None if given is None else [str(name) for name in given], readers, where=str(path))
+    classes = class_names(None if given is None else _names(given, path), readers, where=str(path))
     return RawData(
         classes=classes,
         train=readers["train"],
@@ -54,7 +59,11 @@ def _load(file: Path) -> Arrays:
         raise DataError(explain(f"{file} is not a usable .npz file", remedy="Write it with numpy.savez."))
     try:
         with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("images", "labels", "classes") if name in archive.files}
+            wanted = [name for name in ("images", "labels", "classes") if name in archive.files]
+            _require_size(file, wanted)
+            return {name: archive[name] for name in wanted}
+    except MemoryError as error:
+        raise DataError(explain(f"{file} does not fit in memory", remedy="Save the images as a folder.")) from error
     except ValueError as error:
         if "pickle" not in str(error).lower():
             raise DataError(explain(f"{file} is not a usable .npz file: {error}")) from error
@@ -65,8 +74,66 @@ def _load(file: Path) -> Arrays:
                 remedy="Save images as one uint8 array and class names as an array of strings.",
             )
         ) from error
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
         raise DataError(explain(f"{file} is not a usable .npz file: {error}")) from error
+
+
+def _require_size(file: Path, names: list[str]) -> None:
+    """Refuse an archive that unpacks to far more than it holds, before anything is unpacked.
+
+    Raises:
+        DataError: It would unpack to more than `MOST_BYTES` and more than `MOST_RATIO` times its size, or an array's
+            header promises more bytes than there are.
+        ValueError: An array's header is damaged.
+    """
+    with zipfile.ZipFile(file) as archive:
+        entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        total = sum(entries[name].file_size for name in names)
+        if total > max(MOST_BYTES, MOST_RATIO * file.stat().st_size):
+            raise DataError(
+                explain(
+                    f"{file} unpacks to far more than it holds",
+                    got=f"{total / 2**20:,.0f} MiB from {file.stat().st_size / 2**20:,.1f}",
+                    allowed=f"at most {MOST_BYTES // 2**20} MiB, or {MOST_RATIO} times the file",
+                    remedy="Save it with numpy.savez, which does not pack.",
+                )
+            )
+        for name in names:
+            with archive.open(entries[name]) as stream:
+                promised = _promised_bytes(stream)
+            if promised is not None and promised > entries[name].file_size:
+                raise DataError(
+                    explain(
+                        f"{file} is damaged: its array {name} promises more than there is",
+                        got=f"{entries[name].file_size} bytes",
+                        allowed=f"{promised} bytes",
+                    )
+                )
+
+
+def _promised_bytes(stream: IO[bytes]) -> int | None:
+    """Return the bytes of an array by its .npy header; None for objects, which are refused elsewhere."""
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(stream)
+    return None if dtype.hasobject else prod(shape) * dtype.itemsize
+
+
+def _names(given: NDArray[np.generic], path: Path) -> list[str]:
+    """Return class names as texts: bytes are UTF-8, numbers are written out.
+
+    Raises:
+        DataError: They are no names.
+    """
+    if given.ndim != 1 or given.dtype.kind not in "USiu":
+        got = f"shape {given.shape}, type {given.dtype}"
+        raise DataError(explain(f"classes in {path} are no names", got=got, allowed="(K,) texts"))
+    if given.dtype.kind != "S":
+        return [str(name) for name in given]
+    try:
+        return [bytes(name).decode("utf-8") for name in given]
+    except UnicodeDecodeError as error:
+        raise DataError(explain(f"class names in {path} are not UTF-8", got=error.object, allowed="UTF-8")) from error
 
 
 def _reader(arrays: Arrays, file: Path) -> ArrayReader:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.data.signature import content_number
 from edgenas.data.values import Images, Labels, Skipped
 from edgenas.errors import DataError, explain
+
+ContentKind = Literal["files", "pixels"]
 
 
 class Reader(Protocol):
@@ -36,11 +39,24 @@ class Reader(Protocol):
         """A text that changes when the images change; names the entry in the cache."""
         ...
 
+    @property
+    def kind(self) -> ContentKind:
+        """What `content` is computed of; numbers of two kinds cannot be compared."""
+        ...
+
     def read(self, index: int) -> Images:
         """Return one image, (H, W, C) with 1, 3 or 4 channels.
 
         Raises:
             UnreadableImageError: It cannot be decoded.
+        """
+        ...
+
+    def content(self, index: int) -> int:
+        """Return a 64-bit number that tells an image from others by its content; called from several threads.
+
+        Raises:
+            UnreadableImageError: It cannot be read.
         """
         ...
 
@@ -98,6 +114,15 @@ class ArrayReader:
     def read(self, index: int) -> Images:
         """Return one image (H, W, C)."""
         return self.images[index]
+
+    @property
+    def kind(self) -> ContentKind:
+        """Arrays have no files."""
+        return "pixels"
+
+    def content(self, index: int) -> int:
+        """Return a number that tells the pixels of an image from others."""
+        return content_number(repr(self.images.shape[1:]).encode() + self.images[index].tobytes())
 
 
 def array_reader(images: NDArray[np.generic], labels: NDArray[np.generic], *, where: str) -> ArrayReader:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
@@ -13,21 +12,19 @@ from edgenas.pipeline.core.images import data_document
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.training.teacher import load_teacher
 
-if TYPE_CHECKING:
-    pass
 
+def _signature(context: RunContext) -> str:
+    """Tell whether images may have changed: by the signatures of their files, or by content where there are none."""
+    from edgenas.data.signature import tree_signature
 
-def _signature(path: str | None) -> str:
-    """Digest of the names, sizes and times of the files under a path; tells whether images may have changed."""
-    if path is None or not Path(path).exists():
+    settings = context.settings.data
+    if settings.path is None:
         return "absent"
-    root = Path(path)
-    files = sorted(entry for entry in root.rglob("*") if entry.is_file()) if root.is_dir() else [root]
-    digest = hashlib.sha256()
-    for entry in files:
-        stat = entry.stat()
-        digest.update(f"{entry.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+    if settings.source == "huggingface" and not Path(settings.path).exists():
+        from edgenas.data.load import source_key
+
+        return source_key(settings.source, settings.path)
+    return tree_signature(Path(settings.path).expanduser())
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
@@ -40,7 +37,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
         "data": settings.data.model_dump(exclude=unused),
         "resolutions": settings.space.resolutions,
         "seed": settings.seed,
-        "files": _signature(settings.data.path),
+        "files": _signature(context),
     }
 
 

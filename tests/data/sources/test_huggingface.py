@@ -72,3 +72,53 @@ def test_a_missing_column_or_part_is_refused() -> None:
 def test_without_the_extra_the_message_names_it() -> None:
     with pytest.raises(ConfigError, match=r"pip install 'edgenas\[datasets\]'"):
         load(DataSettings(source="huggingface", path="mnist"))
+
+
+def test_the_key_follows_the_images_behind_a_name_and_a_broken_one_is_skipped() -> None:
+    class Changed(Rows):
+        def __getitem__(self, key: Any) -> dict[str, Any]:
+            return {"img": Image.new("RGB", (6, 6), (0, key, 0))} if key == 3 else super().__getitem__(key)
+
+    class Broken(Rows):
+        def __getitem__(self, key: Any) -> dict[str, Any]:
+            if key == 3:
+                raise ZeroDivisionError
+            return super().__getitem__(key)
+
+    first, same, other, broken = (
+        huggingface.from_parts({"train": rows}, name="x").train
+        for rows in (Rows(10), Rows(10), Changed(10), Broken(10))
+    )
+    assert first.key == same.key
+    assert len({first.key, other.key, broken.key}) == 3
+    with pytest.raises(DataError, match=r"x/train\[3\]: damaged \(ZeroDivisionError\)"):
+        broken.read(3)
+
+
+def test_encoded_images_are_told_by_their_bytes_without_decoding() -> None:
+    class Encoded(Image_):
+        def __init__(self, decode: bool = True) -> None:
+            self.decode = decode
+
+    Encoded.__name__ = "Image"
+
+    class Stored(Rows):
+        def __init__(self, count: int) -> None:
+            super().__init__(count)
+            self.features["img"] = Encoded()
+            self.stored = False
+
+        def cast_column(self, column: str, feature: Encoded) -> "Stored":
+            assert column == "img" and not feature.decode
+            cast = Stored(len(self))
+            cast.stored = True
+            return cast
+
+        def __getitem__(self, key: Any) -> dict[str, Any]:
+            if self.stored:
+                return {"img": {"bytes": bytes([key]), "path": None}}
+            return super().__getitem__(key)
+
+    reader = huggingface.from_parts({"train": Stored(10)}, name="x").train
+    assert reader.kind == "files"
+    assert len({reader.content(index) for index in range(10)}) == 10

@@ -80,3 +80,32 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
         load(settings)
     with pytest.raises(DataError, match="no such directory"):
         load(DataSettings(source="idx", path=str(tmp_path / "nothing")))
+
+
+def test_several_sets_in_one_folder_are_refused_by_name(tmp_path: Path) -> None:
+    write(tmp_path, "emnist-letters-train")
+    write(tmp_path, "emnist-digits-train")
+    with pytest.raises(DataError, match="several sets of IDX files; got emnist-digits-train"):
+        load(DataSettings(source="idx", path=str(tmp_path)))
+
+
+def test_test_images_of_another_set_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "emnist-letters-train")
+    write(tmp_path, "emnist-digits-test")
+    with pytest.raises(DataError, match="are of several sets"):
+        load(DataSettings(source="idx", path=str(tmp_path)))
+
+
+def test_a_packed_copy_beside_a_set_is_the_same_set(tmp_path: Path) -> None:
+    write(tmp_path, "train")
+    write(tmp_path, "train", zipped=True)
+    assert len(load(DataSettings(source="idx", path=str(tmp_path))).classes) == 2
+
+
+def test_a_packed_file_of_nothing_but_zeros_is_refused_before_it_fills_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgenas.data.sources.idx.MOST_BYTES", 2**20)
+    (tmp_path / "x").write_bytes(gzip.compress(encode(np.zeros((64, 512, 512), np.uint8))))
+    with pytest.raises(DataError, match="unpacks to far more than it holds"):
+        read_idx(tmp_path / "x")

@@ -1,0 +1,55 @@
+"""What tells one file, or one image, from another."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+CONTENT_BYTES = 8
+
+
+def file_signature(state: os.stat_result) -> str:
+    """Return a text that changes when a file is changed or another takes its place, without reading it.
+
+    Size and modification time alone do not tell: both are the same where files of one size swap names, or where a tool
+    restores the time. The inode tells the first. The time of the last change of the inode tells the second, since no
+    program can set it.
+
+    Args:
+        state: Of the file that a link leads to.
+    """
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_dev} {state.st_ino}"
+
+
+def tree_signature(root: Path) -> str:
+    """Digest of the names and signatures of the files below a folder, or of one file; links are followed.
+
+    Args:
+        root: A folder or a file; what is not there is "absent".
+    """
+    if not root.exists():
+        return "absent"
+    digest = sha256()
+    if not root.is_dir():
+        digest.update(file_signature(root.stat()).encode())
+        return digest.hexdigest()
+    known: set[tuple[int, int]] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        state = os.stat(folder)
+        digest.update(f"{os.path.relpath(folder, root)}/ {state.st_ino}\n".encode("utf-8", "surrogateescape"))
+        if (state.st_dev, state.st_ino) in known:
+            folders.clear()
+            continue
+        known.add((state.st_dev, state.st_ino))
+        folders.sort()
+        for name in sorted(files):
+            file = Path(folder, name)
+            signature = file_signature(file.stat()) if file.exists() else "broken link"
+            digest.update(f"{file.relative_to(root)}\0{signature}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def content_number(content: bytes | memoryview) -> int:
+    """Return the first 64 bits of the SHA-256 of a content: other contents share it once in 2^64."""
+    return int.from_bytes(sha256(content).digest()[:CONTENT_BYTES], "little")
