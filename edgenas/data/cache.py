@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import shutil
 import tempfile
@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edgenas import atomic
 from edgenas.data.materialise import BuiltSplits
 from edgenas.data.values import ArraySplit, Images, Skipped
 from edgenas.errors import StoreError, explain
+from edgenas.reading.json_text import read_json
 
 # Room left on the disk for everything else.
 SPARE_BYTES = 256 * 2**20
@@ -53,9 +55,18 @@ class CacheEntry:
 
     def load(self, parts: Sequence[str]) -> BuiltSplits | None:
         """Return the finished entry, memory-mapped, or None where there is none."""
-        if not (self.folder / "meta.json").is_file():
+        if not self.folder.is_dir():
             return None
-        meta = json.loads((self.folder / "meta.json").read_text(encoding="utf-8"))
+        try:
+            return self._read(parts)
+        except (StoreError, OSError, ValueError, KeyError, TypeError):
+            # Cut short or edited; what it was made of is still there, so it is made again.
+            with contextlib.suppress(OSError):
+                atomic.set_aside(self.folder)
+            return None
+
+    def _read(self, parts: Sequence[str]) -> BuiltSplits:
+        meta = read_json(self.folder / "meta.json", what="the cache's description", error=StoreError)
         splits = tuple(
             ArraySplit(
                 images=np.load(self.folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)[: meta["rows"][part]],
@@ -112,12 +123,12 @@ class CacheEntry:
             for part, split, contents in zip(parts, built.splits, built.contents, strict=True):
                 np.save(self.draft / f"{part}_labels.npy", split.labels, allow_pickle=False)
                 np.save(self.draft / f"{part}_contents.npy", contents, allow_pickle=False)
-            (self.draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+            atomic.write_json(self.draft / "meta.json", meta, indent=None)
             if self.folder.exists():
                 # Another run was faster; its entry is the same, and ours stays readable until it is closed.
                 shutil.rmtree(self.draft)
             else:
-                os.replace(self.draft, self.folder)
+                atomic.replace_folder(self.draft, self.folder)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from edgenas import atomic
 from edgenas.arch import Architecture
 from edgenas.data import ImageData, Preprocessing
 from edgenas.errors import InputError, StoreError, TrainingError, explain
@@ -24,7 +25,6 @@ from edgenas.space import SearchSpace
 from edgenas.study.values import Source
 from edgenas.train import TrainSettings
 from edgenas.train.architecture import train_architecture
-from edgenas.train.checkpoint import write_atomically
 from edgenas.train.teacher import weights_digest
 from edgenas.types import Genes, Progress
 
@@ -198,6 +198,6 @@ def _read(file: Path) -> Training | None:
 def _write(file: Path, training: Training) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(asdict(training)).encode())
+        atomic.write_json(file, asdict(training), indent=None)
     except OSError as error:
         raise StoreError(explain(f"cannot write {file}", got=error.strerror)) from error

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgenas import atomic
 from edgenas.errors import InputError, TableError, explain
 from edgenas.latency.device import DeviceInfo, RuntimeInfo
 from edgenas.latency.plausible import require_plausible
@@ -83,11 +84,9 @@ def write_table(table: LatencyTable, path: str | os.PathLike[str]) -> Path:
     """
     require_plausible(table, source="the table")
     target = Path(path)
-    beside = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(dumps(table), encoding="utf-8")
-        os.replace(beside, target)
+        atomic.write_text(target, dumps(table))
     except OSError as error:
         raise TableError(explain(f"cannot write the latency table {target}: {error.strerror or error}")) from error
     return target

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from edgenas import atomic
 from edgenas.errors import StoreError, WeightsError, explain
 from edgenas.reading.files import checked_path
 
@@ -40,15 +40,12 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[np.float32]], metadat
     Raises:
         StoreError: The file cannot be written; the file before is untouched.
     """
-    partial = path.with_name(f".{path.name}.partial")
     ordered = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
     try:
         texts = {**metadata, VERSION_KEY: VERSION}
         texts[DIGEST_KEY] = tensors_digest(ordered, texts)
-        partial.write_bytes(_in_order(save(ordered, metadata=texts)))
-        os.replace(partial, path)
+        atomic.write_bytes(path, _in_order(save(ordered, metadata=texts)))
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise StoreError(explain(f"cannot write {path}", got=str(error))) from error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgenas import atomic
 from edgenas.errors import TableError, explain
 from edgenas.latency.table import LatencyTable, Validation
 
@@ -48,7 +49,7 @@ def plot_validation(table: LatencyTable, path: str | os.PathLike[str]) -> Path:
     )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(target, format="png", dpi=120)
+        atomic.write_by(target, lambda draft: figure.savefig(draft, format="png", dpi=120))
     except OSError as error:
         raise TableError(explain(f"cannot write the plot {target}: {error.strerror or error}")) from error
     return target

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from edgenas import atomic
 from edgenas.errors import StoreError, explain
 from edgenas.report import plots
 from edgenas.report.files import RunFiles, read_run
@@ -29,9 +30,10 @@ def write_report(run: Path, target: Path | None = None) -> Path:
     page = render(found)
     target = target or run / "report.html"
     try:
-        target.write_text(page, encoding="utf-8")
+        atomic.write_text(target, page)
     except OSError as error:
-        raise StoreError(explain(f"cannot write {target}", got=error.strerror)) from error
+        remedy = atomic.remedy_for(error)
+        raise StoreError(explain(f"cannot write {target}", got=error.strerror, remedy=remedy)) from error
     return target
 
 
@@ -88,4 +90,4 @@ def _seconds(value: float) -> str:
 def _stage_rows(stages: Mapping[str, Any]) -> Sequence[tuple[str, float, float]]:
     """Name, seconds and share of every stage, in the order in which they finished."""
     total = sum(entry["seconds"] for entry in stages.values()) or 1.0
-    return [(name, entry["seconds"], entry["seconds"] / total) for name, entry in stages.items()]
+    return [(name, entry["seconds"], entry["seconds"] / total) for name, entry in stages.items() if name != "summary"]

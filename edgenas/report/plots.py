@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgenas import atomic
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -228,4 +230,4 @@ def write_comparison_plot(document: Mapping[str, Any], path: Path) -> None:
     axes.set_ylabel("hypervolume (share of the box)")
     axes.set_title(f"median and quartiles of {document['seeds']} seeds", fontsize=10, loc="left")
     axes.legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=130)
+    atomic.write_by(path, lambda draft: figure.savefig(draft, format="png", dpi=130))

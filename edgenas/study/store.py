@@ -6,16 +6,18 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, Text, create_engine, event, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, Text, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
+from edgenas import atomic
 from edgenas.errors import StoreError, explain
+from edgenas.study.database import connect, is_broken_store, prepare, upsert, without_password
 from edgenas.study.values import Context, Evaluation, Failure, Metric, Outcome
+from edgenas.types import Say
 
 _CHUNK = 500
+_VERSION = 1
 _SCHEMA = MetaData()
 _OUTCOMES = Table(
     "outcomes",
@@ -68,15 +70,15 @@ class Store:
             {"key": key, "architecture": o.digest[:80], "context": about, "outcome": _encode(o)}
             for key, o in outcomes.items()
         ]
-        keys = list(outcomes)
+        # In one order everywhere: two writers that lock the same rows in two orders wait for each other for ever.
+        rows.sort(key=lambda row: row["key"])
         with self._connection() as connection:
-            for start in range(0, len(keys), _CHUNK):
-                connection.execute(_OUTCOMES.delete().where(_OUTCOMES.c.key.in_(keys[start : start + _CHUNK])))
-            connection.execute(_OUTCOMES.insert(), rows)
+            for start in range(0, len(rows), _CHUNK):
+                upsert(connection, _OUTCOMES, rows[start : start + _CHUNK])
 
     def __len__(self) -> int:
         with self._connection() as connection:
-            return len(connection.execute(select(_OUTCOMES.c.key)).all())
+            return connection.execute(select(func.count()).select_from(_OUTCOMES)).scalar_one()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -91,51 +93,53 @@ class Store:
             raise StoreError(_explain(self.name, error)) from error
 
 
-def open_store(place: str | Path) -> Store:
+def open_store(place: str | Path, *, say: Say | None = None) -> Store:
     """Open a store, and make it where there is none.
+
+    An SQLite file that was cut short or damaged is set aside under another name, and a new store is begun.
 
     Args:
         place: Path of an SQLite file, or an SQLAlchemy URL (it holds "://").
+        say: Told where a damaged file was set aside.
 
     Raises:
         StoreError: The URL is not one, its driver is not installed, or the database cannot be opened, is not a
-            database, or cannot be written.
+            database, was made by a later version, or cannot be written.
     """
-    name = str(place)
-    url = name if "://" in name else f"sqlite:///{name}"
+    name, engine, file = connect(place)
     try:
-        parsed = make_url(url)
-        name = parsed.render_as_string(hide_password=True) if "://" in name else name
-        engine = create_engine(parsed)
-    except (ArgumentError, ModuleNotFoundError) as error:
-        raise StoreError(
-            explain(
-                "cannot open the store", got=name, remedy=f"{error}. Give a path, or the URL of an installed driver"
-            )
-        ) from error
-    if parsed.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _tune_sqlite)
-    try:
-        _SCHEMA.create_all(engine)
+        if file is not None and is_broken_store(file, engine):
+            engine.dispose()
+            kept = _set_aside(file)
+            if say is not None:
+                say(f"  the store {file} was damaged: it lies in {kept.name} now, and a new one was begun")
+        version = prepare(engine, _SCHEMA, version=_VERSION)
         with engine.begin() as connection:
             # A read-only file opens well and fails at the first write: find out now.
             connection.execute(_OUTCOMES.delete().where(_OUTCOMES.c.key == ""))
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise StoreError(_explain(name, error)) from error
+    if version > _VERSION:
+        engine.dispose()
+        raise StoreError(
+            explain(f"the store {name} was made by a later version of edgenas", got=f"schema {version}",
+                    allowed=f"at most {_VERSION}", remedy="Update edgenas, or name another store.")
+        )  # fmt: skip
     return Store(engine, name)
 
 
-def _tune_sqlite(connection: Any, record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA busy_timeout=30000")
-    cursor.close()
+def _set_aside(file: Path) -> Path:
+    kept = atomic.set_aside(file)
+    for ending in ("-wal", "-shm"):
+        beside = file.with_name(file.name + ending)
+        if beside.exists():
+            beside.rename(kept.with_name(kept.name + ending))
+    return kept
 
 
-def _explain(name: str, error: SQLAlchemyError) -> str:
-    cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+def _explain(name: str, error: Exception) -> str:
+    cause = without_password((str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0])
     return explain(
         "the store cannot be used",
         got=f"{cause} in {name}",

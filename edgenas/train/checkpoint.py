@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from edgenas import atomic
 from edgenas.errors import StoreError, WeightsError, explain
 from edgenas.reading.files import read_bytes
 from edgenas.reading.json_text import read_json
@@ -71,16 +71,16 @@ def write_checkpoint(folder: Path, checkpoint: TrainCheckpoint, *, tag: str) -> 
             for key, value in checkpoint.tensors.items()
         }
         data = safetensors.torch.save(tensors)
-        write_atomically(folder / name, data)
+        atomic.write_bytes(folder / name, data)
         facts = {**checkpoint.facts, "format": FORMAT, "tensors": name, "sha256": hashlib.sha256(data).hexdigest()}
         facts["digest"] = _facts_digest(facts)
-        write_atomically(folder / INDEX, json.dumps(facts, indent=1).encode())
+        atomic.write_json(folder / INDEX, facts)
         for old in folder.glob("checkpoint-*.safetensors"):
             if old.name != name:
                 old.unlink()
     except OSError as error:
         raise StoreError(
-            explain(f"cannot write a checkpoint to {folder}: {error.strerror}", remedy="Free space or name another.")
+            explain(f"cannot write a checkpoint to {folder}: {error.strerror}", remedy=atomic.remedy_for(error))
         ) from error
 
 
@@ -157,22 +157,3 @@ def _change(name: str, before: object, now: object) -> str:
 def last_state(folder: Path | None) -> str:
     """Say in a sentence where the last good state of a training is, for errors; empty where none was kept."""
     return "" if folder is None or not (folder / INDEX).is_file() else f" The last good state is kept in {folder}."
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that at any moment either the old or the new content is there, whole.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError:
-        # On a full disk half a file would only take up the rest of it.
-        draft.unlink(missing_ok=True)
-        raise

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgenas import atomic
 from edgenas.data.network_input import Preprocessing
 from edgenas.data.values import ImageData
 from edgenas.errors import ConfigError, StoreError, WeightsError, explain
-from edgenas.train.checkpoint import write_atomically
 from edgenas.train.settings import TrainSettings
 from edgenas.train.trainer import fit
 
@@ -103,7 +103,7 @@ class TrainedCandidates:
     def _write_curve(self, folder: Path, points: dict[int, float]) -> None:
         content = {"training": self._identity(), "validation_accuracy": points}
         try:
-            write_atomically(folder / CURVE, json.dumps(content, indent=1).encode())
+            atomic.write_json(folder / CURVE, content)
         except OSError as error:
             raise StoreError(explain(f"cannot write {folder / CURVE}: {error.strerror}")) from error
 

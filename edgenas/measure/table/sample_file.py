@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgenas import atomic
 from edgenas.errors import TableError, explain
 from edgenas.measure.protocol.timing import Samples
 from edgenas.measure.protocol.visit import Visit
@@ -57,7 +58,7 @@ class SampleFile:
                 self._read(self.path.read_text(encoding="utf-8"))
             else:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.path.write_text(json.dumps(self._identity) + "\n", encoding="utf-8")
+                atomic.write_text(self.path, json.dumps(self._identity) + "\n")
         except OSError as error:
             raise TableError(explain(f"cannot keep samples in {self.path}: {error.strerror or error}")) from error
         return len(self._taken)
@@ -104,7 +105,7 @@ class SampleFile:
             self._taken[tuple(entry["genes"]), entry["visit"]] = _visit(entry)
         if len(whole) < len(lines):  # a line that a killed build did not finish
             assert self.path is not None
-            self.path.write_text("".join(whole), encoding="utf-8")
+            atomic.write_text(self.path, "".join(whole))
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

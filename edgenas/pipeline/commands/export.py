@@ -174,7 +174,7 @@ def export_untrained(architecture: Architecture, recipe: str, out: Path, *, forc
             scheme=file.scheme,
             batch=file.batch or None,
         )
-        directory.file(file.name).write_bytes(data)
+        directory.write_bytes(file.name, data)
         written.append(file.name)
     directory.write_json("architecture.json", to_document(architecture))
     directory.write_text("UNTRAINED.txt", "Random weights: for measuring latency and memory only.\n")

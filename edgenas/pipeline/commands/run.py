@@ -5,19 +5,29 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgenas import atomic
 from edgenas.config.settings import RunSettings
-from edgenas.pipeline.core.artifacts import FAMILY_FILE, SEARCH_FILE, SUMMARY_FILE, WINNER_FILE
+from edgenas.pipeline.core.artifacts import (
+    FAMILY_FILE,
+    SEARCH_FILE,
+    SETTINGS_FILE,
+    STORE_FILE,
+    SUMMARY_FILE,
+    WINNER_FILE,
+)
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, open_run_directory
 from edgenas.pipeline.core.given import NOTHING, Given
-from edgenas.pipeline.core.stage import Stage, StageOutcome, run_stages
+from edgenas.pipeline.core.lock import locked
+from edgenas.pipeline.core.next_run import finish, settings_of, take_up, workplace
+from edgenas.pipeline.core.stage import Stage, StageOutcome, read_record, run_stages
+from edgenas.pipeline.export.early import require_usable
 from edgenas.pipeline.stages import FAMILY, STAGES
-from edgenas.pipeline.training.teacher import require_teacher
 from edgenas.types import ProgressFactory, Say
 from edgenas.version import __version__
 
@@ -65,19 +75,7 @@ def run_some(
     Returns:
         The run directory.
     """
-    require_teacher(settings.train.teacher)
-    directory = open_run_directory(settings.output, settings.name)
-    given.keep(directory)
-    context = RunContext(settings, directory, progress=progress, say=say, given=given)
-    directory.write_json("settings.json", {**settings.model_dump(), "version": __version__})
-    run_stages(
-        stages,
-        context,
-        directory,
-        on_start=lambda stage: say(f"{stage.name}: {stage.title}"),
-        on_end=lambda stage, outcome: say(_line(outcome)),
-    )
-    return directory.path
+    return _worked(stages, settings, given=given, progress=progress, say=say)[0].path
 
 
 def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Say) -> RunResult:
@@ -93,41 +91,109 @@ def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Say) 
             kept, and the same call goes on from there.
     """
     started = time.monotonic()
-    require_teacher(settings.train.teacher)
-    directory = open_run_directory(settings.output, settings.name)
-    context = RunContext(settings, directory, progress=progress, say=say)
-    directory.write_json("settings.json", {**settings.model_dump(), "version": __version__})
-    outcomes = run_stages(
-        [stage for stage in STAGES if stage is not FAMILY or settings.scale.wanted],
-        context,
-        directory,
-        on_start=lambda stage: say(f"{stage.name}: {stage.title}"),
-        on_end=lambda stage, outcome: say(_line(outcome)),
-    )
-    done = all(outcome.skipped for outcome in outcomes)
-    seconds = time.monotonic() - started
-    if not done or not directory.has(SUMMARY_FILE):
-        directory.write_json(SUMMARY_FILE, _summary(directory, outcomes))
+    stages = [stage for stage in STAGES if stage is not FAMILY or settings.scale.wanted]
+    directory, outcomes = _worked([*stages, summary_stage(stages)], settings, given=NOTHING, progress=progress, say=say)
     return RunResult(
         directory=directory.path,
         summary=directory.read_json(SUMMARY_FILE),
-        seconds=seconds,
-        skipped_everything=done,
+        seconds=time.monotonic() - started,
+        skipped_everything=all(outcome.skipped for outcome in outcomes),
     )
+
+
+def _worked(
+    stages: Sequence[Stage[RunContext]],
+    settings: RunSettings,
+    *,
+    given: Given,
+    progress: ProgressFactory,
+    say: Say,
+) -> tuple[RunDirectory, list[StageOutcome]]:
+    """Run stages under the run's lock; beside the run where it belongs to other settings, see `next_run`."""
+    directory = open_run_directory(settings.output, settings.name)
+    document = {**settings.model_dump(), "version": __version__}
+    with locked(directory.path) as writable:
+        if writable:
+            atomic.sweep(directory.path, deep=True, old_seconds=0)
+            take_up(directory)
+        work = workplace(directory, document)
+        given.keep(work)
+        context = RunContext(settings, work, progress=progress, say=say, given=given)
+        outcomes = run_stages(
+            stages,
+            context,
+            work,
+            on_start=_Beginning(settings, {stage.name for stage in stages}, work, say, writable=writable),
+            on_end=lambda stage, outcome: _end(stage, outcome, work, document, say),
+            say=say,
+        )
+        if work is not directory:
+            outputs = [name for stage in stages for name in stage.outputs]
+            finish(directory, folders=[name for name in outputs if (work.path / name).is_dir()])
+    return directory, outcomes
+
+
+class _Beginning:
+    """Told of every stage that has to run; before the first, all that can be refused early is."""
+
+    def __init__(
+        self, settings: RunSettings, stages: Collection[str], directory: RunDirectory, say: Say, *, writable: bool
+    ) -> None:
+        self._settings, self._stages = settings, stages
+        self._directory, self._say, self._writable = directory, say, writable
+        self._first = True
+
+    def __call__(self, stage: Stage[RunContext]) -> None:
+        if self._first:
+            if not self._writable:
+                self._directory.write_text(".writable", "")  # says what is in the way
+            require_usable(self._settings, self._stages, own_store=self._directory.path / STORE_FILE, say=self._say)
+            self._first = False
+        if stage.title:
+            self._say(f"{stage.name}: {stage.title}")
+
+
+def _end(
+    stage: Stage[RunContext], outcome: StageOutcome, directory: RunDirectory, document: Mapping[str, Any], say: Say
+) -> None:
+    # Only here: settings that no stage could work with are not those of the run.
+    if not outcome.skipped and settings_of(directory) != document:
+        directory.write_json(SETTINGS_FILE, document)
+    if stage.title:
+        say(_line(outcome))
 
 
 def _line(outcome: StageOutcome) -> str:
     return f"{outcome.name}: unchanged" if outcome.skipped else f"{outcome.name}: done in {outcome.seconds:.1f} s"
 
 
-def _summary(directory: RunDirectory, outcomes: list[StageOutcome]) -> dict[str, Any]:
-    """Compose `summary.json` from the files of the stages; seconds are those of the runs that did the work."""
+def summary_stage(stages: Sequence[Stage[RunContext]]) -> Stage[RunContext]:
+    """Return the stage that composes `summary.json` from the files of the others.
+
+    Args:
+        stages: The others; their seconds are those of the runs that did the work.
+    """
+    names = tuple(stage.name for stage in stages)
+
+    def write(context: RunContext) -> None:
+        record = read_record(context.directory, say=context.say)
+        seconds = {name: float(record[name]["seconds"]) for name in names}
+        context.directory.write_json(SUMMARY_FILE, _summary(context, seconds))
+
+    return Stage(
+        name="summary", title="", needs=names, outputs=(SUMMARY_FILE,), inputs=lambda _: {"version": __version__},
+        run=write,
+    )  # fmt: skip
+
+
+def _summary(context: RunContext, seconds: Mapping[str, float]) -> dict[str, Any]:
+    directory = context.directory
     winner, search = directory.read_json(WINNER_FILE), directory.read_json(SEARCH_FILE)
     return {
-        "name": directory.path.name,
+        "name": context.settings.name,
         "version": __version__,
-        "seconds": round(sum(outcome.spent_seconds for outcome in outcomes), 2),
-        "stage_seconds": {outcome.name: round(outcome.spent_seconds, 2) for outcome in outcomes},
+        "seconds": round(sum(seconds.values()), 2),
+        "stage_seconds": {name: round(spent, 2) for name, spent in seconds.items()},
         "peak_memory_mib": round(peak_memory_mib(), 1),
         "budget_ms": search["budget_ms"],
         "architecture": winner["architecture"],
@@ -149,14 +215,14 @@ def _summary(directory: RunDirectory, outcomes: list[StageOutcome]) -> dict[str,
         },
         "front_size": len(search["front"]),
         "evaluations": search["judged"],
-        "family": _family(directory, outcomes),
+        "family": _family(directory, seconds),
         "warnings": winner["warnings"],
     }
 
 
-def _family(directory: RunDirectory, outcomes: list[StageOutcome]) -> list[dict[str, Any]]:
+def _family(directory: RunDirectory, names: Collection[str]) -> list[dict[str, Any]]:
     """Members that this run made of the winner."""
-    if FAMILY.name not in {outcome.name for outcome in outcomes}:
+    if FAMILY.name not in names:
         return []
     kept = ("name", "notation", "macs", "params", "test_accuracy", "latency_ms", "target_share")
     return [{key: row[key] for key in kept} for row in directory.read_json(FAMILY_FILE)["members"]]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgenas.supernet import SupernetEvaluator
 
 SETTINGS_FILE = "settings.json"
+STORE_FILE = "store.sqlite"
 DATA_FILE = "data.json"
 TABLE_FILE = "latency/table.json"
 TABLE_SUMMARY_FILE = "latency/summary.json"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgenas import atomic
 from edgenas.errors import StoreError, explain
 from edgenas.reading.json_text import read_json
 
@@ -44,20 +42,32 @@ class RunDirectory:
         Raises:
             StoreError: The folder cannot be written or the disk is full.
         """
+        return self.write_bytes(name, text.encode("utf-8"))
+
+    def write_bytes(self, name: str, data: bytes) -> Path:
+        """Write a file atomically and return its path.
+
+        Raises:
+            StoreError: The folder cannot be written or the disk is full.
+        """
         target = self.file(name)
-        partial = target.with_name(f".{target.name}.partial")
         try:
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, target)
+            atomic.write_bytes(target, data)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise _cannot_write(target, error) from error
+            raise cannot_write(target, error) from error
         return target
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> Path:
-        """Write a JSON file atomically and return its path."""
-        return self.write_text(name, json.dumps(document, indent=1, allow_nan=False) + "\n")
+        """Write a JSON file atomically and return its path.
+
+        Raises:
+            StoreError: It cannot be written, or a number in it is not finite.
+        """
+        try:
+            text = atomic.json_text(document)
+        except ValueError as error:
+            raise StoreError(explain(f"cannot write {self.path / name}", got=f"a number in it: {error}")) from error
+        return self.write_text(name, text)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file.
@@ -76,13 +86,10 @@ class RunDirectory:
         return (self.path / name).is_file()
 
 
-def _cannot_write(target: Path, error: OSError) -> StoreError:
+def cannot_write(target: Path, error: OSError) -> StoreError:
+    """Return the error of a file that cannot be written."""
     return StoreError(
-        explain(
-            f"cannot write {target}",
-            got=error.strerror or str(error),
-            remedy="Free some space or choose another folder (output, or --out); what was finished is kept.",
-        )
+        explain(f"cannot write {target}", got=error.strerror or str(error), remedy=atomic.remedy_for(error))
     )
 
 
@@ -105,19 +112,17 @@ def make_folder(path: Path) -> None:
 
 
 def open_run_directory(output: str, name: str) -> RunDirectory:
-    """Make or open a run's directory and make sure that it can be written.
+    """Make or open a run's directory.
 
     Args:
         output: Folder of run directories.
         name: Name of the run.
 
     Raises:
-        StoreError: It cannot be made or written.
+        StoreError: It cannot be made, or a file is in its place.
     """
     directory = RunDirectory(path=Path(output) / name)
     make_folder(directory.path)
-    directory.write_text(".writable", "")
-    (directory.path / ".writable").unlink(missing_ok=True)
     return directory
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -9,10 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from edgenas import atomic
 from edgenas.errors import StoreError
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
+from edgenas.types import Say
 
 RECORD = "stages.json"
+_COPY = ".stages.json"
+"""The record once more: without it a run would not know that its supernet is trained."""
 ContextType = TypeVar("ContextType")
 
 
@@ -56,8 +61,42 @@ class StageOutcome:
     spent_seconds: float
 
 
-def _read_record(directory: RunDirectory) -> dict[str, Any]:
-    return directory.read_json(RECORD) if directory.has(RECORD) else {}
+def read_record(directory: RunDirectory, *, say: Say) -> dict[str, Any]:
+    """Return what is known of finished stages, by name; from its copy where the record is broken.
+
+    Args:
+        directory: Of the run.
+        say: Told what was broken, and what was done about it.
+    """
+    broken: list[str] = []
+    for name in (RECORD, _COPY):
+        try:
+            found = directory.read_json(name) if directory.has(name) else {}
+            if all(_is_entry(entry) for entry in found.values()) and (found or not broken):
+                _say_broken(directory, broken, say)
+                return found
+        except StoreError:
+            pass
+        broken.append(name)
+    _say_broken(directory, broken, say)
+    return {}
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and {"fingerprint", "outputs", "seconds"} <= set(entry)
+
+
+def _say_broken(directory: RunDirectory, broken: Sequence[str], say: Say) -> None:
+    for name in broken:
+        if directory.has(name):
+            with contextlib.suppress(OSError):  # on a disk that cannot be written it stays where it is
+                kept = atomic.set_aside(directory.path / name)
+                say(f"  {name} was broken: it lies in {kept.name} now, and the run goes on from what else is there")
+
+
+def _write_record(directory: RunDirectory, record: Mapping[str, Any]) -> None:
+    directory.write_json(RECORD, record)
+    directory.write_json(_COPY, record)
 
 
 def _output_digests(directory: RunDirectory, stage: Stage[ContextType]) -> dict[str, str] | None:
@@ -88,6 +127,7 @@ def run_stages(
     *,
     on_start: Callable[[Stage[ContextType]], None],
     on_end: Callable[[Stage[ContextType], StageOutcome], None],
+    say: Say = print,
 ) -> list[StageOutcome]:
     """Run stages in order, skipping those whose inputs have not changed and whose outputs are untouched.
 
@@ -97,16 +137,17 @@ def run_stages(
         directory: Where they read and write, and where the record of finished stages lies.
         on_start: Called before a stage that has to run.
         on_end: Called after each, skipped ones too.
+        say: Told of a broken record.
 
     Returns:
         What became of each.
     """
-    record = _read_record(directory)
+    record = read_record(directory, say=say)
     outcomes = []
     for stage in stages:
         mark = fingerprint(stage, stage.inputs(context), record)
         known = record.get(stage.name, {})
-        if known.get("fingerprint") == mark and known.get("outputs") == _output_digests(directory, stage):
+        if known.get("fingerprint") == mark and known["outputs"] == _output_digests(directory, stage):
             outcome = StageOutcome(name=stage.name, skipped=True, seconds=0.0, spent_seconds=known["seconds"])
         else:
             on_start(stage)
@@ -117,7 +158,7 @@ def run_stages(
             if digests is None:
                 raise StoreError(f"stage {stage.name} did not write all of {', '.join(stage.outputs)}.")
             record[stage.name] = {"fingerprint": mark, "outputs": digests, "seconds": round(seconds, 3)}
-            directory.write_json(RECORD, record)
+            _write_record(directory, record)
             outcome = StageOutcome(name=stage.name, skipped=False, seconds=seconds, spent_seconds=seconds)
         outcomes.append(outcome)
         on_end(stage, outcome)

@@ -13,7 +13,7 @@ from edgenas.arch import Architecture
 from edgenas.errors import SearchError, explain, nearest
 from edgenas.oneshot import METHODS
 from edgenas.pipeline.core import artifacts
-from edgenas.pipeline.core.artifacts import TABLE_FILE
+from edgenas.pipeline.core.artifacts import STORE_FILE, TABLE_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible
@@ -199,7 +199,7 @@ class Searching:
             hint = nearest(strategy, known_names)
             raise SearchError(explain(f"unknown strategy{hint}", got=repr(strategy), allowed=", ".join(known_names)))
         searcher = self._searcher(strategy, seed)
-        store = open_store(settings.store or context.directory.file("store.sqlite"))
+        store = open_store(settings.store or context.directory.file(STORE_FILE), say=context.say)
         budget = Budget(evaluations=settings.evaluations)
         try:
             with context.progress(f"search ({strategy})") as report:

@@ -1,0 +1,103 @@
+"""One writer at a time for a folder of results; the operating system releases the lock when its process ends."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from edgenas.errors import StoreError, explain
+
+try:
+    import fcntl
+except ImportError:  # only missing on Windows, where folders are then not locked
+    fcntl = None  # type: ignore[assignment]
+
+LOCK_FILE = ".lock"
+_BUSY = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
+_held: set[int] = set()
+"""Open locks of this process. A child made by forking must not keep them when its parent was killed."""
+
+
+def _let_go() -> None:
+    for handle in _held:
+        with contextlib.suppress(OSError):
+            os.close(handle)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a folder; readers need none.
+
+    Args:
+        folder: It exists.
+
+    Yields:
+        Whether the lock is held: not where the folder cannot be written at all, so that nobody writes there.
+
+    Raises:
+        StoreError: Another process holds it; says which.
+    """
+    path = folder / LOCK_FILE
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StoreError(explain(f"cannot lock {folder}", got=error.strerror or str(error))) from error
+        yield False
+        return
+    try:
+        _take(handle, folder)
+        _held.add(handle)
+        yield True
+    finally:
+        if handle in _held:
+            _held.discard(handle)
+        with contextlib.suppress(OSError):
+            os.close(handle)
+
+
+def _take(handle: int, folder: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _BUSY:
+            return  # a file system without locks
+        raise StoreError(
+            explain(
+                f"another process is writing to {folder}",
+                got=_holder(handle),
+                remedy="Wait until it has ended, or end it; then give the same command again.",
+            )
+        ) from error
+    about = {
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:4]])[:120],
+        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+    # A full disk must not end a command that only wanted to say who it is.
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(about).encode(), 0)
+
+
+def _holder(handle: int) -> str:
+    try:
+        about = json.loads(os.pread(handle, 4096, 0))
+        return f"process {about['process']} on {about['host']} ({about['command']}), since {about['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "a process that has not said who it is"

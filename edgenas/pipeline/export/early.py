@@ -1,0 +1,58 @@
+"""What would end a run late is found before it begins: the store, the teacher, the recipe's file for the target."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from edgenas.config.settings import RunSettings
+from edgenas.errors import BudgetError, explain
+from edgenas.formats import file_format_of
+from edgenas.pipeline.training.teacher import require_teacher
+from edgenas.types import Say
+
+
+def require_usable(settings: RunSettings, stages: Collection[str], *, own_store: Path, say: Say) -> None:
+    """Refuse settings that a later stage could not work with.
+
+    Args:
+        settings: Of the run.
+        stages: Names of those that may run.
+        own_store: The store that is used where the settings name none.
+        say: Told of a broken store that was set aside.
+
+    Raises:
+        StoreError: The store cannot be opened.
+        WeightsError: The teacher cannot be read.
+        ConfigError: There is no such recipe, or it is broken.
+        BudgetError: The recipe writes no file for the target, so no budget could be held.
+    """
+    from edgenas.study import open_store
+
+    require_teacher(settings.train.teacher)
+    if "winner" in stages:
+        require_target_file(settings)
+    if "search" in stages or settings.search.store is not None:
+        open_store(settings.search.store or own_store, say=say).close()
+
+
+def require_target_file(settings: RunSettings) -> None:
+    """Make sure that a recipe writes the file that the budget is about.
+
+    Raises:
+        ConfigError: There is no such recipe, or it is broken.
+        BudgetError: It does not.
+    """
+    from edgenas.deploy import load_recipe
+
+    files = load_recipe(settings.export.recipe).files
+    wanted = (file_format_of(settings.target.runtime), settings.target.precision)
+    if wanted not in {(file.format, file.precision) for file in files}:
+        raise BudgetError(
+            explain(
+                f"the recipe {settings.export.recipe} writes no file for the target",
+                got=", ".join(file.name for file in files),
+                allowed=f"one with format {wanted[0]} and precision {wanted[1]}",
+                remedy="Choose another export.recipe, or another target.",
+            )
+        )

@@ -1,0 +1,169 @@
+"""Databases as a store needs them: opened by many processes at once, written by many, and made once."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from edgenas.errors import StoreError, explain
+
+_MAGIC = b"SQLite format 3\0"
+_BUSY_MS = 30_000
+_CHECKED_BYTES = 256 * 2**20
+"""A larger file is not read through when it is opened."""
+# Any number will do, as long as every version of edgenas takes the same.
+_ADVISORY_LOCK = 0x6564_6765
+_ABOUT = Table("edgenas_store", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))
+_SECRETS = ((re.compile(r"(://[^:/@\s]*):[^@\s]*@"), r"\1:***@"), (re.compile(r"(password=)[^&\s]+", re.I), r"\1***"))
+
+
+def without_password(words: str) -> str:
+    """Return a URL or a message without the passwords in it."""
+    for pattern, kept in _SECRETS:
+        words = pattern.sub(kept, words)
+    return words
+
+
+def connect(place: str | Path) -> tuple[str, Engine, Path | None]:
+    """Return the name of a database for people, its engine, and its file where it is one; nothing is opened yet.
+
+    Args:
+        place: Path of an SQLite file, or an SQLAlchemy URL (it holds "://").
+
+    Raises:
+        StoreError: The URL is not one, or its driver is not installed.
+    """
+    name = str(place)
+    try:
+        url = _with_driver(make_url(name)) if "://" in name else URL.create("sqlite", database=name)
+        engine = create_engine(url)
+    except (ArgumentError, ImportError, ValueError, TypeError) as error:
+        reason = without_password(str(error)).splitlines()[0].rstrip(".")
+        raise StoreError(
+            explain("cannot open the store", got=without_password(name),
+                    remedy=f"{reason}. Give a path, or the URL of an installed driver.")
+        ) from error  # fmt: skip
+    file = None
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+        found = url.database or ""
+        file = Path(found) if found and found != ":memory:" and not found.startswith("file:") else None
+    return without_password(name), engine, file
+
+
+def prepare(engine: Engine, schema: MetaData, *, version: int) -> int:
+    """Make the tables where they are missing, by one process at a time, and return the version of what is there.
+
+    Args:
+        engine: Of the database.
+        schema: The tables.
+        version: Of the schema, written where there is none.
+
+    Raises:
+        SQLAlchemyError: It cannot be done.
+    """
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            return _prepare(engine, schema, version)
+        except OperationalError as error:
+            # SQLite does not wait for the lock that its write-ahead mode is switched on with.
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _prepare(engine: Engine, schema: MetaData, version: int) -> int:
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # "if not exists" looks first and makes then: two of them at once fail without this.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        known = set(inspect(connection).get_table_names())
+        tables = [_ABOUT, *schema.sorted_tables]
+        if not {table.name for table in tables} <= known:
+            for table in tables:
+                connection.execute(CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    connection.execute(CreateIndex(index, if_not_exists=True))
+        if connection.execute(select(_ABOUT.c.version)).first() is None:
+            upsert(connection, _ABOUT, [{"version": version}])
+        return max(row.version for row in connection.execute(select(_ABOUT.c.version)))
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows; one whose primary key is known is replaced.
+
+    Args:
+        connection: In a transaction.
+        table: The table; it has one primary key.
+        rows: No key twice.
+
+    Raises:
+        SQLAlchemyError: It cannot be done.
+    """
+    (key,) = table.primary_key.columns
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(connection.dialect.name)
+    if insert is None:
+        connection.execute(table.delete().where(key.in_([row[key.name] for row in rows])))
+        connection.execute(table.insert(), list(rows))
+        return
+    statement = insert(table)
+    others = {column.name: statement.excluded[column.name] for column in table.columns if column is not key}
+    if others:
+        statement = statement.on_conflict_do_update(index_elements=[key], set_=others)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=[key])
+    connection.execute(statement, list(rows))
+
+
+def is_broken_store(file: Path, engine: Engine) -> bool:
+    """Whether a file was an SQLite database once and is none that can be used now."""
+    if not file.is_file() or file.stat().st_size == 0:
+        return False
+    with file.open("rb") as stream:
+        head = stream.read(len(_MAGIC))
+    if head != _MAGIC[: len(head)]:
+        return False  # it never was one: nobody's file is moved
+    try:
+        with engine.connect() as connection:
+            if file.stat().st_size > _CHECKED_BYTES:
+                connection.execute(text("SELECT count(*) FROM sqlite_master")).all()
+                return False
+            return bool(connection.execute(text("PRAGMA quick_check(1)")).scalar() != "ok")
+    except DatabaseError as error:
+        return any(word in str(error) for word in ("malformed", "not a database", "disk I/O error"))
+
+
+def _with_driver(url: URL) -> URL:
+    # The extra `postgres` installs psycopg; SQLAlchemy looks for its predecessor where no driver is named.
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+def _tune_sqlite(connection: Any, record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
