@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ from typing import Any
 DRAFT = ".partial"
 ASIDE = ".aside"
 BROKEN = ".broken"
-_TOKEN = "[0-9a-f]" * 12
+_TOKEN = "[0-9a-f]" * 20
 _OLD_SECONDS = 3600.0
 """A draft that nobody touched for so long belongs to a process that was killed."""
 
@@ -147,17 +149,17 @@ def sweep(folder: Path, *, name: str = "*", deep: bool = False, old_seconds: flo
         folder: Where to look.
         name: Of the file or folder that the drafts were for; all of them if left out.
         deep: Whether to look into the folders below too.
-        old_seconds: Younger drafts are left, for their process may be alive.
+        old_seconds: Younger drafts are left where their process may be alive.
     """
     wanted = name if name == "*" else _escaped(name)
     find = folder.rglob if deep else folder.glob
     for path in list(find(f".{wanted}.{_TOKEN}{ASIDE}")):
         with contextlib.suppress(OSError):
-            restore_folder(path.with_name(path.name[1 : -len(ASIDE) - 13]))
+            restore_folder(path.with_name(path.name[1 : -len(ASIDE) - 21]))
     for ending in (DRAFT, ASIDE):
         for path in list(find(f".{wanted}.{_TOKEN}{ending}")):
             with contextlib.suppress(OSError):
-                if time.time() - path.lstat().st_mtime >= old_seconds:
+                if _is_dead(path.name.rsplit(".", 2)[1]) or time.time() - path.lstat().st_mtime >= old_seconds:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -184,7 +186,24 @@ def remedy_for(error: OSError) -> str:
 
 
 def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{ending}")
+    return path.with_name(f".{path.name}.{_host()}{os.getpid():08x}{uuid.uuid4().hex[:8]}{ending}")
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:4]
+
+
+def _is_dead(token: str) -> bool:
+    """Whether a draft is of a process of this machine that has ended."""
+    if token[:4] != _host() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(token[4:12], 16), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def _escaped(name: str) -> str:

@@ -157,7 +157,8 @@ def _end(
     stage: Stage[RunContext], outcome: StageOutcome, directory: RunDirectory, document: Mapping[str, Any], say: Say
 ) -> None:
     # Only here: settings that no stage could work with are not those of the run.
-    if not outcome.skipped and settings_of(directory) != document:
+    kept = settings_of(directory)
+    if kept is None or (not outcome.skipped and kept != document):
         directory.write_json(SETTINGS_FILE, document)
     if stage.title:
         say(_line(outcome))

@@ -1,0 +1,106 @@
+"""The store on a PostgreSQL server: `pytest -m postgres`, with EDGENAS_POSTGRES_URL or with a server's programs here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgenas.errors import StoreError
+from edgenas.study import Failure, open_store
+from tests.study.test_store_processes import together
+
+pytestmark = pytest.mark.postgres
+USER = "edgenas"
+
+
+def _programs() -> Path | None:
+    """Folder of `initdb` and `pg_ctl`, on the path or where Debian keeps them."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).parent
+    kept = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return kept[-1].parent if kept else None
+
+
+def _server(programs: Path, folder: Path) -> Iterator[str]:
+    # A server refuses to be run by root, and listens on a socket in its own folder only.
+    as_nobody = ["su", "-s", "/bin/sh", "nobody", "-c"] if os.geteuid() == 0 else ["sh", "-c"]
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+
+    def call(line: str) -> None:
+        subprocess.run([*as_nobody, line], check=True, stdout=subprocess.DEVNULL)
+
+    call(f"{programs}/initdb -D {folder}/data -U {USER} --auth=trust")
+    call(f"{programs}/pg_ctl -w -D {folder}/data -l {folder}/log -o \"-k {folder} -c listen_addresses=''\" start")
+    try:
+        yield f"postgresql+psycopg://{USER}@/postgres?host={folder}"
+    finally:
+        call(f"{programs}/pg_ctl -w -m immediate -D {folder}/data stop")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    pytest.importorskip("psycopg")
+    if os.environ.get("EDGENAS_POSTGRES_URL"):
+        yield os.environ["EDGENAS_POSTGRES_URL"]
+        return
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no server: set EDGENAS_POSTGRES_URL, or install PostgreSQL")
+    # Short: the name of a socket holds some hundred characters, and the folder must be open to the other user.
+    folder = Path("/tmp") / f"edgenas-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(mode=0o755)
+    try:
+        yield from _server(programs, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def place(server: str) -> Iterator[str]:
+    """A database of one's own."""
+    from sqlalchemy import create_engine, text
+
+    name = f"trial_{uuid.uuid4().hex[:8]}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield str(engine.url.set(database=name).render_as_string(hide_password=False))
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+def test_eight_processes_open_a_new_store_at_once(place) -> None:
+    assert together(place, count=3, keys="own") == [""] * 8
+    store = open_store(place)
+    assert len(store) == 8 * 3 * 40
+    store.close()
+
+
+def test_processes_that_put_the_same_keys_in_other_orders_do_not_fail(place) -> None:
+    assert together(place, count=25, keys="shared") == [""] * 8
+    store = open_store(place)
+    assert len(store) == 40
+    store.close()
+
+
+def test_what_was_put_comes_back_and_putting_again_replaces(place) -> None:
+    store = open_store(place)
+    store.put_many({"k": Failure(reason="a \u0000 NUL and a \U0001f600")})
+    store.put_many({"k": Failure(reason="second"), "l": Failure(reason="third")})
+    assert store.get_many(["k", "l"]) == {"k": Failure(reason="second"), "l": Failure(reason="third")}
+    store.close()
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    with pytest.raises(StoreError, match="cannot be used") as caught:
+        open_store("postgresql://me:secret@localhost:1/none")
+    assert "secret" not in str(caught.value)
