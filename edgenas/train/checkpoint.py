@@ -84,31 +84,60 @@ def write_checkpoint(folder: Path, checkpoint: TrainCheckpoint, *, tag: str) -> 
         ) from error
 
 
-def read_checkpoint(folder: Path) -> TrainCheckpoint | None:
+class _Broken(WeightsError):
+    """A checkpoint that was cut short or damaged."""
+
+
+def read_checkpoint(folder: Path, *, notes: list[str] | None = None) -> TrainCheckpoint | None:
     """Return the checkpoint of a folder, or None where there is none.
 
+    One that was cut short or damaged is set aside under another name: the training begins anew.
+
+    Args:
+        folder: Where `write_checkpoint` wrote it.
+        notes: Gets a sentence where one was set aside.
+
     Raises:
-        WeightsError: There is one, but it is broken or of another format.
+        WeightsError: It is of another format, or damaged on a disk that cannot be written.
     """
     index = folder / INDEX
     if not index.is_file():
         return None
+    try:
+        return _read(folder, index)
+    except _Broken as error:
+        kept = _set_aside(folder, error)
+    if notes is not None:
+        notes.append(f"The checkpoint {index} was broken; it is kept as {kept.name}, and the training began anew.")
+    return None
+
+
+def _set_aside(folder: Path, cause: WeightsError) -> Path:
+    try:
+        for file in folder.glob("checkpoint-*.safetensors"):
+            atomic.set_aside(file)
+        return atomic.set_aside(folder / INDEX)
+    except OSError:
+        raise cause from None
+
+
+def _read(folder: Path, index: Path) -> TrainCheckpoint:
     remedy = "Delete the folder."
     try:
         facts = read_json(index, what="the checkpoint", error=WeightsError, remedy=remedy)
     except WeightsError as error:
-        raise WeightsError(f"checkpoint {index} is broken: {error}") from error
+        raise _Broken(f"checkpoint {index} is broken: {error}") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         got = facts.get("format") if isinstance(facts, dict) else type(facts).__name__
         raise WeightsError(explain(f"{index} has another format", got=got, allowed=FORMAT, remedy=remedy))
     try:
         file = folder / Path(facts["tensors"]).name
-        data = read_bytes(file, what="the tensors", error=WeightsError, limit=TENSOR_BYTES, remedy=remedy)
+        data = read_bytes(file, what="the tensors", error=_Broken, limit=TENSOR_BYTES, remedy=remedy)
         if not _whole(facts, data):
-            raise WeightsError(explain(f"checkpoint {index} is broken: its digest does not match", remedy=remedy))
+            raise _Broken(explain(f"checkpoint {index} is broken: its digest does not match", remedy=remedy))
         tensors = safetensors.torch.load(data)
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-        raise WeightsError(explain(f"checkpoint {index} is broken: {error}", remedy=remedy)) from error
+        raise _Broken(explain(f"checkpoint {index} is broken: {error}", remedy=remedy)) from error
     return TrainCheckpoint(tensors=tensors, facts=facts)
 
 

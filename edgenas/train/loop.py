@@ -209,7 +209,7 @@ class Loop(Generic[Record]):
             WeightsError: It is broken or belongs to another training.
         """
         self._folder = folder
-        checkpoint = read_checkpoint(folder)
+        checkpoint = read_checkpoint(folder, notes=self._work.stepper.notes)
         if checkpoint is None:
             return
         facts, groups = checkpoint.facts, checkpoint.groups()

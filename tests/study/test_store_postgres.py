@@ -1,4 +1,4 @@
-"""The store on a PostgreSQL server: `pytest -m postgres`, with EDGENAS_POSTGRES_URL or with a server's programs here."""
+"""The store on a PostgreSQL server: `pytest -m postgres`, with EDGENAS_POSTGRES_URL or a server's programs here."""
 
 from __future__ import annotations
 
