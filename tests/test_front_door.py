@@ -106,6 +106,17 @@ def test_the_tutorial_names_every_job_beside_its_command() -> None:
     assert set(FUNCTIONS) - named <= {"load_images", "no_progress"}
 
 
+def test_every_job_that_a_page_names_is_there() -> None:
+    import re
+
+    root = Path(__file__).parents[1]
+    pages = [root / "README.md", *(root / "docs").glob("*.md")]
+    texts = {page.name: page.read_text(encoding="utf-8") for page in pages}
+    named = {(page, name) for page, text in texts.items() for name in re.findall(r"\ben\.([A-Za-z_]+)", text)}
+    assert len(named) > 20
+    assert not {(page, name) for page, name in named if name not in (*en.__all__, "X")}
+
+
 def test_the_example_of_the_readme_uses_names_that_are_there() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     block = readme.split("```python\n", 1)[1].split("```", 1)[0]
