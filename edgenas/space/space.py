@@ -9,13 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgenas.markup import html_table
 from edgenas.space.codes.coded import CodedSpace
+from edgenas.space.costs.extremes import fewest, most
 from edgenas.space.costs.features import feature_names, feature_table
 from edgenas.text import printable
+from edgenas.types import Genes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace(CodedSpace):
-    """A space of networks as the rest of edgenas sees it: `CodedSpace` with structural features."""
+    """A space of networks as the rest of edgenas sees it: `CodedSpace` with extremes and features."""
 
     def features(self, genes: ArrayLike) -> NDArray[np.float64]:
         """Structural features (N, F) of codes (N, D), named by `feature_names`."""
@@ -25,6 +27,14 @@ class SearchSpace(CodedSpace):
     def feature_names(self) -> tuple[str, ...]:
         """Name of each feature (F)."""
         return feature_names(self)
+
+    def largest(self) -> Genes:
+        """Return the canonical code (D,) of the network with the most MACs; the last choices where they are as many."""
+        return most(self)
+
+    def smallest(self) -> Genes:
+        """Return the canonical code (D,) of the network with the fewest MACs; the first choices if as few."""
+        return fewest(self)
 
     def __repr__(self) -> str:
         name, networks = printable(self.name), _count(self.size)

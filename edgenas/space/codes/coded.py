@@ -223,12 +223,12 @@ class CodedSpace:
                     found[(out if index else before, key)] = None
         return tuple((channels, block_of(self.definition, key)) for channels, key in found)
 
-    def largest(self) -> Genes:
-        """Return the canonical code (D,) with the largest value of every choice, of kinds the heaviest."""
+    def last_choices(self) -> Genes:
+        """Return the canonical code (D,) with the last value of every choice, of kinds the heaviest by name."""
         return self._extreme(last=True)
 
-    def smallest(self) -> Genes:
-        """Return the canonical code (D,) with the smallest value of every choice, of kinds the lightest."""
+    def first_choices(self) -> Genes:
+        """Return the canonical code (D,) with the first value of every choice, of kinds the lightest by name."""
         return self._extreme(last=False)
 
     def _extreme(self, *, last: bool) -> Genes:
