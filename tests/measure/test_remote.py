@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,8 +117,20 @@ def test_a_device_that_answers_nothing_is_given_up() -> None:
 
 def test_a_device_that_greets_with_something_else_is_told_apart() -> None:
     greeting = "sh -c 'echo Welcome; cat >/dev/null' --"
-    with pytest.raises(DeviceError, match="answered b'Welcome"), RemoteDevice(greeting):
+    with pytest.raises(DeviceError, match="answered b'Welcome"), RemoteDevice(greeting, timeout_s=0.5):
         pass
+
+
+GREETINGS = ["echo Welcome to this device", "printf 'no line break'", "seq 20000", 'echo "{}"; printf "\\\\377\\\\n"']
+
+
+@pytest.mark.parametrize("greeting", GREETINGS)
+def test_a_login_that_greets_does_not_disturb_the_agent(tmp_path: Path, greeting: str) -> None:
+    shell = tmp_path / "login"
+    shell.write_text(f'#!/bin/sh\n{greeting}\nexec sh -c "$1"\n')
+    shell.chmod(0o755)
+    with RemoteDevice(str(shell), python=sys.executable) as device:
+        assert device.info().machine == platform.machine()
 
 
 def test_commands_that_cannot_be_are_refused() -> None:

@@ -1,3 +1,6 @@
+import pytest
+
+from edgenas.pipeline.search.budget import within
 from edgenas.pipeline.stages.front import choose
 from edgenas.pipeline.stages.winner import ordered
 
@@ -27,3 +30,20 @@ def test_candidates_come_most_accurate_first_and_of_equals_the_faster_first() ->
         {"digest": "over", "accuracy": 0.99, "measured_ms": 9.0, "within_budget": False},
     ]
     assert [entry["digest"] for entry in ordered(networks)] == ["fast", "slow"]
+
+
+def test_a_single_network_is_the_most_accurate_that_the_table_puts_within_the_budget() -> None:
+    networks = [_network(0.9, 3.0), _network(0.8, 2.0), _network(0.7, 1.5), _network(0.6, 1.0)]
+    assert choose(networks, [0, 1, 2, 3], 1) == [0]
+    assert choose(networks, [0, 1, 2, 3], 1, budget_ms=2.5) == [1]
+    assert choose(networks, [0, 1, 2, 3], 1, budget_ms=0.5) == [3]
+    assert choose(networks, [0, 1, 2, 3], 2, budget_ms=2.5) == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "error_ms", "met"),
+    [(0.9, 0.05, True), (0.96, 0.05, False), (1.0, 0.0, True), (0.5, float("inf"), False), (0.5, float("nan"), False)],
+)
+def test_a_budget_is_met_with_one_standard_error_added(latency_ms: float, error_ms: float, met: bool) -> None:
+    assert within(latency_ms, error_ms, 1.0) is met
+    assert within(latency_ms, error_ms, None)

@@ -223,3 +223,37 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path) ->
         ends.append(found)
         assert not [path for path in (tmp_path / folder).rglob("*.partial")]
     assert ends[0] == ends[1]
+
+
+def _slower_again(files, **options):
+    """The second measurement of a file says that it is over every budget."""
+    from dataclasses import replace
+
+    from tests.pipeline.conftest import steady_files
+
+    found = steady_files(files)
+    alone = len(files) == 1 and files[0].name == "model.onnx" and options.get("seed") is not None
+    _slower_again.calls += alone
+    return tuple(replace(entry, latency_ms=1e9) for entry in found) if alone and _slower_again.calls % 2 == 0 else found
+
+
+def test_a_budget_that_no_exported_file_holds_twice_leaves_the_good_bundle(copy, monkeypatch) -> None:
+    before = _contents(copy / "quickstart")
+    _slower_again.calls = 0
+    monkeypatch.setattr("edgenas.measure.measure_files", _slower_again)
+    (copy / "quickstart" / "winner.json").unlink()
+    with pytest.raises(BudgetError, match="no network of the front is within the budget once it is exported"):
+        run(copy)
+    after = _contents(copy / "quickstart")
+    for name in ("export/card.json", "export/model.onnx", "model.safetensors", "architecture.json"):
+        assert after[name] == before[name]
+    assert not list((copy / "quickstart").glob(".export*"))
+
+
+def test_the_winner_says_both_measurements_and_its_margin(finished) -> None:
+    winner = json.loads((finished / "quickstart" / "winner.json").read_text())
+    front = json.loads((finished / "quickstart" / "front.json").read_text())
+    latency = winner["file_latency"]
+    upper = max(latency[key]["latency_ms"] + latency[key]["standard_error_ms"] for key in ("first", "again"))
+    assert latency["margin_ms"] == pytest.approx(front["budget_ms"] - upper)
+    assert latency["margin_ms"] >= 0

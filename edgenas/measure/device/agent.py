@@ -28,6 +28,7 @@ try:
 except ImportError:  # only missing on Windows, where switches are then not counted
     resource = None  # type: ignore[assignment]
 
+MARKER = "edgenas agent 1: answers follow"
 _MIN_SAMPLE_NS = 400_000
 _ERRORS_ONLY = 3
 _ORT_TYPES = {
@@ -360,6 +361,9 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a runtime prints shall not lie among the answers
     service = Service()
+    # A shell that greets every login has said so by now: what stands before this line is no answer.
+    answers.write(MARKER + "\n")
+    answers.flush()
     while True:
         line = sys.stdin.buffer.readline()
         if not line.endswith(b"\n"):

@@ -23,6 +23,7 @@ from edgenas.measure.protocol.timing import Business, Protocol, Samples, rounds,
 # Reads the agent's length and source from standard input; the requests follow on the same stream.
 _BOOTSTRAP = "import sys;i=sys.stdin.buffer;exec(compile(i.read(int(i.readline())),'agent','exec'))"
 _BUSY_SECONDS = 0.3
+_GREETING_BYTES = 1 << 20
 # What an agent may take to end after its input did: it may be within a run.
 _GRACE_SECONDS = 5.0
 
@@ -73,6 +74,7 @@ class RemoteDevice:
         source = Path(agent.__file__).read_bytes()
         try:
             self._send(b"%d\n" % len(source) + source)
+            self._skip_greeting()
             self._facts = self._ask({"do": "describe"})
         except DeviceError:
             self.close()
@@ -167,15 +169,26 @@ class RemoteDevice:
         except OSError as error:
             raise self._gone("went away") from error
 
-    def _line(self) -> bytes:
+    def _skip_greeting(self) -> None:
+        """Read over what a login prints before the agent's first line."""
+        seen, said = 0, b""
+        while not (line := self._line(said)).rstrip().endswith(agent.MARKER.encode()):
+            seen, said = seen + len(line), line
+            if seen > _GREETING_BYTES:
+                raise self._gone(f"answered {line[:80]!r} and no agent")
+
+    def _line(self, said: bytes = b"") -> bytes:
         assert self._process is not None and self._process.stdout is not None
         stream = self._process.stdout.fileno()
         while b"\n" not in self._rest:
             if not select.select([stream], [], [], self._timeout_s)[0]:
-                raise self._gone(f"did not answer for {self._timeout_s:.0f} s")
+                silent = f"for {self._timeout_s:.0f} s"
+                raise self._gone(
+                    f"answered {said[:80]!r}, and nothing more {silent}" if said else f"did not answer {silent}"
+                )
             part = os.read(stream, 1 << 16)
             if not part:
-                raise self._gone("went away")
+                raise self._gone(f"answered {(self._rest or said)[:80]!r}" if self._rest or said else "went away")
             self._rest += part
         line, self._rest = self._rest.split(b"\n", 1)
         return line

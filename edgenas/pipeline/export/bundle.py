@@ -68,6 +68,26 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
         )
 
 
+def measured_again(context: RunContext, folder: Path, entry: FileCard) -> FileLatency:
+    """Measure one file of a bundle in a visit of its own: the measurement that chose it favours it by chance.
+
+    Args:
+        context: Of the run.
+        folder: The bundle.
+        entry: The file.
+
+    Raises:
+        DeviceError: The runtime is missing.
+    """
+    from edgenas.formats import as_file_format
+    from edgenas.measure import ModelFile, measure_files
+
+    file = ModelFile(name=entry.name, data=(folder / entry.name).read_bytes(), file_format=as_file_format(entry.format))
+    threads = context.settings.target.threads
+    (found,) = measure_files((file,), threads=threads, seed=context.seed("export again"))
+    return found
+
+
 def file_document(entry: FileCard) -> dict[str, Any]:
     """Return what reports and the summary show of one file; None where it could not be run here."""
     tested, latency = entry.test, entry.latency

@@ -30,6 +30,17 @@ def budget_in_ms(target: TargetSection, space: SearchSpace, costs: CostModel) ->
     return target.budget_share * float(costs(space.largest()[None]).latency_ms[0])
 
 
+def within(latency_ms: float, error_ms: float, budget_ms: float | None) -> bool:
+    """Whether a measured latency meets a budget: with one standard error added; without a budget, always.
+
+    Args:
+        latency_ms: Measured.
+        error_ms: Its standard error; where it is not known (not finite), no budget is met.
+        budget_ms: The budget, or None.
+    """
+    return budget_ms is None or latency_ms + error_ms <= budget_ms
+
+
 def require_possible(target: TargetSection, space: SearchSpace, costs: CostModel, *, seed: int) -> None:
     """Make sure that some network may meet the limits of a run, before anything is spent on a search.
 

@@ -6,13 +6,16 @@ next network of the front is taken, and the report says so.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas import atomic
 from edgenas.arch import Architecture
 from edgenas.arch.document import to_document
 from edgenas.arch.notation import format_notation
@@ -21,8 +24,10 @@ from edgenas.formats import file_format_of
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import ARCHITECTURE_FILE, CHECKPOINT_FILE, EXPORT_FOLDER, FRONT_FILE, WINNER_FILE
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.directory import cannot_write
 from edgenas.pipeline.core.stage import Stage
-from edgenas.pipeline.export.bundle import export_network, file_document
+from edgenas.pipeline.export.bundle import export_network, file_document, measured_again
+from edgenas.pipeline.search.budget import within
 from edgenas.pipeline.search.cost_model import CostModel, layer_rows
 from edgenas.pipeline.search.neighbours import neighbours
 from edgenas.pipeline.training.network import Trained, train_member
@@ -30,6 +35,8 @@ from edgenas.pipeline.training.teacher import teacher_digest
 
 if TYPE_CHECKING:
     from edgenas.deploy import Card, FileCard
+    from edgenas.deploy.bundle.card import Latency
+    from edgenas.measure import FileLatency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +48,7 @@ class _Candidate:
     trained: Trained
     card: Card
     target: FileCard
+    again: FileLatency
 
     @property
     def latency_ms(self) -> float:
@@ -68,13 +76,22 @@ def _run(context: RunContext) -> None:
     budget_ms = front["budget_ms"]
     notes: list[str] = []
     for entry in ordered(front["networks"]):
-        found = _try(context, entry)
-        if budget_ms is None or found.latency_ms <= budget_ms:
-            _write(context, found, front["networks"], notes, budget_ms)
-            return
+        draft = atomic.draft_of(context.directory.file(EXPORT_FOLDER))
+        try:
+            found = _try(context, entry, draft)
+            over = over_budget(found, budget_ms)
+            if over is None:
+                atomic.replace_folder(draft, context.directory.path / EXPORT_FOLDER)
+                _write(context, found, front["networks"], notes, budget_ms)
+                return
+        except OSError as error:
+            raise cannot_write(context.directory.path / EXPORT_FOLDER, error) from error
+        finally:
+            # The bundle of an earlier run stays where nothing takes its place.
+            shutil.rmtree(draft, ignore_errors=True)
         notes.append(
-            f"Network {entry['digest'][:10]} came first, but its exported {found.target.name} took "
-            f"{found.latency_ms:.4f} ms, over the budget of {budget_ms:.4f} ms; the next one was taken."
+            f"Network {entry['digest'][:10]} came first, but its exported {found.target.name} took {over}, over the "
+            f"budget of {budget_ms:.4f} ms; the next one was taken."
         )
         context.say(f"  {notes[-1]}")
     raise BudgetError(
@@ -92,11 +109,21 @@ def ordered(networks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(within, key=lambda entry: (-entry["accuracy"], entry["measured_ms"]))
 
 
-def _try(context: RunContext, entry: Mapping[str, Any]) -> _Candidate:
+def over_budget(found: _Candidate, budget_ms: float | None) -> str | None:
+    """Say which of the two measurements of a file is over the budget; None where neither is."""
+    assert found.target.latency is not None
+    both: tuple[Latency | FileLatency, ...] = (found.target.latency, found.again)
+    for latency in both:
+        if not within(latency.latency_ms, latency.standard_error_ms, budget_ms):
+            return f"{latency.latency_ms:.4f} +- {latency.standard_error_ms:.4f} ms"
+    return None
+
+
+def _try(context: RunContext, entry: Mapping[str, Any], folder: Path) -> _Candidate:
     target = context.settings.target
     trained = train_member(context, np.asarray(entry["genes"]), entry["digest"])
     # The only place where a run looks at the test images: when nothing is left to decide by accuracy.
-    card = export_network(context, trained, context.directory.path / EXPORT_FOLDER)
+    card = export_network(context, trained, folder)
     wanted = (file_format_of(target.runtime), target.precision)
     chosen = [file for file in card.files if (file.format, file.precision) == wanted and file.latency is not None]
     if not chosen:
@@ -109,7 +136,12 @@ def _try(context: RunContext, entry: Mapping[str, Any]) -> _Candidate:
             )
         )
     return _Candidate(
-        entry=entry, architecture=trained.module.architecture, trained=trained, card=card, target=chosen[0]
+        entry=entry,
+        architecture=trained.module.architecture,
+        trained=trained,
+        card=card,
+        target=chosen[0],
+        again=measured_again(context, folder, chosen[0]),
     )
 
 
@@ -141,6 +173,18 @@ def _reason(found: _Candidate, networks: Sequence[Mapping[str, Any]], budget_ms:
             "by accuracy they cannot be told apart."
         )
     return text
+
+
+def _latency_document(found: _Candidate, budget_ms: float | None) -> dict[str, Any]:
+    """Both measurements of the file, and what is left of the budget when one standard error is added to the larger."""
+    assert found.target.latency is not None
+    values: dict[str, Latency | FileLatency] = {"first": found.target.latency, "again": found.again}
+    upper = max(latency.latency_ms + latency.standard_error_ms for latency in values.values())
+    return {
+        **{name: {"latency_ms": latency.latency_ms, "standard_error_ms": latency.standard_error_ms}
+           for name, latency in values.items()},
+        "margin_ms": None if budget_ms is None else budget_ms - upper,
+    }  # fmt: skip
 
 
 def _write(
@@ -187,6 +231,7 @@ def _write(
             "test_accuracy": found.card.torch_test.to_dict(),
             "file": found.target.name,
             "file_latency_ms": found.latency_ms,
+            "file_latency": _latency_document(found, budget_ms),
             "files": [file_document(file) for file in found.card.files],
             "warnings": list(found.card.warnings),
             "notes": list(notes) + list(trained.fit.notes),
@@ -206,4 +251,5 @@ STAGE: Stage[RunContext] = Stage(
     outputs=(WINNER_FILE, ARCHITECTURE_FILE, CHECKPOINT_FILE, EXPORT_FOLDER),
     inputs=_inputs,
     run=_run,
+    version=2,
 )

@@ -18,6 +18,7 @@ from edgenas.pipeline.core.artifacts import SEARCH_FILE, SUPERNET_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_networks
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
+from edgenas.pipeline.search.budget import within
 from edgenas.pipeline.search.candidate_judge import Judge, identify, objectives_of
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.study import Budget, Context, Evaluation, Limit, Study
@@ -158,13 +159,14 @@ def measured_within(
             seed=source.seed("specialise"), progress=report,
         )  # fmt: skip
     found = [
-        replace(entry, measured_ms=latency.latency_ms) for entry, latency in zip(candidates, measured, strict=True)
+        replace(entry, measured_ms=latency.latency_ms)
+        for entry, latency in zip(candidates, measured, strict=True)
+        if within(latency.latency_ms, latency.standard_error_ms, budget_ms)
     ]
-    within = [entry for entry in found if entry.measured_ms is not None and entry.measured_ms <= budget_ms]
-    if not within:
-        fastest = min(latency.latency_ms for latency in measured)
+    if not found:
+        fastest = min(latency.latency_ms + latency.standard_error_ms for latency in measured)
         raise BudgetError(
-            explain(f"none of the {len(found)} networks measured meets the budget", got=f"{budget_ms:.4g} ms",
+            explain(f"none of the {len(measured)} networks measured meets the budget", got=f"{budget_ms:.4g} ms",
                     allowed=f"{fastest:.4g} ms or more", remedy="Raise --budget, or measure more with --measure.")
         )  # fmt: skip
-    return within
+    return found

@@ -31,7 +31,7 @@ from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
 from edgenas.pipeline.core.images import load_images
-from edgenas.pipeline.search.budget import budget_in_ms, require_possible
+from edgenas.pipeline.search.budget import budget_in_ms, require_possible, within
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.training.settings import augment_settings
 
@@ -95,7 +95,7 @@ def specialise(
         card = _export(source, evaluator, data, candidate, table, out, force=force)
         entry = card.files[-1]
         latency = entry.latency.latency_ms if entry.latency else None
-        if latency is not None and latency > budget_ms:
+        if entry.latency is not None and not within(latency or 0.0, entry.latency.standard_error_ms, budget_ms):
             notes.append(f"A network with {100 * candidate.accuracy:.1f} % came first, but its {entry.name} took "
                          f"{latency:.4f} ms.")  # fmt: skip
             force = True
