@@ -12,6 +12,7 @@
     ├── DeviceError                   a device or runtime that is missing, busy or gone
     ├── ExportError                   a file that could not be written, loaded or verified
     ├── TrainingError                 a training that cannot go on (NaN loss, out of memory)
+    ├── PluginError                   an installed package that adds something to edgenas and cannot be used
     ├── StoreError                    a store or run directory that cannot be read or written
     └── SearchError                   ask / tell out of order, a space that is exhausted
 
@@ -71,6 +72,10 @@ class ExportError(EdgenasError):
 
 class TrainingError(EdgenasError):
     """A training cannot go on."""
+
+
+class PluginError(EdgenasError):
+    """An installed package that adds something to edgenas cannot be used."""
 
 
 class StoreError(EdgenasError):

@@ -90,7 +90,7 @@ def _source_of(text: str) -> tuple[str, str | None]:
     """Tell the source from `SOURCE:PATH`, or from what lies at a path."""
     from edgenas.data import SOURCES, parse_source
 
-    if text == "digits" or text.partition(":")[0] in SOURCES and ":" in text:
+    if text.partition(":")[0] in SOURCES and (":" in text or not SOURCES[text].needs_path):
         source, place = parse_source(text)
         # A run directory may be opened from another working directory.
         return source, _absolute(place) if place is not None and source != "huggingface" else place

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from edgenas.config.names import NameIn
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 RuntimeName = Literal["ort", "litert"]
 PrecisionName = Literal["fp32", "int8"]
-StrategyName = Literal[
-    "random", "nsga2", "ageing", "pareto_local_search", "surrogate", "reinforce", "reinforce_lstm", "ppo",
-    "tunas", "gumbel", "darts", "darts_second_order",
-]  # fmt: skip
-PredictableName = Literal["nsga2", "ageing", "pareto_local_search", "reinforce", "reinforce_lstm", "ppo"]
-RewardedName = Literal["reinforce", "reinforce_lstm", "ppo"]
+StrategyName = Annotated[str, NameIn("edgenas.search.strategies:STRATEGIES")]
+SourceName = Annotated[str, NameIn("edgenas.data.registry:SOURCES")]
+SchemeName = Annotated[str, NameIn("edgenas.supernet.registry:SCHEMES")]
+OptimizerName = Annotated[str, NameIn("edgenas.train.registry:OPTIMIZERS")]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
 Metric = Literal["accuracy", "latency_ms", "macs", "params"]
 
@@ -33,7 +33,7 @@ class Section(BaseModel):
 class DataSection(Section):
     """Where the images come from. Splits are stratified and always apart."""
 
-    source: Literal["digits", "npz", "idx", "folder", "huggingface"] = "digits"
+    source: SourceName = "digits"
     path: str | None = Field(None, description="Folder or file; for huggingface also a name. Unused by digits.")
     resolution: Positive | None = Field(None, description="Height and width, pixels; the native size if left out.")
     resize: Literal["crop", "squash"] = "crop"
@@ -60,7 +60,9 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _has_path(self) -> DataSection:
-        if self.source != "digits" and not self.path:
+        from edgenas.data.registry import SOURCES
+
+        if SOURCES[self.source].needs_path and not self.path:
             raise ValueError(f"a path, since source is {self.source} (set data.path)")
         return self
 
@@ -121,7 +123,7 @@ class AugmentSection(Section):
 class SupernetSection(Section):
     """Training of the shared weights that judge candidates."""
 
-    scheme: Literal["single_path", "fair", "cycle", "sandwich", "progressive"] = "progressive"
+    scheme: SchemeName = "progressive"
     random_members: Annotated[int, Field(ge=0)] = Field(2, description="Of a sandwich step.")
     distillation_weight: float = Field(1.0, ge=0, le=1, description="Of a sandwich step.")
     distil_after: float = Field(0.0, ge=0, le=1, description="Share of the training before a sandwich distils.")
@@ -132,7 +134,7 @@ class SupernetSection(Section):
     seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
     batch_size: Annotated[int, Field(ge=2)] = 64
     accumulation: Positive = 1
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = Field(1e-2, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
     weight_decay: float = Field(1e-2, ge=0)
@@ -200,14 +202,21 @@ class SearchSection(Section):
             raise ValueError("objectives that are all different")
         if self.estimator == "predictor":
             self._require_predictable()
-        if self.reward is not None and self.strategy not in get_args(RewardedName):
-            raise ValueError(f"a strategy that follows a reward ({', '.join(get_args(RewardedName))}), or no reward")
+        if self.reward is not None:
+            self._require_rewarded()
         return self
 
+    def _require_rewarded(self) -> None:
+        from edgenas.search.strategies import rewarded
+
+        if self.strategy not in rewarded():
+            raise ValueError(f"a strategy that follows a reward ({', '.join(rewarded())}), or no reward")
 
     def _require_predictable(self) -> None:
-        if self.strategy not in get_args(PredictableName):
-            names = ", ".join(get_args(PredictableName))
+        from edgenas.search.strategies import walking
+
+        if self.strategy not in walking():
+            names = ", ".join(walking())
             raise ValueError(f"for the estimator predictor, a strategy that asks for many candidates: {names}")
         if "accuracy" not in self.objectives:
             raise ValueError("accuracy among the objectives, since that is what is predicted")
@@ -228,7 +237,7 @@ class TrainSection(Section):
     seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
     batch_size: Annotated[int, Field(ge=2)] = 64
     accumulation: Positive = Field(1, description="Parts in which a batch is processed; saves memory.")
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = Field(3e-3, gt=0, description="Peak, after warm-up.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
     weight_decay: float = Field(1e-2, ge=0, description="Never on norms and biases.")

@@ -3,7 +3,8 @@
 from edgenas.data.augment.settings import AugmentSettings
 from edgenas.data.load import load
 from edgenas.data.network_input import Preprocessing, fit_preprocessing
-from edgenas.data.settings import RESIZE_MODES, SOURCES, DataSettings, parse_source
+from edgenas.data.registry import SOURCES, Source
+from edgenas.data.settings import RESIZE_MODES, DataSettings, parse_source
 from edgenas.data.values import ArraySplit, ImageData, LazySplit, Skipped, Split
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "LazySplit",
     "Preprocessing",
     "Skipped",
+    "Source",
     "Split",
     "fit_preprocessing",
     "load",

@@ -14,8 +14,8 @@ from edgenas.data.cache import CacheEntry
 from edgenas.data.identity import Contents, SplitContents
 from edgenas.data.materialise import BuiltSplits, content_numbers, count_repeated, hash_splits, to_array
 from edgenas.data.notes import common_size, content_notes, preparation_notes, refuse_unreadable
-from edgenas.data.settings import DataSettings, SourceName
-from edgenas.data.sources import READERS
+from edgenas.data.registry import SOURCES
+from edgenas.data.settings import DataSettings
 from edgenas.data.sources.labels import require_every_class
 from edgenas.data.sources.raw import RawData, Reader
 from edgenas.data.splits import stratified_split, stratified_subset
@@ -93,7 +93,7 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
     )
 
 
-def source_key(source: SourceName, path: str) -> str:
+def source_key(source: str, path: str) -> str:
     """Return a text that changes when the images of a source change, for sources that are no files of the user's.
 
     Raises:
@@ -106,7 +106,7 @@ def source_key(source: SourceName, path: str) -> str:
 
 def _read(settings: DataSettings) -> RawData:
     try:
-        return READERS[settings.source](settings)
+        return SOURCES[settings.source].read(settings)
     except OSError as error:
         # Sources name what they expect to go wrong; this is the rest, such as a folder that may not be read.
         where = error.filename or settings.path

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from edgenas.data.registry import SOURCES
 from edgenas.errors import ConfigError, explain, nearest
 
-SourceName = Literal["digits", "npz", "idx", "folder", "huggingface"]
 ResizeMode = Literal["crop", "squash"]
 
-SOURCES: tuple[str, ...] = get_args(SourceName)
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 
 
@@ -35,7 +34,7 @@ class DataSettings:
         workers: Threads that decode images.
     """
 
-    source: SourceName = "digits"
+    source: str = "digits"
     path: str | None = None
     resolution: int | None = None
     resize: ResizeMode = "crop"
@@ -52,10 +51,7 @@ class DataSettings:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        if self.source not in SOURCES:
-            hint = nearest(self.source, SOURCES)
-            raise ConfigError(explain(f"unknown data source{hint}", got=repr(self.source), allowed=", ".join(SOURCES)))
-        if self.source != "digits" and not self.path:
+        if SOURCES[self.source].needs_path and not self.path:
             raise ConfigError(explain(f"data source {self.source!r} needs a path", remedy="Set data.path."))
         if self.resize not in RESIZE_MODES:
             raise ConfigError(explain("unknown data.resize", got=repr(self.resize), allowed=", ".join(RESIZE_MODES)))
@@ -100,7 +96,7 @@ def parse_source(text: str) -> tuple[str, str | None]:
             explain(
                 f"unknown data source{hint}",
                 got=repr(text),
-                allowed=", ".join("digits" if name == "digits" else f"{name}:PATH" for name in SOURCES),
+                allowed=", ".join(f"{name}:PATH" if SOURCES[name].needs_path else name for name in SOURCES),
             )
         )
     return source, path or None

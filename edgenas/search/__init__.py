@@ -4,12 +4,11 @@ from edgenas.lazy import make_callable
 from edgenas.search.base import AskTell, Random
 from edgenas.search.evolution.nsga2 import NSGA2
 from edgenas.search.protocol import CostFunction, Result, Results, Searcher, SpaceView
-from edgenas.search.strategies import REWARDED, STRATEGIES, Strategy
+from edgenas.search.strategies import STRATEGIES, Strategy, rewarded, walking
 from edgenas.search.task import Task
 
 __all__ = [
     "NSGA2",
-    "REWARDED",
     "STRATEGIES",
     "AskTell",
     "CostFunction",
@@ -20,6 +19,8 @@ __all__ = [
     "SpaceView",
     "Strategy",
     "Task",
+    "rewarded",
+    "walking",
 ]
 
 # The job of that name in the Python interface: `edgenas.search(...)`.

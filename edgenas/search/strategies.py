@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgenas.errors import SearchError, explain
+from edgenas.registry import Registry
 from edgenas.search.base import Random
 from edgenas.search.evolution.ageing import Ageing
 from edgenas.search.evolution.local_search import ParetoLocalSearch
@@ -23,12 +24,20 @@ class Strategy:
     """How a searcher is made; the entries of `STRATEGIES`. Calling it makes one.
 
     Attributes:
-        make: From a task and a reward (None for its own) to a searcher.
+        make: From a task and a reward (None for its own) to a searcher; None for a one-shot strategy, whose searcher
+            proposes draws of the distribution that `edgenas.oneshot` learned by the method of that name.
         follows_reward: Whether it takes a reward.
+        walks_predictions: Whether it can ask for tens of thousands of predicted candidates.
     """
 
-    make: Callable[[Task, Reward | None], Searcher]
+    make: Callable[[Task, Reward | None], Searcher] | None
     follows_reward: bool = False
+    walks_predictions: bool = False
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether it learns a distribution over networks together with shared weights."""
+        return self.make is None
 
     def __call__(
         self,
@@ -55,10 +64,13 @@ class Strategy:
             reward: From objectives (N, M) and margins (N, K) to rewards (N,); the strategy's own if None.
 
         Raises:
-            SearchError: A number is out of range, or a reward is given to a strategy that follows none.
+            SearchError: A number is out of range, a reward is given to a strategy that follows none, or the strategy
+                is a one-shot one, which needs more than a task.
         """
+        if self.make is None:
+            raise SearchError(explain("a one-shot strategy needs shared weights", remedy="Use edgenas.oneshot."))
         if reward is not None and not self.follows_reward:
-            raise SearchError(explain("this strategy follows no reward", allowed=", ".join(REWARDED)))
+            raise SearchError(explain("this strategy follows no reward", allowed=", ".join(rewarded())))
         task = Task(
             space=space,
             objectives=objectives,
@@ -95,15 +107,35 @@ def _ppo(task: Task, reward: Reward | None) -> Searcher:
     return Reinforce(task, policy, every=_PPO_EVERY, steps=_PPO_STEPS, clip=_PPO_CLIP, reward=reward)
 
 
-STRATEGIES: dict[str, Strategy] = {
-    "random": Strategy(make=lambda task, _: Random(task)),
-    "nsga2": Strategy(make=lambda task, _: NSGA2(task)),
-    "ageing": Strategy(make=lambda task, _: Ageing(task)),
-    "pareto_local_search": Strategy(make=lambda task, _: ParetoLocalSearch(task)),
-    "surrogate": Strategy(make=_surrogate),
-    "reinforce": Strategy(make=_reinforce, follows_reward=True),
-    "reinforce_lstm": Strategy(make=_reinforce_lstm, follows_reward=True),
-    "ppo": Strategy(make=_ppo, follows_reward=True),
-}
+STRATEGIES: Registry[Strategy] = Registry(
+    "strategy",
+    group="edgenas.strategies",
+    entries={
+        "random": Strategy(make=lambda task, _: Random(task)),
+        "nsga2": Strategy(make=lambda task, _: NSGA2(task), walks_predictions=True),
+        "ageing": Strategy(make=lambda task, _: Ageing(task), walks_predictions=True),
+        "pareto_local_search": Strategy(make=lambda task, _: ParetoLocalSearch(task), walks_predictions=True),
+        "surrogate": Strategy(make=_surrogate),
+        "reinforce": Strategy(make=_reinforce, follows_reward=True, walks_predictions=True),
+        "reinforce_lstm": Strategy(make=_reinforce_lstm, follows_reward=True, walks_predictions=True),
+        "ppo": Strategy(make=_ppo, follows_reward=True, walks_predictions=True),
+        "tunas": Strategy(make=None),
+        "gumbel": Strategy(make=None),
+        "darts": Strategy(make=None),
+        "darts_second_order": Strategy(make=None),
+    },
+    check=lambda found: isinstance(found, Strategy),
+    expected="an edgenas.search.Strategy",
+    error=SearchError,
+)
+"""Entry points of the group `edgenas.strategies` add to it."""
 
-REWARDED: dict[str, Strategy] = {name: one for name, one in STRATEGIES.items() if one.follows_reward}
+
+def rewarded() -> tuple[str, ...]:
+    """Return the names of the strategies that follow a reward."""
+    return tuple(name for name in STRATEGIES if STRATEGIES[name].follows_reward)
+
+
+def walking() -> tuple[str, ...]:
+    """Return the names of the strategies that can walk over predicted candidates."""
+    return tuple(name for name in STRATEGIES if STRATEGIES[name].walks_predictions)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgenas.lazy import lazy_names
-from edgenas.supernet.settings import SCHEMES, SupernetSettings
+from edgenas.supernet.registry import SCHEMES, Scheme
+from edgenas.supernet.settings import SupernetSettings
 
 if TYPE_CHECKING:
     from edgenas.supernet.files import load_supernet, save_supernet
@@ -18,6 +19,7 @@ __all__ = [
     "Inherited",
     "Member",
     "SCHEMES",
+    "Scheme",
     "Supernet",
     "SupernetEpoch",
     "SupernetEvaluator",

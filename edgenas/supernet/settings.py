@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
-from edgenas.errors import ConfigError, explain, nearest
+from edgenas.errors import ConfigError, explain
+from edgenas.supernet.registry import SCHEMES
 from edgenas.train.settings import TrainSettings
-
-SchemeName = Literal["single_path", "fair", "cycle", "sandwich", "progressive"]
-
-SCHEMES: tuple[str, ...] = get_args(SchemeName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +34,7 @@ class SupernetSettings:
             the shared weights; dropout, stochastic depth and `keep` do not apply.
     """
 
-    scheme: SchemeName = "progressive"
+    scheme: str = "progressive"
     random_members: int = 2
     distillation_weight: float = 1.0
     distil_after: float = 0.0
@@ -45,11 +42,7 @@ class SupernetSettings:
     train: TrainSettings = TrainSettings()
 
     def __post_init__(self) -> None:
-        if self.scheme not in SCHEMES:
-            hint = nearest(str(self.scheme), SCHEMES)
-            raise ConfigError(
-                explain(f"unknown supernet.scheme{hint}", got=repr(self.scheme), allowed=", ".join(SCHEMES))
-            )
+        scheme = SCHEMES[self.scheme]
         if self.random_members < 0:
             raise ConfigError(
                 explain("impossible supernet.random_members", got=self.random_members, allowed="0 or more")
@@ -57,12 +50,12 @@ class SupernetSettings:
         for name in ("distillation_weight", "distil_after", "teacher_weight"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ConfigError(explain(f"impossible supernet.{name}", got=value, allowed="0 to 1"))
-        if self.teacher_weight and self.scheme != "progressive":
+        if self.teacher_weight and not scheme.largest_first:
             raise ConfigError(
                 explain(
                     "supernet.teacher_weight needs a scheme that trains the largest network first",
                     got=self.scheme,
-                    allowed="progressive",
+                    allowed=", ".join(name for name in SCHEMES if SCHEMES[name].largest_first),
                 )
             )
         for name in ("dropout", "stochastic_depth"):

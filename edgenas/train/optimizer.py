@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import torch
 from torch import Tensor, nn
 
+from edgenas.train.registry import OPTIMIZERS
 from edgenas.train.settings import TrainSettings
+
+Groups: TypeAlias = list[dict[str, Any]]
+"""Parameters with their weight decay, as torch takes them."""
 
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Return AdamW or SGD with Nesterov momentum.
+    """Return the optimiser that the settings name, on the parameters of a model.
 
     Vectors (norms and biases) are not decayed: it only hurts the scale of the network.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
+    groups: Groups = [
         {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    if settings.optimizer == "sgd":
-        nesterov = settings.momentum > 0
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=nesterov)
+    made: torch.optim.Optimizer = OPTIMIZERS[settings.optimizer](groups, settings)
+    return made
+
+
+def adamw(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
+    """Return AdamW (Loshchilov 2019)."""
     return torch.optim.AdamW(groups, lr=settings.learning_rate)
+
+
+def sgd(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
+    """Return SGD, with Nesterov momentum where there is momentum."""
+    nesterov = settings.momentum > 0
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=nesterov)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

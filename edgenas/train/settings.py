@@ -7,13 +7,12 @@ from typing import Any, Literal, get_args
 
 from edgenas.data.augment.settings import AugmentSettings
 from edgenas.errors import ConfigError, explain, nearest
+from edgenas.train.registry import OPTIMIZERS
 
-OptimizerName = Literal["adamw", "sgd"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 KeepName = Literal["final", "best"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
-    "optimizer": get_args(OptimizerName),
     "precision": get_args(PrecisionName),
     "keep": get_args(KeepName),
 }
@@ -70,7 +69,7 @@ class TrainSettings:
     seconds: float | None = None
     batch_size: int = 64
     accumulation: int = 1
-    optimizer: OptimizerName = "adamw"
+    optimizer: str = "adamw"
     learning_rate: float = 3e-3
     momentum: float = 0.9
     weight_decay: float = 1e-2
@@ -93,6 +92,7 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        OPTIMIZERS.require(self.optimizer)
         for name, allowed in _NAMES.items():
             value = getattr(self, name)
             if value not in allowed:

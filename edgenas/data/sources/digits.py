@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources.raw import ArrayReader, RawData
 
@@ -19,3 +20,6 @@ def read(settings: DataSettings) -> RawData:
     images = np.rint(bunch.images * (255 / GREATEST_VALUE)).astype(np.uint8)[..., None]
     names = tuple(str(name) for name in bunch.target_names)
     return RawData(classes=names, train=ArrayReader(images=images, labels=bunch.target.astype(np.int64)))
+
+
+SOURCE = Source(read=read, needs_path=False)

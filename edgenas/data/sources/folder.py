@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
 from edgenas.data.signature import content_number, file_signature
 from edgenas.data.sources.decode import Header, decode_image, open_header, readable_endings, reason_of
@@ -180,3 +181,6 @@ def _look(path: Path) -> _File | Skipped:
         return Skipped(name=error.name, reason=error.reason)
     except OSError as error:
         return Skipped(name=str(path), reason=error.strerror or str(error))
+
+
+SOURCE = Source(read=read)

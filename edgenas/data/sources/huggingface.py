@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
 from edgenas.data.signature import content_number
 from edgenas.data.sources.decode import pillow_to_array, reason_of
@@ -187,3 +188,6 @@ def _column(features: Mapping[str, Any], kind: str, name: str) -> str:
             )
         )
     return found[0]
+
+
+SOURCE = Source(read=read)

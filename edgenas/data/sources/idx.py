@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources.labels import class_names
 from edgenas.data.sources.npz import MOST_BYTES, MOST_RATIO
@@ -142,3 +143,6 @@ def _require_one_set(folder: Path, files: Mapping[tuple[str, str], Path]) -> Non
                 remedy="Give every set a folder of its own.",
             )
         )
+
+
+SOURCE = Source(read=read)

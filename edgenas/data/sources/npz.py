@@ -11,6 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources.labels import class_names
 from edgenas.data.sources.raw import ArrayReader, RawData, array_reader
@@ -141,3 +142,6 @@ def _reader(arrays: Arrays, file: Path) -> ArrayReader:
     if missing:
         raise DataError(explain(f"{file} lacks {' and '.join(missing)}", allowed="arrays `images` and `labels`"))
     return array_reader(arrays["images"], arrays["labels"], where=str(file))
+
+
+SOURCE = Source(read=read)

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.arch import Architecture
-from edgenas.errors import SearchError, explain, nearest
-from edgenas.oneshot import METHODS
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import STORE_FILE, TABLE_FILE
 from edgenas.pipeline.core.context import RunContext
@@ -101,8 +99,10 @@ class Searching:
         self._judge = Judge(artifacts.space(context), costs, artifacts.evaluator(context), measure=measure)
 
     def _searcher(self, strategy: str, seed: int) -> Searcher:
+        from edgenas.search import STRATEGIES
+
         settings = self._context.settings.search
-        if strategy in METHODS:
+        if STRATEGIES[strategy].one_shot:
             return self._learned_searcher(strategy, seed)
         if strategy != BASELINE and settings.estimator == "predictor":
             return self._guided_searcher(strategy, seed)
@@ -194,10 +194,7 @@ class Searching:
         from edgenas.study import open_store
 
         context, settings = self._context, self._context.settings.search
-        known_names = (*STRATEGIES, *METHODS)
-        if strategy not in known_names:
-            hint = nearest(strategy, known_names)
-            raise SearchError(explain(f"unknown strategy{hint}", got=repr(strategy), allowed=", ".join(known_names)))
+        STRATEGIES.require(strategy)
         searcher = self._searcher(strategy, seed)
         store = open_store(settings.store or context.directory.file(STORE_FILE), say=context.say)
         budget = Budget(evaluations=settings.evaluations)

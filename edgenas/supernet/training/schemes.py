@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgenas.space import SearchSpace
+from edgenas.supernet.registry import SCHEMES, Scheme
 from edgenas.supernet.settings import SupernetSettings
 from edgenas.types import Genes
 
@@ -50,16 +51,40 @@ def members_of_step(space: SearchSpace, settings: SupernetSettings, *, step: int
         share: Share of the budget spent, [0, 1].
     """
     rng = np.random.default_rng((settings.train.seed, step, _STREAM))
-    if settings.scheme == "sandwich":
-        genes = [space.largest(), space.smallest(), *space.sample(settings.random_members, rng)]
-        return Members(genes, teacher=settings.distillation_weight > 0 and share >= settings.distil_after)
-    if settings.scheme == "fair":
-        return Members([_fair(space, settings.train.seed, step)], teacher=False)
-    if settings.scheme == "progressive":
-        return Members([_restricted(space, space.sample(1, rng)[0], share)], teacher=False)
-    if settings.scheme == "cycle" and step % 2 == 0:
+    return Members(*SCHEMES[settings.scheme].members(space, settings, step=step, share=share, rng=rng))
+
+
+def _single_path(
+    space: SearchSpace, settings: SupernetSettings, *, step: int, share: float, rng: np.random.Generator
+) -> Members:
+    return Members([space.sample(1, rng)[0]], teacher=False)
+
+
+def _cycle(
+    space: SearchSpace, settings: SupernetSettings, *, step: int, share: float, rng: np.random.Generator
+) -> Members:
+    if step % 2 == 0:
         return Members([space.largest() if step % 4 == 0 else space.smallest()], teacher=False)
     return Members([space.sample(1, rng)[0]], teacher=False)
+
+
+def _sandwich(
+    space: SearchSpace, settings: SupernetSettings, *, step: int, share: float, rng: np.random.Generator
+) -> Members:
+    genes = [space.largest(), space.smallest(), *space.sample(settings.random_members, rng)]
+    return Members(genes, teacher=settings.distillation_weight > 0 and share >= settings.distil_after)
+
+
+def _fairly(
+    space: SearchSpace, settings: SupernetSettings, *, step: int, share: float, rng: np.random.Generator
+) -> Members:
+    return Members([_fair(space, settings.train.seed, step)], teacher=False)
+
+
+def _progressive(
+    space: SearchSpace, settings: SupernetSettings, *, step: int, share: float, rng: np.random.Generator
+) -> Members:
+    return Members([_restricted(space, space.sample(1, rng)[0], share)], teacher=False)
 
 
 def _fair(space: SearchSpace, seed: int, step: int) -> Genes:
@@ -87,3 +112,10 @@ def _restricted(space: SearchSpace, genes: Genes, share: float) -> Genes:
     largest = space.largest()
     locked = np.array([name.rpartition(".")[2] not in fields for name in space.gene_names])
     return np.where(locked, largest, genes)
+
+
+SINGLE_PATH = Scheme(members=_single_path)
+FAIR = Scheme(members=_fairly)
+CYCLE = Scheme(members=_cycle)
+SANDWICH = Scheme(members=_sandwich, first_teaches=True)
+PROGRESSIVE = Scheme(members=_progressive, largest_first=True)

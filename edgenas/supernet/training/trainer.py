@@ -13,6 +13,7 @@ from torch import Tensor
 
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batch, Batches
+from edgenas.supernet.registry import SCHEMES
 from edgenas.supernet.settings import SupernetSettings
 from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training import schemes, shared
@@ -218,7 +219,7 @@ class SupernetWork:
     def identity(self) -> dict[str, Any]:
         """Say which training this is."""
         settings = self._settings.to_dict()
-        if self._settings.scheme != "sandwich":
+        if not SCHEMES[self._settings.scheme].first_teaches:
             # Nobody teaches in the other schemes.
             del settings["distillation_weight"]
         if not self._settings.teacher_weight:

@@ -1,0 +1,42 @@
+"""Names in a configuration that come from a registry, so that what a package adds is allowed and listed at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from edgenas.errors import nearest
+from edgenas.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class NameIn:
+    """Annotates a text that has to be a name of a registry.
+
+    Attributes:
+        registry: "module:attribute"; imported when a name is checked or the names are listed.
+    """
+
+    registry: str
+
+    def names(self) -> tuple[str, ...]:
+        """Return what is allowed."""
+        module, _, attribute = self.registry.partition(":")
+        found: Registry[Any] = getattr(import_module(module), attribute)
+        return found.names()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(self.names())}
+
+    def _check(self, value: str) -> str:
+        names = self.names()
+        if value not in names:
+            raise ValueError(f"{', '.join(names)}{nearest(value, names)}")
+        return value
