@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgenas.data.sources.raw import RawData
 from edgenas.registry import Registry
 
 
@@ -15,11 +14,11 @@ class Source:
     """A form in which images may come; the entries of `SOURCES`.
 
     Attributes:
-        read: From the `DataSettings` to images and labels; raises `DataError` where they cannot be used.
+        read: From the `DataSettings` to the `edgenas.data.sources.raw.RawData`; raises `DataError` where they cannot be used.
         needs_path: Whether `data.path` must be set.
     """
 
-    read: Callable[[Any], RawData]
+    read: Callable[[Any], Any]
     needs_path: bool = True
 
 

@@ -78,3 +78,27 @@ def test_a_learning_rate_may_be_written_with_an_exponent(tmp_path, text: str) ->
 def test_what_only_looks_like_a_number_stays_a_text(tmp_path) -> None:
     settings = load(_write(tmp_path, "name: x\n"), ["data.source=npz", "data.path=e5-1e3x"])
     assert settings.data.path == "e5-1e3x"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("search.strategy", "nsga", "nsga2"),
+        ("data.source", "digit", "digits"),
+        ("supernet.scheme", "sandwhich", "sandwich"),
+        ("supernet.optimizer", "adam", "adamw"),
+        ("train.optimizer", "sdg", "sgd"),
+    ],
+)
+def test_a_name_that_no_registry_has_is_refused_with_the_nearest(tmp_path, key: str, value: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{key}: not usable; got '{value}'; allowed: .*did you mean '{meant}'"):
+        load(_write(tmp_path, "name: x\n"), [f"{key}={value}"])
+
+
+def test_the_schema_lists_the_names_of_the_registries() -> None:
+    from edgenas.config import RunSettings
+    from edgenas.search import STRATEGIES
+
+    schema = RunSettings.model_json_schema()["$defs"]
+    assert schema["SearchSection"]["properties"]["strategy"]["enum"] == list(STRATEGIES)
+    assert schema["DataSection"]["properties"]["source"]["enum"][0] == "digits"
