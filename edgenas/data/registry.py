@@ -14,7 +14,8 @@ class Source:
     """A form in which images may come; the entries of `SOURCES`.
 
     Attributes:
-        read: From the `DataSettings` to the `edgenas.data.sources.raw.RawData`; raises `DataError` where they cannot be used.
+        read: From the `DataSettings` to a `RawData` of `edgenas.data.sources.raw`;
+            raises `DataError` where they cannot be used.
         needs_path: Whether `data.path` must be set.
     """
 
