@@ -26,8 +26,7 @@ def write_report(run: Path, target: Path | None = None) -> Path:
     Raises:
         StoreError: A file of the run is missing, or the report cannot be written.
     """
-    found = read_run(run)
-    page = render(found)
+    page = _rendered(read_run(run), run)
     target = target or run / "report.html"
     try:
         atomic.write_text(target, page)
@@ -35,6 +34,18 @@ def write_report(run: Path, target: Path | None = None) -> Path:
         remedy = atomic.remedy_for(error)
         raise StoreError(explain(f"cannot write {target}", got=error.strerror, remedy=remedy)) from error
     return target
+
+
+def _rendered(found: RunFiles, folder: Path) -> str:
+    """Render a run; files that were changed by hand may lack any figure that a report shows."""
+    from jinja2 import UndefinedError
+
+    try:
+        return render(found)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, UndefinedError) as error:
+        what = f"{folder}: a file of the run does not hold what the run wrote"
+        remedy = "Remove the file that was changed and run `edgenas run` again."
+        raise StoreError(explain(what, got=f"{type(error).__name__}: {error}", remedy=remedy)) from error
 
 
 def render(run: RunFiles) -> str:

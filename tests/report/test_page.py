@@ -138,3 +138,14 @@ def test_the_judgement_of_the_estimators_is_shown_beside_macs(tmp_path) -> None:
     for figure in (*figures, "Network 3 is left out."):
         assert figure in text
     assert "None" not in text and "nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [("front.json", {"networks": "none"}), ("search.json", {"evaluations": [1]}), ("data.json", {}), ("winner.json", [])],
+)
+def test_a_file_that_was_changed_by_hand_is_one_error(tmp_path, name: str, document: object) -> None:
+    _write(tmp_path, {**DOCUMENTS, name: document})
+    with pytest.raises(StoreError, match="does not hold|holds no object"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
