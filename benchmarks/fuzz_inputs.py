@@ -49,6 +49,8 @@ WORDS = (
     "<<: {}", "%YAML 1.1", "---", "...", "#", "\ufeff", "1:30", "2026-11-26", "@", "`", "e", "E5", ".", "+", "-",
     "--- 1",
 )  # fmt: skip
+# What can stand in a notation, so that some of the mutated ones are networks.
+SMALL = ("1", "2", "3", "5", "7", "16", "24", "64", "96", "65536", "65537", "8192", "8193", "re", "hs", "se", "e")
 VALUES: tuple[object, ...] = (
     None, True, False, 0, 1, -1, 2.0, 0.5, -0.5, float("nan"), float("inf"), 1e308, 2**31, 2**63, 10**14, 10**40, "",
     "x" * 3000, "false", "3", "../x", "a\nb", "<script>", [], {}, [[]], [None], {"a": 1}, [1, 2, 3], ["x"],
@@ -262,7 +264,8 @@ def _notation(rng: Rng, folder: Path) -> object:
     for _ in range(int(rng.integers(1, 4))):
         numbers = [match.span() for match in re.finditer(r"[0-9.]+|[a-z]+|[|_*]", text)]
         low, high = numbers[int(rng.integers(len(numbers)))]
-        words = (*WORDS, "*1000000000", "c", "k", "s3", "k4", "add", "x1e300", "e1e400", "se1.5", "|", "_", "*²")
+        odd = ("*1000000000", "c", "k", "s3", "k4", "add", "x1e300", "e1e400", "se1.5", "|", "_", "*²")
+        words = SMALL if rng.integers(2) else (*WORDS, *odd)
         text = text[:low] + str(rng.choice(np.array(words, dtype=object))) + text[high:]
     found = parse_notation(text)
     lower(found)

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from edgenas.errors import EdgenasError, InputError, explain, nearest
+from edgenas.reading.numbers import WHOLE_LIMIT
 
 Place = tuple[str | int, ...]
 _T = TypeVar("_T")
@@ -224,6 +225,9 @@ def _readable(hint: Any) -> Any:
 
     if isinstance(hint, type) and is_dataclass(hint):
         return _model(hint)
+    if hint is int:
+        # What counts things fits 64 bits; numpy would wrap or fail beyond.
+        return Annotated[int, pydantic.Field(ge=-WHOLE_LIMIT, le=WHOLE_LIMIT)]
     origin, inner = get_origin(hint), get_args(hint)
     if origin is tuple:
         items = tuple(item if item is ... else _readable(item) for item in inner)

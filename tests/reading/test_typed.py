@@ -49,6 +49,7 @@ GOOD = {"size": 1}
     ("document", "message"),
     [
         ({"parts": [{"size": True}]}, r"x: parts\[0\]\.size: must be a whole number; got True"),
+        ({"parts": [{"size": 2**63}]}, r"size: not usable; got 9223372036854775808"),
         ({"parts": [{"size": 2.0}]}, r"size: must be a whole number; got 2\.0"),
         ({"parts": [{"size": "2"}]}, "must be a whole number; got '2'"),
         ({"parts": [{**GOOD, "on": "false"}]}, r"parts\[0\]\.on: must be true or false; got 'false'.*without quotes"),

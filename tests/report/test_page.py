@@ -142,7 +142,12 @@ def test_the_judgement_of_the_estimators_is_shown_beside_macs(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "document"),
-    [("front.json", {"networks": "none"}), ("search.json", {"evaluations": [1]}), ("data.json", {}), ("winner.json", [])],
+    [
+        ("front.json", {"networks": "none"}),
+        ("search.json", {"evaluations": [1]}),
+        ("data.json", {}),
+        ("winner.json", []),
+    ],
 )
 def test_a_file_that_was_changed_by_hand_is_one_error(tmp_path, name: str, document: object) -> None:
     _write(tmp_path, {**DOCUMENTS, name: document})
