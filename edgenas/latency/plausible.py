@@ -21,6 +21,8 @@ _ANY = (-math.inf, math.inf)
 _NOT_NEGATIVE = (0.0, math.inf)
 _PERCENT = (0.0, 100.0)
 _POSITIVE = (1e-9, LATENCY_LIMIT_MS)
+# A build of few networks on a busy machine may know its predictions to +-164 %, and has to be able to say so.
+_RELATIVE = (0.0, 100.0)
 # Smallest and largest value of each number, both allowed.
 _RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "device": {"cores": (1, 65_536), "memory_mib": _NOT_NEGATIVE},
@@ -32,7 +34,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
     },
     "probes": {"ratio": (1e-9, 1e6)},
     "correction": {"scale": (1e-9, 1e6)},
-    "interval": {"level": (0.01, 0.9999), "relative": (0.0, 1.0), "networks": (1, 1e9), "visit_noise": (0.0, 1.0)},
+    "interval": {"level": (0.01, 0.9999), "relative": _RELATIVE, "networks": (1, 1e9), "visit_noise": _RELATIVE},
     "validation": {
         "networks": (1, 1e9), "seed": _NOT_NEGATIVE, "mape_percent": _NOT_NEGATIVE, "median_percent": _NOT_NEGATIVE,
         "worst_percent": _NOT_NEGATIVE, "within_5_percent": _PERCENT, "within_10_percent": _PERCENT,

@@ -56,11 +56,11 @@ def test_show_prints_fvcore_beside_ours(monkeypatch, capsys) -> None:
     ("arguments", "message"),
     [
         (("show", "mobilenet_v3_lrge"), "did you mean 'mobilenet_v3_large'"),
-        (("show", "none.json"), "cannot read none.json"),
+        (("show", "none.json"), "cannot read the architecture none.json"),
         (("show", "r32 | stem_c8"), "a notation needs"),
         (("run", "none.yaml"), "cannot read the configuration none.yaml"),
         (("run", "quickstart", "--set", "data.sorce=npz"), "did you mean 'source'"),
-        (("config", "check", "quickstart", "--set", "seed=x"), "seed: not usable; got 'x'"),
+        (("config", "check", "quickstart", "--set", "seed=x"), "seed: must be a whole number; got 'x'"),
         (("space", "show", "tinny"), "did you mean 'tiny'"),
     ],
 )
