@@ -195,6 +195,7 @@ class SearchSection(Section):
     store: str | None = Field(
         None, description="SQLAlchemy URL or file shared between runs; the run's own if left out."
     )
+    retry_failures: bool = Field(False, description="Judge candidates again that failed in an earlier run.")
 
     @model_validator(mode="after")
     def _distinct(self) -> SearchSection:

@@ -53,7 +53,9 @@ def front_plot(search: Mapping[str, Any], front: Mapping[str, Any], winner: Mapp
     latency = np.array([entry["metrics"]["latency_ms"]["value"] for entry in judged])
     accuracy = 100 * np.array([entry["metrics"]["accuracy"]["value"] for entry in judged])
     axes.scatter(latency, accuracy, s=10, color=GREY, label=f"judged ({len(judged)}), table latency", linewidths=0)
-    chosen = sorted(search["front"], key=lambda index: latency[index])
+    # Indices of the front count candidates that failed, which have no place in the plot.
+    place = {index: k for k, index in enumerate(i for i, e in enumerate(search["evaluations"]) if "metrics" in e)}
+    chosen = sorted((place[index] for index in search["front"]), key=lambda index: latency[index])
     axes.plot(latency[chosen], accuracy[chosen], "o", color=BLUE, markersize=4, label="front (all objectives)")
     measured = front["networks"]
     axes.errorbar(

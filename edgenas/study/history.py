@@ -79,7 +79,10 @@ class History:
         if len(self) == 0 or self.results.failed.all():
             reasons = {getattr(o, "reason", "") for o in self.outcomes} or {"nothing was evaluated"}
             raise BudgetError(
-                explain(f"none of {len(self)} evaluations worked", got="; ".join(sorted(reasons)[:3]), remedy="")
+                explain(
+                    f"none of {len(self)} evaluations worked", got="; ".join(sorted(reasons)[:3]).rstrip("."),
+                    remedy="Mend the cause and try them again: search.retry_failures=true.",
+                )
             )
         unmet = [k for k in range(len(self.limits)) if not (self.results.violations[:, k] <= 0).any()]
         each = unmet or range(len(self.limits))

@@ -21,7 +21,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "supernet/training.json": {"scheme": "cycle", "epochs": 10, "seconds": 12.0},
     "search.json": {
         "space": "tiny", "space_size": "1,000", "strategy": "nsga2", "objectives": ["accuracy", "latency_ms"],
-        "judged": 2, "failures": 1, "front": [0, 1],
+        "judged": 2, "failures": 1, "failure_reasons": [{"reason": "did not work", "count": 1}], "front": [0, 1],
         "evaluations": [
             {"digest": "a" * 32, "genes": [0], "metrics": {"accuracy": {"value": 0.9}, "latency_ms": {"value": 0.02}}},
             {"digest": "b" * 32, "genes": [1], "metrics": {"accuracy": {"value": 0.95}, "latency_ms": {"value": 0.04}}},

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from edgenas.arch import Architecture
+from edgenas.errors import DeviceError, ExportError, TrainingError
 from edgenas.pipeline.search.cost_model import CostModel, Costs
-from edgenas.study import Evaluation, Metric, Objective, Outcome
+from edgenas.study import Evaluation, Failure, Metric, Objective, Outcome
+from edgenas.study.values import Source
 from edgenas.types import Genes
 
 if TYPE_CHECKING:
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
 
 MeasureLatency = Callable[[Architecture], tuple[float, float]]
 """From a network to its latency on the device and the standard error of that, ms."""
+
+_Value: TypeAlias = tuple[float, float, str, Source]
+"""Value, standard error, unit and source of a metric that may turn out not to be a number."""
 
 GOALS: dict[str, str] = {"accuracy": "maximise", "latency_ms": "minimise", "macs": "minimise", "params": "minimise"}
 
@@ -48,39 +55,64 @@ class Judge:
 
     def __call__(self, genes: Genes) -> Iterator[Outcome]:
         """Judge networks (N, D), in order."""
-        import time
-
         costs = self._costs(genes)
         for row, code in enumerate(genes):
-            started = time.monotonic()
-            found = self._accuracy.evaluate(code[None])
-            network = self._space.decode(code)
-            metrics = {
-                "accuracy": Metric(
-                    value=float(found.accuracy[0]),
-                    standard_error=float(found.standard_error[0]),
-                    unit="1",
-                    source="inherited",
-                ),
-                "latency_ms": self._latency(network, costs, row),
-                "macs": Metric(value=float(costs.macs[row]), standard_error=0.0, unit="MAC", source="proxy"),
-                "params": Metric(value=float(costs.params[row]), standard_error=0.0, unit="parameter", source="proxy"),
-            }
-            yield Evaluation(
-                digest=network.digest,
-                genes=tuple(int(gene) for gene in code),
-                metrics=tuple(metrics.items()),
-                seconds=time.monotonic() - started,
-            )
+            yield self._outcome(code, costs, row)
 
-    def _latency(self, network: Architecture, costs: Costs, row: int) -> Metric:
+    def _outcome(self, code: Genes, costs: Costs, row: int) -> Outcome:
+        """Judge one network (D,); what goes wrong with it alone is its failure, anything else is raised."""
+        started = time.monotonic()
+        network = self._space.decode(code)
+        try:
+            metrics = self._metrics(network, code, costs, row)
+        except (TrainingError, DeviceError, ExportError, MemoryError, RuntimeError) as error:
+            if not _of_the_network(error):
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            return Failure(reason=reason, digest=network.digest, seconds=time.monotonic() - started)
+        broken = [name for name, (value, *_) in metrics.items() if not math.isfinite(value)]
+        if broken:
+            reason = f"{' and '.join(broken)} of the network is not a number"
+            return Failure(reason=reason, digest=network.digest, seconds=time.monotonic() - started)
+        return Evaluation(
+            digest=network.digest,
+            genes=tuple(int(gene) for gene in code),
+            metrics=tuple(
+                (name, Metric(value=value, standard_error=error, unit=unit, source=source))
+                for name, (value, error, unit, source) in metrics.items()
+            ),
+            seconds=time.monotonic() - started,
+        )
+
+    def _metrics(self, network: Architecture, code: Genes, costs: Costs, row: int) -> dict[str, _Value]:
+        found = self._accuracy.evaluate(code[None])
+        return {
+            "accuracy": (float(found.accuracy[0]), float(found.standard_error[0]), "1", "inherited"),
+            "latency_ms": self._latency(network, costs, row),
+            "macs": (float(costs.macs[row]), 0.0, "MAC", "proxy"),
+            "params": (float(costs.params[row]), 0.0, "parameter", "proxy"),
+        }
+
+    def _latency(self, network: Architecture, costs: Costs, row: int) -> _Value:
         if self._measure is None:
             value, error = float(costs.latency_ms[row]), float(costs.latency_error_ms[row])
-            return Metric(value=value, standard_error=error, unit="ms", source="predicted")
+            return value, error, "ms", "predicted"
         value, error = self._measure(network)
-        return Metric(value=value, standard_error=error, unit="ms", source="measured")
+        return value, error, "ms", "measured"
 
 
 def identify(space: SearchSpace) -> Callable[[Genes], list[str]]:
     """Return the function from genes (N, D) to digests of architectures."""
     return lambda genes: [space.decode(code).digest for code in genes]
+
+
+def _of_the_network(error: Exception) -> bool:
+    """Whether an error says something about one network: it cannot be trained, does not fit, or a device refuses it.
+
+    A RuntimeError does so only where memory ran out; any other is a mistake of the program and no outcome.
+    """
+    if isinstance(error, (TrainingError, DeviceError, ExportError, MemoryError)):
+        return True
+    from edgenas.train.memory import is_out_of_memory
+
+    return isinstance(error, RuntimeError) and is_out_of_memory(error)

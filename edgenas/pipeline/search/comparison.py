@@ -38,6 +38,9 @@ def compare(context: RunContext, strategies: Sequence[str], *, seeds: int) -> di
         name: [searching.walk(name, seed=context.seed(f"compare {name} {number}")) for number in range(seeds)]
         for name in strategies
     }
+    every = [history for several in histories.values() for history in several]
+    if every and not any(history.feasible.any() for history in every):
+        every[0].require_feasible()
     document = {
         "space": artifacts.space(context).name,
         "objectives": list(context.settings.search.objectives),

@@ -18,6 +18,7 @@ from edgenas.pipeline.search.budget import budget_in_ms, require_possible
 from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, identify, objectives_of
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.search.predicted import translator
+from edgenas.pipeline.search.retrying import RetryingStore
 from edgenas.pipeline.search.rewards import reward_of
 from edgenas.study import Budget, Context, History, Limit, Study
 
@@ -83,6 +84,7 @@ class Searching:
         self._costs = costs = CostModel(artifacts.space(context), artifacts.table(context))
         self.learned: dict[str, Any] | None = None
         self.guided: GuidedSearcher | None = None
+        self._tried: set[str] = set()
         self.budget_ms = budget_in_ms(context.settings.target, artifacts.space(context), costs)
         require_possible(context.settings.target, artifacts.space(context), costs, seed=context.seed("budget"))
         self.study = Study(
@@ -202,9 +204,11 @@ class Searching:
             with context.progress(f"search ({strategy})") as report:
 
                 def show(progress: StudyProgress) -> None:
-                    known = f"{progress.from_store} known" if progress.from_store else ""
-                    report(progress.evaluated, progress.planned, known)
+                    words = [f"{progress.from_store} known"] if progress.from_store else []
+                    words += [f"{progress.failed} failed"] if progress.failed else []
+                    report(progress.evaluated, progress.planned, ", ".join(words))
 
-                return self.study.run(searcher, self._judge, budget, store=store, progress=show)
+                known = RetryingStore(store, self._tried) if settings.retry_failures else store
+                return self.study.run(searcher, self._judge, budget, store=known, progress=show)
         finally:
             store.close()

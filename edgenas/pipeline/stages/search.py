@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +53,11 @@ def progress_curves(histories: Mapping[str, History]) -> dict[str, dict[str, lis
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
+    # A key that came later leaves finished searches as they are where it says nothing.
+    unused = () if settings.search.retry_failures else ("retry_failures",)
     return {
         "seed": settings.seed,
-        "search": settings.search.model_dump(exclude={"store"}),
+        "search": settings.search.model_dump(exclude={"store", *unused}),
         "target": settings.target.model_dump(),
         "recalibration_images": settings.supernet.recalibration_images,
     }
@@ -63,6 +66,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 def _run(context: RunContext) -> None:
     settings, searching = context.settings.search, Searching(context)
     history = searching.walk(settings.strategy, seed=context.seed(f"search {settings.strategy}"))
+    _say_failures(context, history)
     history.require_feasible()
     histories: dict[str, History] = {settings.strategy: history}
     if settings.baseline and settings.strategy != BASELINE:
@@ -74,6 +78,12 @@ def _run(context: RunContext) -> None:
     context.directory.write_json(SEARCH_FILE, {**summary, **about})
     if searching.learned is not None:
         shutil.rmtree(context.directory.path / STATE)
+
+
+def _say_failures(context: RunContext, history: History) -> None:
+    failures = Counter(outcome.reason for outcome in history.outcomes if isinstance(outcome, Failure))
+    for reason, count in failures.most_common(3):
+        context.say(f"  {count} of {len(history)} candidates failed: {reason}")
 
 
 def _summary(
@@ -90,7 +100,7 @@ def _summary(
         "budget_ms": budget_ms,
         "judged": sum(isinstance(outcome, Evaluation) for outcome in judged),
         "failures": len(failures),
-        "failure_reasons": sorted(set(failures)),
+        "failure_reasons": [{"reason": reason, "count": count} for reason, count in Counter(failures).most_common()],
         "evaluations": [_document(outcome) for outcome in judged],
         "front": [int(index) for index in history.front()],
         "progress": progress_curves(histories),
