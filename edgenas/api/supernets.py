@@ -132,6 +132,7 @@ def extract(
     from edgenas.nn import Checkpoint, save_checkpoint
     from edgenas.pipeline.core import artifacts
     from edgenas.pipeline.core.directory import make_folder
+    from edgenas.pipeline.core.seen import history_metadata, history_of
 
     shown, told = or_default(progress, say)
     context = context_of(run, progress=shown, say=told)
@@ -142,6 +143,7 @@ def extract(
         "preprocessing": json.dumps(about["preprocessing"]),
         "labels": json.dumps(about["classes"]),
         "origin": "supernet, not fine-tuned",
+        **history_metadata(history_of(context.directory.path / artifacts.SUPERNET_FILE)),
     }
     file = Path(out)
     make_folder(file.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -18,20 +19,24 @@ SPACE_KEY = "edgenas.space"
 PREPROCESSING_KEY = "edgenas.preprocessing"
 
 
-def save_supernet(path: Path, supernet: Supernet, preprocessing: Preprocessing) -> None:
+def save_supernet(
+    path: Path, supernet: Supernet, preprocessing: Preprocessing, *, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write a supernet; the file is moved into place when complete.
 
     Args:
         path: The `.safetensors` file; replaced where it exists.
         supernet: What to write.
         preprocessing: Of its training images.
+        metadata: Further texts by name, such as which images it was trained on.
 
     Raises:
         StoreError: The file cannot be written.
     """
     arrays = {name: parameter.detach().cpu().float().numpy() for name, parameter in supernet.shared_weights().items()}
     prepared = json.dumps(preprocessing.to_dict())
-    write_tensors(path, arrays, {SPACE_KEY: dump(supernet.space), PREPROCESSING_KEY: prepared})
+    own = {SPACE_KEY: dump(supernet.space), PREPROCESSING_KEY: prepared}
+    write_tensors(path, arrays, {**(metadata or {}), **own})
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ def card_text(card: Card) -> str:
         f"`{card.identity[:16]}`. Every figure below was measured on the files in this folder.",
         "## Files",
         _files(card),
-        "Accuracy is on test images that no decision saw, with its 95 % interval. The drop is against torch on the "
+        f"{_about_accuracy(card)} The drop is against torch on the "
         "same images, in points; agreement is the share of images given the same class.",
         *_quantisation(card),
         "## Use",
@@ -37,6 +37,16 @@ def card_text(card: Card) -> str:
         *_facts("Versions", card.versions),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _about_accuracy(card: Card) -> str:
+    """Say what the accuracies are on: "no decision saw" only where that is known."""
+    found = card.data.get("test_images")
+    if isinstance(found, Mapping) and found.get("verdict") == "unseen":
+        return "Accuracy is on test images that no decision saw, with its 95 % interval."
+    words = str(found.get("words", "")) if isinstance(found, Mapping) else ""
+    words = words or "Unknown whether the test images were trained on: nobody said where the weights come from."
+    return f"Accuracy is on the test images, with its 95 % interval. {words}"
 
 
 def _files(card: Card) -> str:

@@ -18,10 +18,13 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.seen import history_in, require_unseen
+from edgenas.pipeline.export.bundle import image_facts
 from edgenas.pipeline.training.settings import augment_settings
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
+    from edgenas.data import ImageData
     from edgenas.deploy import Card, Difference
 
 
@@ -52,7 +55,7 @@ def export_checkpoint(
 
     Raises:
         WeightsError: The checkpoint is damaged, or carries no preprocessing and labels.
-        DataError: The images are not those of its classes.
+        DataError: The images are not those of its classes, or the test images are among those that it was trained on.
         ExportError: See `edgenas.deploy.export_bundle`.
     """
     from edgenas.data import Preprocessing
@@ -72,6 +75,8 @@ def export_checkpoint(
         )
     context = RunContext(settings, RunDirectory(path=out.parent), progress=progress, say=say, given=given)
     data = load_images(context, resolution=found.architecture.resolution, cache=False)
+    history = history_in(found.metadata)
+    finding = require_unseen(history, data, of=str(checkpoint), say=say)
     labels = json.loads(found.metadata["labels"])
     _require_classes(data.classes, labels, checkpoint)
     with progress("export") as report:
@@ -85,7 +90,7 @@ def export_checkpoint(
             out=out,
             measure=partial(measure_files, threads=settings.target.threads),
             force=force,
-            data_facts={"source": settings.data.source, "digest": data.digest},
+            data_facts={"source": settings.data.source, "digest": data.digest, **image_facts(data, finding)},
             training_facts=json.loads(found.metadata.get("training", "{}")),
             seed=seed,
             augment=augment_settings(settings.train.augment),
@@ -124,6 +129,7 @@ def check_export(
     context = RunContext(settings, RunDirectory(path=folder.parent), progress=progress, say=say, given=given)
     data = load_images(context, resolution=card.preprocessing["resolution"], cache=False)
     _require_classes(data.classes, card.labels, folder)
+    _require_split(card.data.get("split"), data, folder, say=say)
     return check_bundle(folder, test=data.test, measure=partial(measure_files, threads=settings.target.threads))
 
 
@@ -135,6 +141,21 @@ def _require_classes(found: Sequence[str], wanted: Sequence[str], of: Path) -> N
                 got=", ".join(found[:6]),
                 allowed=", ".join(wanted[:6]),
                 remedy="Name the configuration that it was trained with: --data CONFIG.",
+            )
+        )
+
+
+def _require_split(known: object, data: ImageData, folder: Path, *, say: Say) -> None:
+    """Refuse to judge a bundle on other test images than those that its card speaks of."""
+    if known is None or data.contents is None:
+        say("  the card does not say which images its accuracies are on: it is unknown whether these were trained on")
+    elif known != data.contents.digest:
+        raise DataError(
+            explain(
+                f"the images are split in another way than for {folder}, whose training images may be among them",
+                got=data.contents.digest[:12],
+                allowed=str(known)[:12],
+                remedy="Name the configuration that it was trained with: --data CONFIG, with its data.seed and images.",
             )
         )
 

@@ -13,9 +13,10 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, make_folder
 from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen
 from edgenas.pipeline.training.initial_weights import fit_to_data, starting_weights
 from edgenas.pipeline.training.network import train_network
-from edgenas.pipeline.training.teacher import require_teacher
+from edgenas.pipeline.training.teacher import require_apart_teacher, require_teacher
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ def train_alone(
 
     Raises:
         WeightsError: `start` is of another network.
-        DataError: The images cannot be used.
+        DataError: The images cannot be used, or `start` or the teacher was trained on the test images.
         TrainingError: The training cannot go on.
     """
     from edgenas.data import fit_preprocessing
+    from edgenas.data.identity import find_seen
     from edgenas.nn import Checkpoint, save_checkpoint
     from edgenas.train import evaluate
 
@@ -83,6 +85,9 @@ def train_alone(
     data = load_images(context, resolution=wanted)
     for note in data.notes:
         say(f"  {note}")
+    if start is not None:
+        require_unseen(history_of(start), data, of=f"the start {start}", say=say)
+    require_apart_teacher(settings.train.teacher, data, say=say)
     fitted = fit_to_data(architecture, len(data.classes), data.channels, data.resolution, say=say)
     preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
     with progress("train") as report:
@@ -93,6 +98,7 @@ def train_alone(
             preprocessing,
             seed=context.seed("train"),
             initial=None if start is None else lambda fresh: starting_weights(start, fitted, fresh, say=say),
+            ancestor=start,
             folder=context.directory.file("state/settings").parent,
             progress=report,
         )
@@ -106,9 +112,11 @@ def train_alone(
         "preprocessing": json.dumps(preprocessing.to_dict()),
         "labels": json.dumps(list(data.classes)),
         "training": json.dumps(settings.train.model_dump()),
+        **history_metadata(trained.history),
     }
     save_checkpoint(checkpoint, Checkpoint(architecture=fitted, weights=module.weights(), metadata=metadata))
-    context.directory.write_json("training.json", found.to_dict())
+    finding = find_seen(trained.history, data.contents)
+    context.directory.write_json("training.json", {**found.to_dict(), "test_images": finding.to_dict()})
     return Alone(
         checkpoint=checkpoint,
         validation_accuracy=found.validation_accuracy,

@@ -46,6 +46,7 @@ def data_document(context: RunContext, data: ImageData, preprocessing: Preproces
         "source": context.settings.data.source,
         "path": context.settings.data.path,
         "digest": data.digest,
+        "split": None if data.contents is None else data.contents.digest,
         "classes": list(data.classes),
         "channels": data.channels,
         "resolution": data.resolution,

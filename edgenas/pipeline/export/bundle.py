@@ -14,6 +14,8 @@ from edgenas.pipeline.training.network import Trained
 from edgenas.pipeline.training.settings import augment_settings
 
 if TYPE_CHECKING:
+    from edgenas.data import ImageData
+    from edgenas.data.identity import Finding
     from edgenas.deploy import Card, FileCard
     from edgenas.measure import FileLatency, ModelFile
 
@@ -30,6 +32,17 @@ def recipe_digest(recipe: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def image_facts(data: ImageData, finding: Finding) -> dict[str, Any]:
+    """Return what a card says of the images that its accuracies are on.
+
+    Args:
+        data: Images.
+        finding: Whether the weights have seen the test images.
+    """
+    split = {} if data.contents is None else {"split": data.contents.digest}
+    return {**split, "test_images": finding.to_dict()}
+
+
 def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
     """Write the bundle of a trained network and measure its files on this device.
 
@@ -41,6 +54,7 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
     Raises:
         ExportError: A file does not compute what torch computes, or does not run as it should.
     """
+    from edgenas.data.identity import find_seen
     from edgenas.deploy import Images, export_bundle, load_recipe
     from edgenas.measure import measure_files
 
@@ -60,7 +74,10 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
             out=folder,
             measure=measure,
             force=True,
-            data_facts={name: about[name] for name in ("source", "digest", "counts", "notes")},
+            data_facts={
+                **{name: about[name] for name in ("source", "digest", "counts", "notes")},
+                **image_facts(data, find_seen(trained.history, data.contents)),
+            },
             training_facts={**settings.train.model_dump(), "epochs": len(trained.fit.history), "run": settings.name},
             seed=context.seed("export"),
             augment=augment_settings(settings.train.augment),

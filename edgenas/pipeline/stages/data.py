@@ -10,7 +10,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.images import data_document
 from edgenas.pipeline.core.stage import Stage
-from edgenas.pipeline.training.teacher import load_teacher
+from edgenas.pipeline.training.teacher import load_teacher, require_apart_teacher
 
 
 def _signature(context: RunContext) -> str:
@@ -48,6 +48,7 @@ def _run(context: RunContext) -> None:
     preprocessing = fit_preprocessing(data.train, resize=context.settings.data.resize)
     # Here already, so that a teacher of other classes does not end a run at its last training.
     load_teacher(context.settings.train.teacher, classes=data.classes, preprocessing=preprocessing)
+    require_apart_teacher(context.settings.train.teacher, data, say=context.say)
     for note in data.notes:
         context.say(f"  {note}")
     context.directory.write_json("data.json", data_document(context, data, preprocessing))

@@ -11,6 +11,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE, SUPERNET_TRAINING_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
+from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen, trained_on
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.training.initial_weights import start_from
 from edgenas.pipeline.training.settings import supernet_settings
@@ -43,8 +44,13 @@ def _run(context: RunContext) -> None:
     seed = context.seed("supernet")
     device = context.compute_device
     supernet = Supernet(artifacts.space(context), generator=torch.Generator().manual_seed(seed))
+    ancestors = []
     if context.settings.supernet.start is not None:
-        start_from(supernet, Path(context.settings.supernet.start), say=context.say)
+        start = Path(context.settings.supernet.start)
+        history = history_of(start)
+        require_unseen(history, artifacts.images(context), of=f"supernet.start {start}", say=context.say)
+        ancestors.append(("the weights that the supernet started from", history))
+        start_from(supernet, start, say=context.say)
     settings = supernet_settings(context.settings.supernet, seed=seed, workers=context.threads)
     folder = context.state_folder("supernet/checkpoint", {**_inputs(context), "data": artifacts.images(context).digest})
     with context.progress("train the supernet") as report:
@@ -59,7 +65,8 @@ def _run(context: RunContext) -> None:
         )
     for note in result.notes:
         context.say(f"  {note}")
-    save_supernet(context.directory.file(SUPERNET_FILE), supernet, result.preprocessing)
+    metadata = history_metadata(trained_on(artifacts.images(context), *ancestors))
+    save_supernet(context.directory.file(SUPERNET_FILE), supernet, result.preprocessing, metadata=metadata)
     context.directory.write_json(
         SUPERNET_TRAINING_FILE,
         {

@@ -25,6 +25,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import ARCHITECTURE_FILE, CHECKPOINT_FILE, EXPORT_FOLDER, FRONT_FILE, WINNER_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import cannot_write
+from edgenas.pipeline.core.seen import history_metadata
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.export.bundle import export_network, file_document, measured_again
 from edgenas.pipeline.search.budget import within
@@ -211,6 +212,7 @@ def _write(
                 "preprocessing": json.dumps(trained.preprocessing.to_dict()),
                 "labels": json.dumps(about["classes"]),
                 "training": json.dumps(context.settings.train.model_dump()),
+                **history_metadata(trained.history),
             },
         ),
     )

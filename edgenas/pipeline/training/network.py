@@ -14,12 +14,14 @@ from edgenas.pipeline.core.artifacts import SUPERNET_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.seen import history_of, trained_on
 from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import load_teacher, teacher_digest
 from edgenas.types import Genes, Progress
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
+    from edgenas.data.identity import ImageHistory
     from edgenas.nn import GraphModule, Weights
     from edgenas.train import FitResult
 
@@ -34,6 +36,7 @@ class Trained:
         preprocessing: The network's input.
         fit: What the training found.
         started_from_weights: Whether it started from given weights, not from random ones.
+        history: Images that it and what it comes from were trained on; None where the images do not say.
     """
 
     module: GraphModule
@@ -41,6 +44,7 @@ class Trained:
     preprocessing: Preprocessing
     fit: FitResult
     started_from_weights: bool
+    history: ImageHistory | None
 
     def document(self) -> dict[str, Any]:
         """Return what a report shows of the training."""
@@ -76,6 +80,7 @@ def train_network(
     *,
     seed: int,
     initial: Callable[[Weights], Weights] | None = None,
+    ancestor: Path | None = None,
     changes: Mapping[str, Any] | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -89,6 +94,7 @@ def train_network(
         preprocessing: The network's input.
         seed: Of weights, order and augmentation.
         initial: Gives the weights to start from, told the fresh ones; None starts from those.
+        ancestor: The file that these weights come from.
         changes: Settings of this training that are not those of the section, by name.
         folder: Of the checkpoints.
         progress: Told after each step.
@@ -101,6 +107,11 @@ def train_network(
 
     section = context.settings.train
     settings = train_settings(section, seed=seed, workers=context.threads)
+    ancestors = []
+    if initial is not None:
+        ancestors.append(("the weights that it started from", None if ancestor is None else history_of(ancestor)))
+    if section.teacher is not None:
+        ancestors.append(("its teacher's weights", history_of(Path(section.teacher))))
     module, found = train_architecture(
         architecture,
         data,
@@ -113,8 +124,9 @@ def train_network(
         device=context.compute_device,
     )
     return Trained(
-        module=module, data=data, preprocessing=preprocessing, fit=found, started_from_weights=initial is not None
-    )
+        module=module, data=data, preprocessing=preprocessing, fit=found, started_from_weights=initial is not None,
+        history=trained_on(data, *ancestors),
+    )  # fmt: skip
 
 
 def train_member(context: RunContext, genes: Genes, digest: str) -> Trained:
@@ -141,6 +153,7 @@ def train_member(context: RunContext, genes: Genes, digest: str) -> Trained:
             preprocessing,
             seed=seed,
             initial=(lambda _: artifacts.evaluator(context).member(genes).weights()) if section.from_supernet else None,
+            ancestor=context.directory.path / SUPERNET_FILE,
             folder=folder,
             progress=report,
         )

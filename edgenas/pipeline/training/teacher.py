@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from edgenas.errors import ConfigError, WeightsError, explain
 from edgenas.pipeline.core.directory import file_digest
+from edgenas.pipeline.core.seen import history_of, require_unseen
+from edgenas.types import Say
 
 if TYPE_CHECKING:
-    from edgenas.data import Preprocessing
+    from edgenas.data import ImageData, Preprocessing
     from edgenas.train import Teacher
 
 
@@ -47,6 +49,21 @@ def load_teacher(path: str | None, *, classes: tuple[str, ...], preprocessing: P
     model.load_weights(found.weights)
     own = json.loads(found.metadata.get("preprocessing", "null"))
     return Teacher(model, images=preprocessing, own=preprocessing if own is None else Preprocessing.from_dict(own))
+
+
+def require_apart_teacher(path: str | None, data: ImageData, *, say: Say) -> None:
+    """Refuse a teacher that was trained on the test images: what it knows of them reaches the student.
+
+    Args:
+        path: A checkpoint that edgenas wrote; None where there is no teacher.
+        data: Images of the student.
+        say: Told where the teacher does not say what it was trained on.
+
+    Raises:
+        DataError: It was.
+    """
+    if path is not None:
+        require_unseen(history_of(Path(path)), data, of=f"the teacher {path}", say=say)
 
 
 def teacher_for(path: str | None, *, classes: tuple[str, ...]) -> Callable[[Preprocessing], Teacher] | None:

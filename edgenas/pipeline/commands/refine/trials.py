@@ -13,6 +13,7 @@ from edgenas.pipeline.commands.refine.result import Plan
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import Share, measured_networks, pooled, shares
 from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.seen import history_in, require_unseen
 from edgenas.pipeline.training.network import Trained, train_network
 from edgenas.types import Progress
 
@@ -45,7 +46,7 @@ class Refiner:
 
         Raises:
             WeightsError: The checkpoint does not say what its input is.
-            DataError: The images are not those of its classes and channels.
+            DataError: The images are not those of its classes and channels, or its training saw the test images.
         """
         from edgenas.data import Preprocessing
 
@@ -62,6 +63,8 @@ class Refiner:
                         allowed=f"{architecture.classes} classes, {architecture.in_channels} channels",
                         remedy="Fit its head first: edgenas train NETWORK CONFIG --start CHECKPOINT.")
             )  # fmt: skip
+        self.history = history_in(checkpoint.metadata)
+        require_unseen(self.history, self.data, of="the checkpoint", say=context.say)
         self._known: dict[str, float] = {}
 
     def predicted_ms(self, architecture: Architecture) -> float:

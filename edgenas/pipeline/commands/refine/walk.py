@@ -21,6 +21,7 @@ from edgenas.pipeline.commands.refine.trials import Refiner, reached
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import Share
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
+from edgenas.pipeline.core.seen import history_metadata, trained_on
 from edgenas.pipeline.training.teacher import require_teacher, teacher_digest
 from edgenas.scale import Proposal, choose, layers, narrowed, propose, require_reachable
 
@@ -72,7 +73,9 @@ def refine(context: RunContext, source: Path, plan: Plan, *, table: LatencyTable
         weights, accuracy = trained.module.weights(), trained.fit.validation_accuracy
         finish_steps = trained.fit.steps
     checkpoint = context.directory.file("model.safetensors")
+    history = trained_on(refiner.data, ("the weights that were refined", refiner.history))
     metadata = {key: value for key, value in first.metadata.items() if key != "training"}
+    metadata.update(history_metadata(history))
     save_checkpoint(checkpoint, Checkpoint(architecture=current.architecture, weights=weights, metadata=metadata))
     context.directory.write_json("architecture.json", to_document(current.architecture))
     share = refiner.settled_share(current.architecture, state["goal"])

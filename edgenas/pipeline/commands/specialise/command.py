@@ -31,7 +31,13 @@ from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
 from edgenas.pipeline.core.images import load_images
+<<<<<<< HEAD
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible, within
+=======
+from edgenas.pipeline.core.seen import history_of, require_unseen
+from edgenas.pipeline.export.bundle import image_facts
+from edgenas.pipeline.search.budget import budget_in_ms, require_possible
+>>>>>>> fbf9986 (Let every checkpoint say which images it was trained on, and refuse to judge it on them)
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.training.settings import augment_settings
 
@@ -194,6 +200,9 @@ def _export(
     if architecture.resolution != data.resolution:
         images = load_images(source, resolution=architecture.resolution, cache=False)
     about: Mapping[str, Any] = source.directory.read_json("data.json")
+    finding = require_unseen(
+        history_of(source.directory.path / SUPERNET_FILE), images, of="the run's supernet", say=source.say
+    )
     with source.progress("export") as report:
         return export_bundle(
             architecture,
@@ -205,7 +214,8 @@ def _export(
             out=out / "export",
             measure=(lambda files: measure_files(files, threads=info.threads)) if is_here(table) else None,
             force=force,
-            data_facts={name: about[name] for name in ("source", "digest", "counts", "notes")},
+            data_facts={**{name: about[name] for name in ("source", "digest", "counts", "notes")},
+                        **image_facts(images, finding)},
             training_facts={"origin": "weights of a supernet, normalisation recalibrated, not fine-tuned",
                             "run": source.settings.name},
             seed=source.seed("export"),

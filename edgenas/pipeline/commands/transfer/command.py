@@ -32,6 +32,7 @@ from edgenas.pipeline.core.artifacts import SEARCH_FILE, SUPERNET_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.images import data_document, load_images
+from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen, trained_on
 from edgenas.types import Floats, Genes
 from edgenas.version import __version__
 
@@ -92,7 +93,7 @@ def transfer(
 
     Raises:
         InputError: The run judged too few networks.
-        DataError: The images cannot be used.
+        DataError: The images cannot be used, or the supernet was trained on those that would judge it.
         TrainingError: A training cannot go on.
     """
     from edgenas.data import fit_preprocessing
@@ -104,6 +105,9 @@ def transfer(
     settings = target_settings(source.settings, other, artifacts.space(source), name=out.name)
     context = RunContext(settings, RunDirectory(path=out), progress=source.progress, say=source.say)
     data = load_images(context)
+    history = history_of(source.directory.path / SUPERNET_FILE)
+    # Networks are judged on the validation images here, and on the test images when one is specialised.
+    require_unseen(history, data, of="the run's supernet", say=source.say, parts=("validation", "test"))
     preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
     space = _adapted_space(source, data)
     old, _ = load_supernet(source.directory.path / SUPERNET_FILE, space=artifacts.space(source))
@@ -114,7 +118,10 @@ def transfer(
     unadapted = inherited_accuracies(context, supernet, data, preprocessing, chosen.genes[:FEWEST])
     wanted = epochs or max(1, source.settings.supernet.epochs // 4)
     seconds = train_shared(context, supernet, data, preprocessing, epochs=wanted, title="adapt the supernet")
-    save_supernet(context.directory.file(SUPERNET_FILE), supernet, replace(preprocessing, resolution=data.resolution))
+    save_supernet(
+        context.directory.file(SUPERNET_FILE), supernet, replace(preprocessing, resolution=data.resolution),
+        metadata=history_metadata(trained_on(data, ("the supernet that was adapted", history))),
+    )  # fmt: skip
     started = time.monotonic()
     accuracies = inherited_accuracies(context, supernet, data, preprocessing, chosen.genes)
     judging_seconds = (time.monotonic() - started) / len(chosen.genes)
