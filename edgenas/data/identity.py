@@ -130,6 +130,8 @@ class ImageHistory:
         """
         try:
             values: dict[str, Any] = json.loads(text)
+            if not values["seen"]:
+                raise ValueError("no images")
             return cls(
                 splits=tuple(str(value) for value in values["splits"]),
                 seeds=tuple(int(value) for value in values["seeds"]),
