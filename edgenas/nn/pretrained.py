@@ -19,6 +19,7 @@ from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights, weight_shapes
 from edgenas.errors import WeightsError, explain
 from edgenas.nn.checkpoint import Checkpoint, load_checkpoint
+from edgenas.nn.foreign import Package, package_of, unwrapped
 from edgenas.nn.tensor_file import OURS
 
 # A safetensors file keeps no order, so the order of execution is read from the names: of the whole network, ...
@@ -38,7 +39,9 @@ _BLOCKS_OF_B4 = 32
 _ARRAYS = ("conv", "conv_reduce", "conv_expand", "fc1", "fc2", "bn", "weight", "bias", "running_mean", "running_var")
 
 
-def load_pretrained(path: Path, architecture: Architecture, *, norm_eps: float | None = None) -> Weights:
+def load_pretrained(
+    path: Path, architecture: Architecture, *, norm_eps: float | None = None, package: Package | None = None
+) -> Weights:
     """Read a torchvision or timm state dict of a published network.
 
     Args:
@@ -46,6 +49,7 @@ def load_pretrained(path: Path, architecture: Architecture, *, norm_eps: float |
         architecture: The network.
         norm_eps: Epsilon of the batch norms that it was trained with; None for that of its package's network. The
             difference to the architecture's own goes into the variances, so that nothing else is computed.
+        package: Whose network the weights compute; None tells it from names, or refuses where they do not say.
 
     Returns:
         Its weights under our names.
@@ -53,7 +57,7 @@ def load_pretrained(path: Path, architecture: Architecture, *, norm_eps: float |
     Raises:
         WeightsError: The file is damaged, holds something else, or belongs to another network; says which layer.
     """
-    return convert_state(_read_state(path), architecture, norm_eps=norm_eps)
+    return convert_state(_read_state(path), architecture, norm_eps=norm_eps, package=package, path=path)
 
 
 def load_start(path: Path, architecture: Architecture) -> Checkpoint:
@@ -79,7 +83,7 @@ def load_start(path: Path, architecture: Architecture) -> Checkpoint:
         raise WeightsError(explain(f"{path} is not a state dict of a convolutional network", got=got))
     # The stem comes first and the classifier last.
     theirs = replace(architecture, in_channels=kernels[0].shape[1], classes=kernels[-1].shape[0])
-    return Checkpoint(architecture=theirs, weights=convert_state(state, theirs))
+    return Checkpoint(architecture=theirs, weights=convert_state(state, theirs, path=path))
 
 
 def _is_ours(path: Path) -> bool:
@@ -97,16 +101,15 @@ def _read_state(path: Path) -> Mapping[str, torch.Tensor]:
             state = load_file(path)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(explain(f"cannot read {path}", got=str(error))) from error
-        return {name: state[name] for name in _execution_order(list(state))}
+        named = unwrapped(state, where=str(path))
+        return {name: named[name] for name in _execution_order(list(named))}
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged file makes the unpickler raise nearly anything
         reason = _reason(error)
         remedy = "A state dict holds tensors by name; other pickles are refused and nothing in them is run."
         raise WeightsError(explain(f"{path} is not a state dict", got=reason, remedy=remedy)) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise WeightsError(explain(f"{path} is not a state dict", got=type(state).__name__, allowed="tensors by name"))
-    return state
+    return unwrapped(state, where=str(path))
 
 
 def _reason(error: Exception) -> str:
@@ -119,21 +122,27 @@ def _reason(error: Exception) -> str:
 
 
 def convert_state(
-    state: Mapping[str, torch.Tensor], architecture: Architecture, *, norm_eps: float | None = None
+    state: Mapping[str, torch.Tensor],
+    architecture: Architecture,
+    *,
+    norm_eps: float | None = None,
+    package: Package | None = None,
+    path: Path | None = None,
 ) -> Weights:
     """Rename a state dict that lies in order of execution.
 
     Args:
         state: Tensors by foreign name; counters of batch norm are left out.
         architecture: The network.
-        norm_eps: See `load_pretrained`.
+        norm_eps, package: See `load_pretrained`.
+        path: Of the file, whose name may tell the network.
 
     Raises:
         WeightsError: Shapes or number of the tensors do not fit; says at which layer.
     """
     graph = lower(architecture)
     wanted = weight_shapes(graph)
-    given = [(name, tensor) for name, tensor in state.items() if not name.endswith("num_batches_tracked")]
+    given = list(unwrapped(state, where="the state dict" if path is None else str(path)).items())
     weights: Weights = {}
     for (ours, shape), (theirs, tensor) in zip(wanted.items(), given, strict=False):
         array: NDArray[np.float32] = tensor.detach().to(torch.float32).numpy()
@@ -150,7 +159,9 @@ def convert_state(
         weights[ours] = array.reshape(shape).copy()
     if len(given) != len(wanted):
         raise WeightsError(explain("the state dict has another number of arrays", got=len(given), allowed=len(wanted)))
-    eps = norm_eps if norm_eps is not None else _eps_of(state, architecture)
+    squeezed = any(block.se is not None for block in architecture.blocks())
+    found = package_of([name for name, _ in given], squeezed=squeezed, package=package, path=path)
+    eps = norm_eps if norm_eps is not None else _eps_of(found, architecture)
     for name in weights:
         if name.endswith("running_var"):
             weights[name] += np.float32(eps - architecture.norm_eps)
@@ -158,9 +169,8 @@ def convert_state(
     return weights
 
 
-def _eps_of(state: Mapping[str, torch.Tensor], architecture: Architecture) -> float:
-    from_torchvision = any(name.startswith("features.") for name in state)
-    if not from_torchvision:
+def _eps_of(package: Package, architecture: Architecture) -> float:
+    if package == "timm":
         return _USUAL_EPS
     activation = architecture.stem.activation
     large = activation == "silu" and len(tuple(architecture.blocks())) > _BLOCKS_OF_B4

@@ -77,9 +77,11 @@ def test_logits_are_those_of_the_package(make: Callable[[str], Any], ours: str, 
     images = torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
         expected = reference(images)
-    torch.save(reference.state_dict(), tmp_path / "model.pth")
-    save_file({name: value.contiguous() for name, value in reference.state_dict().items()}, tmp_path / "m.safetensors")
-    for file in ("model.pth", "m.safetensors"):
+    # Names of timm are those of its tf_ networks too, so the file says which it is.
+    torch.save(reference.state_dict(), tmp_path / f"{theirs}.pth")
+    state = {name: value.contiguous() for name, value in reference.state_dict().items()}
+    save_file(state, tmp_path / f"{theirs}.safetensors")
+    for file in (f"{theirs}.pth", f"{theirs}.safetensors"):
         module = nn.build(architecture)
         module.load_weights(load_pretrained(tmp_path / file, architecture))
         module.eval()
