@@ -31,13 +31,9 @@ from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
 from edgenas.pipeline.core.images import load_images
-<<<<<<< HEAD
-from edgenas.pipeline.search.budget import budget_in_ms, require_possible, within
-=======
 from edgenas.pipeline.core.seen import history_of, require_unseen
 from edgenas.pipeline.export.bundle import image_facts
-from edgenas.pipeline.search.budget import budget_in_ms, require_possible
->>>>>>> fbf9986 (Let every checkpoint say which images it was trained on, and refuse to judge it on them)
+from edgenas.pipeline.search.budget import budget_in_ms, require_possible, within
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.training.settings import augment_settings
 
