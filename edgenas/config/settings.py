@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
+from edgenas.arch import limits
 from edgenas.config.names import NameIn
+from edgenas.reading.files import path_problem
+
+
+def _path_text(text: str) -> str:
+    """Refuse what cannot be a path before anything is trained."""
+    problem = path_problem(text)
+    if problem is not None:
+        raise ValueError(f"a path without control characters, of at most 255 bytes a name; this has {problem}")
+    return text
+
 
 Positive = Annotated[int, Field(ge=1)]
+Resolution = Annotated[int, Field(ge=1, le=limits.RESOLUTION)]
+PathText = Annotated[str, AfterValidator(_path_text)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 RuntimeName = Literal["ort", "litert"]
 PrecisionName = Literal["fp32", "int8"]
@@ -33,17 +47,17 @@ class Section(BaseModel):
 class DataSection(Section):
     """Where the images come from. Splits are stratified and always apart."""
 
-    source: SourceName = "digits"
-    path: str | None = Field(None, description="Folder or file; for huggingface also a name. Unused by digits.")
-    resolution: Positive | None = Field(None, description="Height and width, pixels; the native size if left out.")
-    resize: Literal["crop", "squash"] = "crop"
+    source: SourceName = Field("digits", description="What the images come from; all but digits need a path.")
+    path: PathText | None = Field(None, description="Folder or file; for huggingface also a name. Unused by digits.")
+    resolution: Resolution | None = Field(None, description="Height and width, pixels; the native size if left out.")
+    resize: Literal["crop", "squash"] = Field("crop", description="What becomes of images that are not square.")
     channels: Literal[1, 3] | None = Field(None, description="1 or 3; as the images are if left out.")
     noise_std: float = Field(0.0, ge=0, le=1, description="Gaussian noise added once, share of the full range.")
-    train_limit: Positive | None = None
-    validation_limit: Positive | None = None
-    test_limit: Positive | None = None
-    validation_fraction: Share = 0.2
-    test_fraction: Share = 0.2
+    train_limit: Positive | None = Field(None, description="At most so many training images, of all classes.")
+    validation_limit: Positive | None = Field(None, description="At most so many validation images, of all classes.")
+    test_limit: Positive | None = Field(None, description="At most so many test images, of all classes.")
+    validation_fraction: Share = Field(0.2, description="Of the images, where they are not split yet.")
+    test_fraction: Share = Field(0.2, description="The same for the test images.")
     seed: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Of splits, subsets and noise; drawn from the run's seed if left out."
     )
@@ -70,8 +84,8 @@ class DataSection(Section):
 class SpaceSection(Section):
     """Which networks are searched."""
 
-    name: str = Field("mobilenet_v3", description="A preset (see `edgenas spaces`) or the path of a YAML file.")
-    resolutions: list[Positive] | None = Field(
+    name: PathText = Field("mobilenet_v3", description="A preset (see `edgenas spaces`) or the path of a YAML file.")
+    resolutions: list[Resolution] | None = Field(
         None, description="Input sizes to choose from, pixels; the size of the images if left out."
     )
 
@@ -79,9 +93,9 @@ class SpaceSection(Section):
 class TargetSection(Section):
     """Where the network shall run and how fast it must be there."""
 
-    runtime: RuntimeName = "ort"
-    precision: PrecisionName = "fp32"
-    threads: Positive = 1
+    runtime: RuntimeName = Field("ort", description="What runs the files on the device.")
+    precision: PrecisionName = Field("fp32", description="Of the file that the budget is about.")
+    threads: Positive = Field(1, description="Threads of the runtime on the device.")
     budget_ms: float | None = Field(None, gt=0, description="Largest measured latency of the exported file, ms.")
     budget_share: float | None = Field(
         None, gt=0, le=1, description="Instead: share of the latency of the space's largest network."
@@ -98,7 +112,9 @@ class TargetSection(Section):
 class LatencySection(Section):
     """The latency table of the space on the target."""
 
-    table: str | None = Field(None, description="A table file or shipped table; measured on this device if left out.")
+    table: PathText | None = Field(
+        None, description="A table file or shipped table; measured on this device if left out."
+    )
     use_shipped: bool = Field(True, description="Use a shipped table of this very space and machine, where it holds.")
     networks: Annotated[int, Field(ge=4)] = Field(60, description="Networks to measure for a new table.")
     validation_networks: Annotated[int, Field(ge=0)] = Field(
@@ -113,44 +129,62 @@ class AugmentSection(Section):
     crop_padding: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="Largest random shift, pixels.")
     flip: bool = Field(False, description="Mirror left and right.")
     jitter: float = Field(0.0, ge=0, le=1, description="Strength of colour changes.")
-    randaugment_ops: Annotated[int, Field(ge=0, le=10)] = 0
-    randaugment_magnitude: float = Field(0.5, ge=0, le=1)
-    erase_probability: float = Field(0.0, ge=0, le=1)
-    mixup_alpha: float = Field(0.0, ge=0)
-    cutmix_alpha: float = Field(0.0, ge=0)
+    randaugment_ops: Annotated[int, Field(ge=0, le=10)] = Field(0, description="Operations an image.")
+    randaugment_magnitude: float = Field(0.5, ge=0, le=1, description="How strong they are.")
+    erase_probability: float = Field(0.0, ge=0, le=1, description="Share of images with an erased rectangle.")
+    mixup_alpha: float = Field(0.0, ge=0, description="Mixed images; with cutmix too, one of both a batch.")
+    cutmix_alpha: float = Field(0.0, ge=0, description="Rectangles of other images.")
 
 
-class SupernetSection(Section):
+class FitSection(Section):
+    """What every training of weights by gradients takes; sections of trainings add their own keys and defaults."""
+
+    epochs: Positive = Field(40, description="Passes over the training images.")
+    seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
+    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Images an optimizer step.")
+    accumulation: Positive = Field(1, description="Parts in which a batch is processed; saves memory.")
+    optimizer: OptimizerName = Field("adamw", description="What turns gradients into steps.")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak, after warm-up.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
+    weight_decay: float = Field(1e-2, ge=0, description="Never on norms and biases.")
+    warmup_share: float = Field(0.05, ge=0, le=1, description="Share of the training in which the rate rises.")
+    final_learning_rate_share: float = Field(0.0, ge=0, le=1, description="End of the cosine, of the peak.")
+    clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient.")
+    averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
+    recalibration_images: Positive = Field(1024, description="Training images for the average's norm statistics.")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Mass spread over all classes.")
+    augment: AugmentSection = Field(AugmentSection(), description="Random changes of the images.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="Of the forward pass; auto is bf16 or fp16 on CUDA and fp32 elsewhere."
+    )
+
+
+def _again(name: str, default: Any, description: str = "") -> Any:
+    """Return a key of `FitSection` with another default, and another description where its meaning is narrower."""
+    told = {"description": description} if description else {}
+    return FieldInfo.merge_field_infos(FitSection.model_fields[name], default=default, **told)
+
+
+class SupernetSection(FitSection):
     """Training of the shared weights that judge candidates."""
 
-    scheme: SchemeName = "progressive"
+    epochs: Positive = _again("epochs", 30)
+    learning_rate: float = _again("learning_rate", 1e-2)
+    recalibration_images: Positive = _again(
+        "recalibration_images", 512, "Training images for a member's normalisation statistics."
+    )
+    scheme: SchemeName = Field("progressive", description="Which members a step trains (docs/training.md).")
     random_members: Annotated[int, Field(ge=0)] = Field(2, description="Of a sandwich step.")
     distillation_weight: float = Field(1.0, ge=0, le=1, description="Of a sandwich step.")
     distil_after: float = Field(0.0, ge=0, le=1, description="Share of the training before a sandwich distils.")
     teacher_weight: float = Field(
         0.0, ge=0, le=1, description="Share of the largest network, as its warm-up left it, in the loss of progressive."
     )
-    epochs: Positive = 30
-    seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
-    batch_size: Annotated[int, Field(ge=2)] = 64
-    accumulation: Positive = 1
-    optimizer: OptimizerName = "adamw"
-    learning_rate: float = Field(1e-2, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
-    weight_decay: float = Field(1e-2, ge=0)
-    warmup_share: float = Field(0.05, ge=0, le=1)
-    final_learning_rate_share: float = Field(0.0, ge=0, le=1, description="End of the cosine, of the peak.")
-    clip_norm: float | None = Field(None, gt=0)
-    averaging_decay: float | None = Field(None, gt=0, lt=1)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    augment: AugmentSection = AugmentSection()
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    start: str | None = Field(
+    start: PathText | None = Field(
         None,
         description="Weights of a network of the space that the training starts from: a checkpoint, or a state dict "
         "of torchvision or timm.",
     )
-    recalibration_images: Positive = Field(512, description="Training images for a member's normalisation statistics.")
 
 
 class OneShotSection(Section):
@@ -173,9 +207,11 @@ class OneShotSection(Section):
 class SearchSection(Section):
     """How networks are chosen."""
 
-    strategy: StrategyName = "nsga2"
+    strategy: StrategyName = Field("nsga2", description="Who proposes networks (docs/search.md).")
     evaluations: Positive = Field(300, description="Distinct networks to judge.")
-    objectives: list[Metric] = Field(default=["accuracy", "latency_ms", "macs"], min_length=1)
+    objectives: list[Metric] = Field(
+        default=["accuracy", "latency_ms", "macs"], min_length=1, description="What is made better at the same time."
+    )
     reward: RewardName | None = Field(
         None, description="Of reinforce, reinforce_lstm and ppo; the Pareto rank of all objectives if left out."
     )
@@ -192,7 +228,7 @@ class SearchSection(Section):
     predictor_candidates: Positive = Field(50_000, description="Candidates that are predicted, in all.")
     one_shot: OneShotSection = OneShotSection()
     baseline: bool = Field(True, description="Run random search at equal cost beside it, for the report.")
-    store: str | None = Field(
+    store: PathText | None = Field(
         None, description="SQLAlchemy URL or file shared between runs; the run's own if left out."
     )
     retry_failures: bool = Field(False, description="Judge candidates again that failed in an earlier run.")
@@ -231,32 +267,16 @@ class FrontSection(Section):
     measure: Positive = Field(12, description="At most so many networks of the front are measured.")
 
 
-class TrainSection(Section):
+class TrainSection(FitSection):
     """Training of the chosen network, starting from the supernet's weights unless told otherwise."""
 
-    epochs: Positive = 40
-    seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
-    batch_size: Annotated[int, Field(ge=2)] = 64
-    accumulation: Positive = Field(1, description="Parts in which a batch is processed; saves memory.")
-    optimizer: OptimizerName = "adamw"
-    learning_rate: float = Field(3e-3, gt=0, description="Peak, after warm-up.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
-    weight_decay: float = Field(1e-2, ge=0, description="Never on norms and biases.")
-    warmup_share: float = Field(0.05, ge=0, le=1, description="Share of the training in which the rate rises.")
-    final_learning_rate_share: float = Field(0.0, ge=0, le=1, description="End of the cosine, of the peak.")
-    clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient.")
-    averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
-    recalibration_images: Positive = Field(1024, description="Training images for the average's norm statistics.")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    augment: AugmentSection = AugmentSection()
-    teacher: str | None = Field(None, description="Checkpoint of a network of the same classes, to distil from.")
+    teacher: PathText | None = Field(None, description="Checkpoint of a network of the same classes, to distil from.")
     distillation_weight: float = Field(0.5, ge=0, le=1, description="Share of the teacher in the loss.")
     distillation_temperature: float = Field(2.0, gt=0, description="Softens teacher and student.")
-    dropout: float = Field(0.0, ge=0, lt=1)
-    stochastic_depth: float = Field(0.0, ge=0, lt=1)
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    dropout: float = Field(0.0, ge=0, lt=1, description="Rate before the classifier.")
+    stochastic_depth: float = Field(0.0, ge=0, lt=1, description="Rate of the last block; earlier ones less.")
     channels_last: bool = Field(True, description="Memory layout; about twice as fast for depthwise layers.")
-    keep: Literal["final", "best"] = "final"
+    keep: Literal["final", "best"] = Field("final", description="Weights; best on validation is then optimistic.")
     evaluate_every: Positive = Field(1, description="Epochs between judgements on the validation images.")
     from_supernet: bool = Field(True, description="Start from the supernet's weights.")
 
@@ -264,7 +284,7 @@ class TrainSection(Section):
 class ExportSection(Section):
     """The files that are written for the chosen network."""
 
-    recipe: str = Field("mobile", description="A recipe of `export/` or the path of a YAML file.")
+    recipe: PathText = Field("mobile", description="A recipe of `export/` or the path of a YAML file.")
 
 
 class ScaleSection(Section):
@@ -294,9 +314,9 @@ class ScaleSection(Section):
 class RunSettings(Section):
     """A whole run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$", description="Names the run directory.")
-    seed: Annotated[int, Field(ge=0)] = 0
-    output: str = Field("runs", description="Folder of run directories.")
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=128, description="Names the run directory.")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="The same seed gives the same run.")
+    output: PathText = Field("runs", description="Folder of run directories.")
     threads: Positive | None = Field(None, description="Threads for training; all cores if left out.")
     compute: str = Field(
         "auto", json_schema_extra={"pattern": _COMPUTE}, description="Where to train: auto, cpu, cuda or cuda:N."

@@ -1,6 +1,6 @@
 import pytest
 
-from edgenas.config import apply_overrides, load
+from edgenas.config import apply_overrides, load, validate
 from edgenas.errors import ConfigError
 
 
@@ -28,6 +28,17 @@ def _write(tmp_path, text: str):
         ("name: x\n  bad: [\n", "is not YAML"),
         ("- 1\n", "a configuration is a mapping"),
         ("name: x\nsupernet: {learning_rate: true}\n", "learning_rate"),
+        ("name: x\ntarget: {budget_ms: .inf}\n", "line 2, column 21: no number: it is not finite"),
+        ("name: x\ntrain: {learning_rate: .nan}\n", "not finite"),
+        ("name: x\nseed: 010\n", "leading zero"),
+        ("name: x\nseed: 1\nseed: 2\n", "line 3, column 1: the key 'seed' is given twice"),
+        ("name: x\ndata: {cache: yes}\n", "data.cache: must be true or false; got 'yes'.*Write true or false"),
+        ("name: x\ndata: &d {}\nspace: *d\n", "aliases and anchors"),
+        ("name: x\ndata: {resolution: 2147483648}\n", "data.resolution: not usable"),
+        ('name: x\noutput: "a\\0b"\n', "control characters"),
+        ("name: x\noutput: " + "y" * 5000 + "\n", "5,000 bytes"),
+        ("name: x\ntrain: {teacher: " + "y" * 300 + "}\n", "300 bytes"),
+        ("name: x\nmangled: " + "[" * 50_000, "too deeply nested"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path, text: str, message: str) -> None:
@@ -102,3 +113,21 @@ def test_the_schema_lists_the_names_of_the_registries() -> None:
     schema = RunSettings.model_json_schema()["$defs"]
     assert schema["SearchSection"]["properties"]["strategy"]["enum"] == list(STRATEGIES)
     assert schema["DataSection"]["properties"]["source"]["enum"][0] == "digits"
+
+
+def test_a_message_fits_a_screen_whatever_the_file_holds(tmp_path) -> None:
+    for text in ("x" * 90_000 + ": 1\n", "".join(f"key{i}: 1\n" for i in range(5000)), "name: " + "y" * 200_000):
+        with pytest.raises(ConfigError) as caught:
+            load(_write(tmp_path, text))
+        assert len(str(caught.value)) < 2500
+
+
+@pytest.mark.parametrize("text", ["target.budget_ms=.inf", "seed=010", "train.learning_rate=1e400", "a..b=1", ".=1"])
+def test_an_override_is_read_as_strictly_as_the_file(tmp_path, text: str) -> None:
+    with pytest.raises(ConfigError):
+        load(_write(tmp_path, "name: x\n"), [text])
+
+
+def test_numbers_that_are_not_finite_are_refused_from_python_too() -> None:
+    with pytest.raises(ConfigError, match="target.budget_ms: must be a finite number"):
+        validate({"name": "x", "target": {"budget_ms": float("inf")}}, source="x")
