@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.errors import ExportError, explain
+
 # Two-sided 95 % of the normal distribution.
 _Z = 1.959964
 
@@ -100,6 +102,18 @@ class Comparison:
         )
 
 
+def _require_finite(logits: NDArray[np.float32], of: str) -> None:
+    broken = int((~np.isfinite(logits)).any(1).sum())
+    if broken:
+        raise ExportError(
+            explain(
+                f"the logits of {of} are not finite",
+                got=f"NaN or infinity for {broken} of {len(logits)} images",
+                remedy="Values overflow: train with weight decay, or choose another precision.",
+            )
+        )
+
+
 def compare(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64]) -> Comparison:
     """Compare a file's logits with torch's.
 
@@ -107,7 +121,12 @@ def compare(logits: NDArray[np.float32], reference: NDArray[np.float32], labels:
         logits: Of the file, (N, K).
         reference: Of torch, (N, K).
         labels: True classes, (N,).
+
+    Raises:
+        ExportError: Some logits are not finite: such a file is broken, whatever its accuracy.
     """
+    _require_finite(logits, "the file")
+    _require_finite(reference, "torch")
     found, expected = logits.argmax(1), reference.argmax(1)
     scale = float(np.abs(reference).max()) or 1.0
     return Comparison(

@@ -1,13 +1,14 @@
-"""The one reader of JSON documents: finite numbers, keys that stand once, bounded size and depth."""
+"""The one reader and writer of JSON documents: finite numbers, keys that stand once, bounded size and depth."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgenas.errors import EdgenasError, InputError, explain
+from edgenas.errors import EdgenasError, InputError, StoreError, explain
 from edgenas.reading.files import DOCUMENT_BYTES, read_text
 from edgenas.reading.numbers import DIGITS, NumberError, finite
 
@@ -62,6 +63,52 @@ def parse_json(text: str, *, source: str, error: type[EdgenasError] = InputError
     if _depth(found) > DEPTH:
         raise error(explain(f"{source} is too deeply nested", allowed=f"{DEPTH} levels", remedy=remedy))
     return found
+
+
+def json_text(
+    value: object,
+    *,
+    what: str,
+    error: type[EdgenasError] = StoreError,
+    indent: int | None = None,
+    sort_keys: bool = False,
+    separators: tuple[str, str] | None = None,
+) -> str:
+    """Write plain values as JSON that every reader takes: finite numbers only.
+
+    Args:
+        value: Mappings, lists, texts, finite numbers, booleans and None.
+        what: How messages call it.
+        error: What is raised.
+        indent, sort_keys, separators: As of `json.dumps`.
+
+    Raises:
+        EdgenasError: Of the class `error`: a number is NaN or infinite; says where it stands.
+    """
+    try:
+        return json.dumps(value, indent=indent, sort_keys=sort_keys, separators=separators, allow_nan=False)
+    except ValueError as problem:
+        place = _not_finite(value)
+        raise error(
+            explain(
+                f"{what} holds a number that is not finite" if place else f"{what} is not JSON",
+                got=place or str(problem),
+                remedy="Something was measured or computed wrongly; nothing was written.",
+            )
+        ) from problem
+
+
+def _not_finite(value: object, place: str = "") -> str:
+    """Say where the first number that is not finite stands; empty where there is none."""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"{value} at {place or 'the top'}"
+    if isinstance(value, Mapping):
+        found = (_not_finite(item, f"{place}.{key}".lstrip(".")) for key, item in value.items())
+    elif isinstance(value, (list, tuple)):
+        found = (_not_finite(item, f"{place}[{index}]") for index, item in enumerate(value))
+    else:
+        return ""
+    return next((text for text in found if text), "")
 
 
 def _depth(value: object) -> int:

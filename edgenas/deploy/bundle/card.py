@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.errors import ExportError, explain
 from edgenas.markup import html_table
+from edgenas.reading.json_text import json_text
 from edgenas.text import printable
 
 FORMAT, VERSION = "edgenas-card", 1
@@ -101,6 +101,7 @@ class Card:
         device: Plain values of the machine it was made and measured on.
         versions: Of the packages used.
         created: UTC, ISO 8601.
+        left_out: Files of the recipe that could not be made: name and reason.
     """
 
     identity: str
@@ -121,6 +122,7 @@ class Card:
     device: Mapping[str, Any]
     versions: Mapping[str, str]
     created: str
+    left_out: tuple[tuple[str, str], ...] = ()
 
     def file(self, name: str) -> FileCard:
         """Return the entry of a file.
@@ -136,8 +138,9 @@ class Card:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings of all files."""
-        return tuple(f"{entry.name}: {text}" for entry in self.files for text in entry.warnings)
+        """Warnings of all files, those that were left out first."""
+        missing = (f"{name} was left out: {reason}" for name, reason in self.left_out)
+        return (*missing, *(f"{entry.name}: {text}" for entry in self.files for text in entry.warnings))
 
     def __repr__(self) -> str:
         files = printable(", ".join(entry.name for entry in self.files))
@@ -181,6 +184,7 @@ class Card:
             plain["torch_validation"] = Interval.from_dict(plain["torch_validation"])
             plain["files"] = tuple(_file_from_dict(entry) for entry in plain["files"])
             plain["labels"] = tuple(plain["labels"])
+            plain["left_out"] = tuple((str(name), str(reason)) for name, reason in plain.get("left_out", ()))
             plain["torch_probe"] = _rows(plain["torch_probe"])
             return cls(**plain)
         except (KeyError, TypeError, ValueError) as error:
@@ -220,7 +224,7 @@ def probe_rows(logits: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
 
 def digest_of(values: object) -> str:
     """SHA-256 of plain values in their canonical JSON form."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(json_text(values, what="an identity", sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def weights_digest(weights: Mapping[str, NDArray[np.float32]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,19 +34,22 @@ from edgenas.deploy.bundle.card import (
 from edgenas.deploy.bundle.card_text import card_text
 from edgenas.deploy.bundle.folder import restore, write_folder
 from edgenas.deploy.counts import require_one_partition, require_quantised
+from edgenas.deploy.quantise.calibrate import Observations
 from edgenas.deploy.quantise.guard import Guard, Judged
 from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import can_run, logits_of_split, open_file
 from edgenas.deploy.scripts.compose import predict_script
 from edgenas.deploy.targets import TARGETS, write_target
-from edgenas.errors import DataError, ExportError, explain
-from edgenas.formats import SCHEMES, as_file_format, encode
+from edgenas.errors import DataError, ExportError, TrainingError, explain
+from edgenas.formats import SCHEMES, as_file_format, encode, fold
 from edgenas.latency.device import local_device
 from edgenas.measure import FileLatency, ModelFile
+from edgenas.reading.json_text import json_text
 from edgenas.types import Progress
 
 Measure = Callable[[Sequence[ModelFile]], Sequence[FileLatency]]
 PARITY_LIMIT = 1e-4
+LARGEST_HALF = float(np.finfo(np.float16).max)
 _PROBE_IMAGES = 8
 
 
@@ -161,6 +163,7 @@ class _Job:
         self.architecture, self.graph, self.weights = architecture, lower(architecture), weights
         self.recipe, self.data, self.preprocessing, self.labels = recipe, data, preprocessing, labels
         self.seed, self.augment, self.progress = seed, augment, progress
+        self.left_out: list[tuple[str, str]] = []
         module = nn.build(architecture)
         module.load_weights(weights)
         self.torch = _torch_predict(module.eval())
@@ -196,17 +199,65 @@ class _Job:
             progress=self.progress,
         )
         for file in self.recipe.files:
-            judged = guard.quantise(file) if file.precision == "int8" else None
-            data = self._with_metadata(file, judged)
-            contents[file.name] = data
-            cards.append(self._file_card(file, data, judged))
+            try:
+                contents[file.name], card = self._made(file, guard)
+                cards.append(card)
+            except (ExportError, TrainingError) as error:
+                # What computes something else than torch in full precision is a fault, not a loss.
+                if file.precision == "fp32" or self.recipe.guard.required:
+                    raise
+                self.left_out.append((file.name, " ".join(str(error).split())))
+                failure = error
+        if not cards:
+            raise failure
         return contents, cards
+
+    def _made(self, file: FileSpec, guard: Guard) -> tuple[bytes, FileCard]:
+        if file.precision == "fp16":
+            self._require_half(file, guard.observations)
+        judged = guard.quantise(file) if file.precision == "int8" else None
+        data = self._with_metadata(file, judged)
+        card = self._file_card(file, data, judged)
+        self._require_limit(file, card.validation)
+        return data, card
+
+    def _require_half(self, file: FileSpec, seen: Observations) -> None:
+        """Refuse half precision where a weight, or a value on the calibration images, would become infinite."""
+        values = {name: max(map(abs, bounds)) for name, bounds in seen.extremes.items()}
+        values |= {name: float(np.abs(array).max()) for name, array in self._folded_arrays()}
+        name = max(values, key=values.__getitem__)
+        if not values[name] <= LARGEST_HALF:
+            raise ExportError(
+                explain(
+                    f"{file.name}: {name} does not fit half precision",
+                    got=f"{values[name]:.3g}",
+                    allowed=f"{LARGEST_HALF:g}",
+                    remedy="Keep the file in fp32, or train with weight decay.",
+                )
+            )
+
+    def _folded_arrays(self) -> list[tuple[str, NDArray[np.float32]]]:
+        ops = [op for op in fold(self.graph, self.weights).ops if op.op.weighted]
+        return [(f"a weight of {op.name}", array) for op in ops for array in op.arrays]
+
+    def _require_limit(self, file: FileSpec, validation: Comparison | None) -> None:
+        limit = self.recipe.guard.max_drop_points
+        if not self.recipe.guard.required or validation is None or 100 * validation.drop.value <= limit:
+            return
+        raise ExportError(
+            explain(
+                f"{file.name} loses too much accuracy",
+                got=f"{100 * validation.drop.value:.2f} points on the validation images",
+                allowed=f"{limit:g} points",
+                remedy="Leave the file out of the recipe, or keep it in floating point.",
+            )
+        )
 
     def _metadata(self) -> dict[str, str]:
         return {
             "edgenas.identity": self.identity,
             "edgenas.labels": "\n".join(self.labels),
-            "edgenas.preprocessing": json.dumps(self.preprocessing.to_dict()),
+            "edgenas.preprocessing": json_text(self.preprocessing.to_dict(), what="the preprocessing"),
             "edgenas.architecture": format_notation(self.architecture),
         }
 
@@ -259,7 +310,7 @@ class _Job:
         self, predict: Callable[[Any], Any], file: FileSpec, split: Split, reference: NDArray[np.float32]
     ) -> Comparison:
         comparison = compare(self._logits(predict, split, f"judging {file.name}"), reference, split.labels)
-        if file.precision == "fp32" and comparison.max_error > PARITY_LIMIT:
+        if file.precision == "fp32" and not comparison.max_error <= PARITY_LIMIT:
             raise ExportError(
                 explain(
                     f"{file.name} does not compute what torch computes",
@@ -326,12 +377,13 @@ class _Job:
             device={name: getattr(device, name) for name in ("machine", "cpu", "isa", "cores")},
             versions=installed_versions(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            left_out=tuple(self.left_out),
         )
 
     def texts(self, card: Card) -> dict[str, bytes]:
         """The files for people and scripts."""
         texts = {
-            "card.json": json.dumps(card.to_dict(), indent=1) + "\n",
+            "card.json": json_text(card.to_dict(), what="the card", indent=1) + "\n",
             "card.md": card_text(card),
             "labels.txt": "".join(f"{label}\n" for label in self.labels),
         }

@@ -176,7 +176,8 @@ class Guard:
         return makers[name](base)
 
     @cached_property
-    def _observations(self) -> Observations:
+    def observations(self) -> Observations:
+        """What the float network's values are on the calibration images."""
         images = self.recipe.calibration.images
         batches = split_batches(self.train, self.preprocessing, limit=images)
         total = min(images, len(self.train))
@@ -184,7 +185,7 @@ class Guard:
 
     def _calibrated(self, method: str) -> Quantisation:
         assert method in METHODS
-        chosen = ranges(self._observations, method)  # type: ignore[arg-type]
+        chosen = ranges(self.observations, method)  # type: ignore[arg-type]
         return Quantisation(weights=self.weights, ranges=chosen, steps=(f"calibration {method}",))
 
     def _other_calibrations(self, base: Quantisation) -> Iterator[Quantisation]:
