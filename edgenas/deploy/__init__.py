@@ -8,7 +8,8 @@ from edgenas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgenas.deploy.bundle.card import Card, FileCard, Latency
-    from edgenas.deploy.bundle.check import Difference, check_bundle, load_card
+    from edgenas.deploy.bundle.check import check_bundle, load_card
+    from edgenas.deploy.bundle.contents import Difference
     from edgenas.deploy.bundle.export import Images, export_bundle
     from edgenas.deploy.recipe import CalibrationSpec, FileSpec, GuardSpec, Recipe, load_recipe, recipe_names
 
@@ -33,7 +34,7 @@ __all__ = [
 _NAMES = {
     "CalibrationSpec": "recipe",
     "Card": "bundle.card",
-    "Difference": "bundle.check",
+    "Difference": "bundle.contents",
     "FileCard": "bundle.card",
     "FileSpec": "recipe",
     "GuardSpec": "recipe",

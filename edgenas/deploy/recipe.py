@@ -13,7 +13,10 @@ from edgenas.formats import SCHEMES
 from edgenas.reading.typed import Place, read_value
 from edgenas.reading.yaml_text import read_yaml
 from edgenas.resources import resource_files
+from edgenas.text import require_safe_name
 
+# What a bundle holds beside its model files.
+_TAKEN = ("card.json", "card.md", "labels.txt", "probe.npz", "sha256sums", "predict_onnx.py", "predict_tflite.py")
 REMEDIES = ("calibration", "bias_correction", "exclude_layers", "fine_tune")
 PRECISIONS = ("fp32", "fp16", "int8")
 ENDINGS = {"onnx": ".onnx", "tflite": ".tflite"}
@@ -48,7 +51,8 @@ class FileSpec:
         _require_member("format", self.format, formats)
         _require_member("precision", self.precision, PRECISIONS)
         ending = ENDINGS.get(self.format) or TARGETS[self.format].ending
-        if Path(self.name).name != self.name or not self.name.endswith(ending):
+        require_safe_name(self.name, "the name of a file of a recipe", error=ConfigError)
+        if self.name.lower() in _TAKEN or not self.name.endswith(ending):
             raise ConfigError(explain("not a file name for this format", got=repr(self.name), allowed=f"*{ending}"))
         if self.format in TARGETS and self.precision != "fp32":
             raise ConfigError(explain(f"{self.format} files are written in fp32", got=self.precision, allowed="fp32"))
@@ -127,7 +131,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.files:
             raise ConfigError(explain("a recipe needs at least one file"))
-        names = [file.name for file in self.files]
+        names = [file.name.lower() for file in self.files]
         if len(set(names)) != len(names):
             raise ConfigError(explain("two files of a recipe have one name", got=", ".join(sorted(names))))
 

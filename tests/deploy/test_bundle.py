@@ -189,7 +189,7 @@ def test_check_names_what_was_changed(trained, bundle: Path, tmp_path: Path) -> 
     found = check_bundle(copy, test=trained.data.test)
     assert {entry.name for entry in found if entry.serious} >= {"model.onnx", "model.tflite", "labels.txt"}
     assert [entry.name for entry in found if not entry.serious] == ["note.txt"]
-    with pytest.raises(ExportError, match="no readable card"):
+    with pytest.raises(ExportError, match="cannot read the card"):
         check_bundle(tmp_path)
     (copy / "card.json").write_text('{"format": "other"}')
     with pytest.raises(ExportError, match="not a card"):

@@ -32,7 +32,7 @@ FILE = {"name": "model.onnx", "format": "onnx"}
         ({"files": [{**FILE, "format": "onxx"}]}, "did you mean 'onnx'"),
         ({"files": [{**FILE, "precision": "int4"}]}, "fp32, fp16, int8"),
         ({"files": [{**FILE, "scheme": "qdq_u8s8"}]}, "scheme is for int8"),
-        ({"files": [{**FILE, "name": "../model.onnx"}]}, "not a file name"),
+        ({"files": [{**FILE, "name": "../model.onnx"}]}, "cannot be a file name"),
         ({"files": [{**FILE, "name": "model.tflite"}]}, r"\*\.onnx"),
         ({"files": [FILE, FILE]}, "one name"),
         ({"files": [FILE], "calibration": {"images": 0}}, "calibration images"),

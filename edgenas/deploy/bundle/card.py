@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.arch import Architecture
 from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.errors import ExportError, explain
 from edgenas.markup import html_table
 from edgenas.reading.json_text import json_text
-from edgenas.text import printable
+from edgenas.text import printable, require_safe_name
 
 FORMAT, VERSION = "edgenas-card", 1
 _PACKAGES = (
@@ -101,6 +102,7 @@ class Card:
         device: Plain values of the machine it was made and measured on.
         versions: Of the packages used.
         created: UTC, ISO 8601.
+        probe_sha256: Of `probe.npz`.
         left_out: Files of the recipe that could not be made: name and reason.
     """
 
@@ -122,6 +124,7 @@ class Card:
     device: Mapping[str, Any]
     versions: Mapping[str, str]
     created: str
+    probe_sha256: str = ""
     left_out: tuple[tuple[str, str], ...] = ()
 
     def file(self, name: str) -> FileCard:
@@ -167,7 +170,8 @@ class Card:
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         plain["torch_test"], plain["torch_validation"] = self.torch_test.to_dict(), self.torch_validation.to_dict()
         plain["files"] = [_file_to_dict(entry) for entry in self.files]
-        return {"format": FORMAT, "version": VERSION, **plain}
+        document = {"format": FORMAT, "version": VERSION, **plain}
+        return {**document, "digest": digest_of(document)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Card:
@@ -176,7 +180,7 @@ class Card:
         Raises:
             ExportError: It is not a card, or of another version.
         """
-        plain = dict(values)
+        plain = {name: value for name, value in values.items() if name != "digest"}
         if (plain.pop("format", None), plain.pop("version", None)) != (FORMAT, VERSION):
             raise ExportError(explain("not a card of this version", allowed=f"{FORMAT} {VERSION}"))
         try:
@@ -186,8 +190,10 @@ class Card:
             plain["labels"] = tuple(plain["labels"])
             plain["left_out"] = tuple((str(name), str(reason)) for name, reason in plain.get("left_out", ()))
             plain["torch_probe"] = _rows(plain["torch_probe"])
-            return cls(**plain)
-        except (KeyError, TypeError, ValueError) as error:
+            card = cls(**plain)
+            _require_types(card)
+            return card
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ExportError(explain("the card is damaged", got=f"{type(error).__name__}: {error}")) from error
 
 
@@ -213,6 +219,38 @@ def _file_from_dict(values: Mapping[str, Any]) -> FileCard:
     return FileCard(**plain)
 
 
+def _require_types(card: Card) -> None:
+    texts = (card.identity, card.recipe, card.notation, card.weights_sha256, card.created, *card.labels)
+    mappings = (card.architecture, card.preprocessing, card.data, card.training, card.device, card.versions)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(part, Mapping) for part in mappings):
+        raise TypeError("a text or mapping is of another type")
+    if not all(type(number) is int for number in (card.macs, card.params, *(entry.bytes for entry in card.files))):
+        raise TypeError("a count is no whole number")
+    for entry in card.files:
+        require_safe_name(str(entry.name), "the name of a file on the card", error=ExportError)
+        if entry.precision not in ("fp32", "fp16", "int8"):
+            raise ValueError(f"unknown precision {entry.precision!r}")
+        if entry.latency is not None and not entry.latency.latency_ms > 0:
+            raise ValueError(f"a latency of {entry.latency.latency_ms} ms")
+    names = [entry.name for entry in card.files]
+    if len(set(names)) != len(names):
+        raise ValueError("two files of one name")
+
+
+def identity_of(
+    architecture: Architecture, weights_sha256: str, preprocessing: Mapping[str, Any], labels: Sequence[str]
+) -> str:
+    """Digest of architecture, weights, preprocessing and labels: what a network is."""
+    return digest_of(
+        {
+            "architecture": architecture.digest,
+            "weights": weights_sha256,
+            "preprocessing": dict(preprocessing),
+            "labels": list(labels),
+        }
+    )
+
+
 def _rows(rows: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(float(value) for value in row) for row in rows)
 
@@ -224,7 +262,8 @@ def probe_rows(logits: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
 
 def digest_of(values: object) -> str:
     """SHA-256 of plain values in their canonical JSON form."""
-    return hashlib.sha256(json_text(values, what="an identity", sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    text = json_text(values, what="an identity", sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def weights_digest(weights: Mapping[str, NDArray[np.float32]]) -> str:

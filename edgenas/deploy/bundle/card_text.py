@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from html import escape
 from typing import Any
 
 from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.deploy.bundle.card import Card, FileCard
+from edgenas.deploy.scripts.compose import SCRIPTS
+from edgenas.text import printable
 
 
 def card_text(card: Card) -> str:
@@ -16,21 +20,20 @@ def card_text(card: Card) -> str:
         card: The card.
     """
     parts = [
-        f"# {card.recipe} bundle: {len(card.labels)} classes at {card.preprocessing['resolution']} px",
-        *(f"**{text}**" for text in card.warnings),
-        f"`{card.notation}`",
-        f"{card.params:,} parameters, {card.macs:,} multiply-accumulates. Made {card.created}; identity "
-        f"`{card.identity[:16]}`. Every figure below was measured on the files in this folder.",
+        f"# {_plain(card.recipe)} bundle: {len(card.labels)} classes at {card.preprocessing['resolution']} px",
+        *(f"**{_plain(text)}**" for text in card.warnings),
+        _code(card.notation),
+        f"{card.params:,} parameters, {card.macs:,} multiply-accumulates. Made {_plain(card.created)}; identity "
+        f"{_code(card.identity[:16])}. Every figure below was measured on the files in this folder.",
         "## Files",
         _files(card),
         f"{_about_accuracy(card)} The drop is against torch on the "
         "same images, in points; agreement is the share of images given the same class.",
         *_quantisation(card),
         "## Use",
-        "`python predict_onnx.py IMAGE` or `python predict_tflite.py IMAGE` (a runtime, numpy and pillow suffice). "
-        "With a folder of class folders they print the accuracy. `sha256sum -c SHA256SUMS` checks the files.",
+        _use(card),
         "## Input",
-        _table(("", ""), ((f"`{key}`", f"{value}") for key, value in card.preprocessing.items())),
+        _table(("", ""), ((_code(key), _plain(value)) for key, value in card.preprocessing.items())),
         *_facts("Data", card.data),
         *_facts("Training", card.training),
         *_facts("Device", card.device),
@@ -46,7 +49,25 @@ def _about_accuracy(card: Card) -> str:
         return "Accuracy is on test images that no decision saw, with its 95 % interval."
     words = str(found.get("words", "")) if isinstance(found, Mapping) else ""
     words = words or "Unknown whether the test images were trained on: nobody said where the weights come from."
-    return f"Accuracy is on the test images, with its 95 % interval. {words}"
+    return f"Accuracy is on the test images, with its 95 % interval. {_plain(words)}"
+
+
+def _use(card: Card) -> str:
+    scripts = [script for kind, script in SCRIPTS.items() if any(entry.format == kind for entry in card.files)]
+    run = " or ".join(f"`python {script} IMAGE`" for script in scripts)
+    ways = f"{run} (a runtime, numpy and pillow suffice). With a folder of class folders the accuracy is printed. "
+    return f"{ways if scripts else ''}`sha256sum -c SHA256SUMS` checks the files."
+
+
+def _plain(value: object) -> str:
+    """Text of others as Markdown that shows it: no HTML, no emphasis, no link, no line of its own."""
+    text = escape(printable(str(value)), quote=False)
+    return "".join(f"\\{character}" if character in "\\`*_[]|" else character for character in text)
+
+
+def _code(value: object) -> str:
+    """Text of others in a code span, which nothing in it ends."""
+    return f"`{printable(str(value)).replace('`', chr(39))}`"
 
 
 def _files(card: Card) -> str:
@@ -58,9 +79,9 @@ def _files(card: Card) -> str:
 def _row(entry: FileCard) -> tuple[str, ...]:
     test = entry.test
     latency = entry.latency
-    kernels = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in entry.kernels.items())
+    kernels = ", ".join(_plain(f"{key.replace('_', ' ')} {value}") for key, value in entry.kernels.items())
     return (
-        entry.name,
+        _plain(entry.name),
         _percent(test.accuracy) if test else "cannot run here",
         _points(test) if test else "",
         f"{100 * test.top1_agreement:.1f} %" if test else "",
@@ -76,26 +97,32 @@ def _quantisation(card: Card) -> Iterable[str]:
         return
     yield "## How int8 was made"
     for entry in quantised:
-        lines = [f"{entry.name}: {', '.join(entry.steps)}."]
+        lines = [f"{_plain(entry.name)}: {_plain(', '.join(entry.steps))}."]
         if entry.float_ops:
-            lines.append(f"In floating point: {', '.join(f'`{name}`' for name in entry.float_ops)}.")
+            lines.append(f"In floating point: {', '.join(map(_code, entry.float_ops))}.")
         yield " ".join(lines)
-        yield _table(("tried", "drop on validation (points)"), ((name, f"{drop:.2f}") for name, drop in entry.trials))
+        tried = ((_plain(name), f"{drop:.2f}") for name, drop in entry.trials)
+        yield _table(("tried", "drop on validation (points)"), tried)
         if entry.diagnosis:
             yield "Operations that change the logits most when rounded alone:"
-            rows = ((f"`{name}`", f"{noise:.4f}", f"{100 * changed:.1f} %") for name, noise, changed in entry.diagnosis)
+            rows = ((_code(name), f"{noise:.4f}", f"{100 * changed:.1f} %") for name, noise, changed in entry.diagnosis)
             yield _table(("operation", "noise / variance of the logits", "classes changed"), rows)
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> Iterable[str]:
     if facts:
         yield f"## {title}"
-        yield _table(("", ""), ((f"`{key}`", f"{value}") for key, value in facts.items()))
+        yield _table(("", ""), ((_code(key), _plain(value)) for key, value in facts.items()))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """A bar ends a cell, in a code span too."""
+    return re.sub(r"(?<!\\)\|", r"\\|", text)
 
 
 def _percent(interval: Interval) -> str:

@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.data import Preprocessing, Split
 from edgenas.deploy.bundle.card import Card, FileCard, installed_versions
+from edgenas.deploy.bundle.contents import PROBE, Difference, check_contents, is_plain_file, note, serious
 from edgenas.deploy.bundle.export import Measure
 from edgenas.deploy.runners import can_run, logits_of_split, open_file
 from edgenas.errors import EdgenasError, ExportError, explain
 from edgenas.measure import ModelFile
+from edgenas.reading.json_text import read_json
 
 # int8 kernels of another processor may round the other way now and then; float kernels differ in the last digits.
 _TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "int8": 5e-2}
 _LATENCY_TOLERANCE = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """Something that is not as the card says.
-
-    Attributes:
-        name: Of the file, or of what differs.
-        what: In words.
-        serious: Whether the bundle is not to be trusted; False for another version, machine or speed.
-    """
-
-    name: str
-    what: str
-    serious: bool
 
 
 def load_card(folder: Path) -> Card:
@@ -45,13 +31,15 @@ def load_card(folder: Path) -> Card:
     Raises:
         ExportError: There is none, or it is damaged.
     """
-    try:
-        values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportError(explain(f"{folder} holds no readable card.json", got=str(error))) from error
+    return Card.from_dict(_document(folder))
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    path = folder / "card.json"
+    values = read_json(path, what="the card", error=ExportError, remedy=f"Is {folder} a bundle?")
     if not isinstance(values, dict):
-        raise ExportError(explain(f"{folder / 'card.json'} is not a card"))
-    return Card.from_dict(values)
+        raise ExportError(explain(f"{path} is not a card"))
+    return values
 
 
 def check_bundle(folder: Path, *, test: Split | None = None, measure: Measure | None = None) -> tuple[Difference, ...]:
@@ -68,34 +56,16 @@ def check_bundle(folder: Path, *, test: Split | None = None, measure: Measure | 
     Raises:
         ExportError: It is no bundle.
     """
-    card = load_card(folder)
-    found = [*_sums(folder), *_versions(card)]
+    document = _document(folder)
+    card = Card.from_dict(document)
+    found = [*check_contents(folder, card, document), *_versions(card)]
     probe = _probe(folder)
     for entry in card.files:
-        if can_run(entry.format) and (folder / entry.name).is_file():
+        if can_run(entry.format) and is_plain_file(folder / entry.name):
             found += _file(folder, card, entry, probe, test)
     if measure is not None:
         found += _latencies(folder, card, measure)
     return tuple(found)
-
-
-def _sums(folder: Path) -> Iterator[Difference]:
-    try:
-        lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        yield Difference(name="SHA256SUMS", what="is missing", serious=True)
-        return
-    for line in lines:
-        digest, _, name = line.partition("  ")
-        path = folder / name
-        if not path.is_file():
-            yield Difference(name=name, what="is missing", serious=True)
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            yield Difference(name=name, what="was changed (another SHA-256)", serious=True)
-    listed = {line.partition("  ")[2] for line in lines} | {"SHA256SUMS"}
-    for path in sorted(folder.iterdir()):
-        if path.name not in listed:
-            yield Difference(name=path.name, what="is not listed in SHA256SUMS", serious=False)
 
 
 def _versions(card: Card) -> Iterator[Difference]:
@@ -103,7 +73,7 @@ def _versions(card: Card) -> Iterator[Difference]:
     for package, version in card.versions.items():
         if here.get(package) != version:
             what = f"{version} on the card, {here.get(package, 'not installed')} here"
-            yield Difference(name=package, what=what, serious=False)
+            yield note(package, what)
 
 
 def _probe(folder: Path) -> NDArray[np.uint8] | None:
@@ -111,8 +81,8 @@ def _probe(folder: Path) -> NDArray[np.uint8] | None:
         with np.load(io.BytesIO((folder / "probe.npz").read_bytes()), allow_pickle=False) as archive:
             images: NDArray[np.uint8] = archive["images"]
             return images
-    except (OSError, KeyError, ValueError):
-        # Missing or damaged: the sums say so.
+    except (OSError, KeyError, ValueError, BadZipFile, EOFError):
+        # Missing or damaged: the sums and the files say so.
         return None
 
 
@@ -122,36 +92,39 @@ def _file(
     try:
         predict = open_file((folder / entry.name).read_bytes(), entry.format)
         preprocessing = Preprocessing.from_dict(card.preprocessing)
-        if probe is not None and entry.probe:
+        if probe is None:
+            yield serious(entry.name, f"cannot be judged: {PROBE} is missing or damaged")
+        else:
             yield from _compare_probe(entry, predict(preprocessing.apply(probe)))
         if test is not None and entry.test is not None:
             logits = logits_of_split(predict, test, preprocessing)
             accuracy, expected = float((logits.argmax(1) == test.labels).mean()), entry.test.accuracy
             if entry.test.images != len(test):
                 what = f"{entry.test.images} test images on the card, {len(test)} here"
-                yield Difference(name=entry.name, what=what, serious=False)
+                yield note(entry.name, what)
             if accuracy != expected.value:
                 what = f"accuracy {expected.value:.6f} on the card, {accuracy:.6f} here"
                 outside = not expected.low <= accuracy <= expected.high
                 yield Difference(name=entry.name, what=what, serious=outside)
     except EdgenasError as error:
-        yield Difference(name=entry.name, what=str(error), serious=True)
+        yield serious(entry.name, str(error))
 
 
 def _compare_probe(entry: FileCard, logits: NDArray[np.float32]) -> Iterator[Difference]:
     expected = np.array(entry.probe, np.float32)
     if logits.shape != expected.shape:
         what = f"logits {expected.shape} on the card, {logits.shape} here"
-        yield Difference(name=entry.name, what=what, serious=True)
+        yield serious(entry.name, what)
         return
     error = float(np.abs(logits - expected).max() / max(float(np.abs(expected).max()), 1e-12))
-    if error > _TOLERANCE[entry.precision]:
+    # NaN is within no limit.
+    if not error <= _TOLERANCE[entry.precision]:
         what = f"logits on probe.npz differ by {error:.2g} of the largest"
-        yield Difference(name=entry.name, what=what, serious=True)
+        yield serious(entry.name, what)
 
 
 def _latencies(folder: Path, card: Card, measure: Measure) -> Iterator[Difference]:
-    entries = [entry for entry in card.files if entry.latency is not None and (folder / entry.name).is_file()]
+    entries = [entry for entry in card.files if entry.latency is not None and is_plain_file(folder / entry.name)]
     models = [
         ModelFile(
             name=entry.name,
@@ -164,6 +137,6 @@ def _latencies(folder: Path, card: Card, measure: Measure) -> Iterator[Differenc
     for entry, found in zip(entries, measure(models) if models else (), strict=True):
         assert entry.latency is not None
         ratio = found.latency_ms / entry.latency.latency_ms
-        if abs(ratio - 1) > _LATENCY_TOLERANCE:
+        if not abs(ratio - 1) <= _LATENCY_TOLERANCE:
             what = f"latency {entry.latency.latency_ms:.3f} ms on the card, {found.latency_ms:.3f} ms here"
-            yield Difference(name=entry.name, what=what, serious=False)
+            yield note(entry.name, what)

@@ -26,25 +26,25 @@ from edgenas.deploy.bundle.card import (
     Card,
     FileCard,
     Latency,
-    digest_of,
+    identity_of,
     installed_versions,
     probe_rows,
     weights_digest,
 )
-from edgenas.deploy.bundle.card_text import card_text
 from edgenas.deploy.bundle.folder import restore, write_folder
+from edgenas.deploy.bundle.texts import labels_text, texts_of
 from edgenas.deploy.counts import require_one_partition, require_quantised
 from edgenas.deploy.quantise.calibrate import Observations
 from edgenas.deploy.quantise.guard import Guard, Judged
 from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import can_run, logits_of_split, open_file
-from edgenas.deploy.scripts.compose import predict_script
 from edgenas.deploy.targets import TARGETS, write_target
 from edgenas.errors import DataError, ExportError, TrainingError, explain
 from edgenas.formats import SCHEMES, as_file_format, encode, fold
 from edgenas.latency.device import local_device
 from edgenas.measure import FileLatency, ModelFile
-from edgenas.reading.json_text import json_text
+from edgenas.reading.json_text import json_text, parse_json
+from edgenas.text import printable
 from edgenas.types import Progress
 
 Measure = Callable[[Sequence[ModelFile]], Sequence[FileLatency]]
@@ -137,6 +137,7 @@ def _check_inputs(
             raise DataError(explain(f"there are no {name} images", remedy="An export calibrates, decides and judges."))
     if len(labels) != architecture.classes:
         raise DataError(explain("labels and classes disagree", got=len(labels), allowed=architecture.classes))
+    _check_labels(labels)
     if (preprocessing.resolution, preprocessing.channels) != (architecture.resolution, architecture.in_channels):
         raise DataError(
             explain(
@@ -145,6 +146,17 @@ def _check_inputs(
                 allowed=f"{architecture.in_channels} x {architecture.resolution} x {architecture.resolution}",
             )
         )
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    """Refuse names of which labels.txt cannot have one line each, all different."""
+    shown = [printable(label) for label in labels]
+    empty = [index for index, label in enumerate(shown) if not label.strip()]
+    twice = [label for label in shown if shown.count(label) > 1]
+    if empty:
+        raise DataError(explain("a class has no name", got=f"class {empty[0]}", remedy="Name every class."))
+    if twice:
+        raise DataError(explain("two classes have one name", got=repr(twice[0]), remedy="Name every class once."))
 
 
 class _Job:
@@ -170,14 +182,7 @@ class _Job:
         self.validation_logits = self._logits(self.torch, data.validation, "torch on validation images")
         self.test_logits = self._logits(self.torch, data.test, "torch on test images")
         self.probe_pixels = data.test.read(chosen_images(data.test, _PROBE_IMAGES))
-        self.identity = digest_of(
-            {
-                "architecture": architecture.digest,
-                "weights": weights_digest(weights),
-                "preprocessing": preprocessing.to_dict(),
-                "labels": labels,
-            }
-        )
+        self.identity = identity_of(architecture, weights_digest(weights), preprocessing.to_dict(), self.labels)
 
     def _logits(self, predict: Callable[[Any], Any], split: Split, what: str) -> NDArray[np.float32]:
         return logits_of_split(predict, split, self.preprocessing, progress=self.progress, what=what)
@@ -256,7 +261,7 @@ class _Job:
     def _metadata(self) -> dict[str, str]:
         return {
             "edgenas.identity": self.identity,
-            "edgenas.labels": "\n".join(self.labels),
+            "edgenas.labels": labels_text(self.labels).removesuffix("\n"),
             "edgenas.preprocessing": json_text(self.preprocessing.to_dict(), what="the preprocessing"),
             "edgenas.architecture": format_notation(self.architecture),
         }
@@ -377,25 +382,16 @@ class _Job:
             device={name: getattr(device, name) for name in ("machine", "cpu", "isa", "cores")},
             versions=installed_versions(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            probe_sha256=hashlib.sha256(self.probe_file()["probe.npz"]).hexdigest(),
             left_out=tuple(self.left_out),
         )
 
     def texts(self, card: Card) -> dict[str, bytes]:
         """The files for people and scripts."""
-        texts = {
-            "card.json": json_text(card.to_dict(), what="the card", indent=1) + "\n",
-            "card.md": card_text(card),
-            "labels.txt": "".join(f"{label}\n" for label in self.labels),
-        }
-        for kind in ("onnx", "tflite"):
-            model = next((entry.name for entry in card.files if entry.format == kind), None)
-            if model is not None:
-                texts[f"predict_{kind}.py"] = predict_script(
-                    kind,  # type: ignore[arg-type]
-                    model=model,
-                    preprocessing=self.preprocessing.to_dict(),
-                    labels=self.labels,
-                )
+        text = json_text(card.to_dict(), what="the card", error=ExportError, indent=1)
+        # The texts follow from what a reader of card.json sees, so that a check can write them again.
+        read = Card.from_dict(parse_json(text, source="the card", error=ExportError))
+        texts = {"card.json": text + "\n", **texts_of(read)}
         return {name: text.encode() for name, text in texts.items()}
 
     def probe_file(self) -> dict[str, bytes]:

@@ -50,7 +50,23 @@ def normalise(pixels):
 
 
 def image_files(folder):
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    """Images below a folder with the class that the nearest folder above them names; hidden ones are left out."""
+    found = []
+    for parent, folders, files in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inside = [folder.name, *Path(parent).relative_to(folder).parts]
+        label = next((name for name in reversed(inside) if name in LABELS), None)
+        for name in sorted(files):
+            path = Path(parent) / name
+            if label is not None and path.suffix.lower() in ENDINGS and not name.startswith("."):
+                found.append((path, label))
+    return found
+
+
+def complain(path, error):
+    """Name an image that cannot be read, with the reason, on one line of the error output."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    print(f"cannot read {str(path)!r}: {reason}", file=sys.stderr)
 
 
 def classify(predict, path, top):
@@ -67,22 +83,47 @@ def main():
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent / MODEL)
     parser.add_argument("--top", type=int, default=3, help="classes to print for each image")
     arguments = parser.parse_args()
-    predict = open_model(arguments.model)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # file names that are no text
+    if not arguments.model.is_file():
+        parser.error(f"there is no {arguments.model}")
+    predict, failed = open_model(arguments.model), False
     for path in arguments.paths:
         if path.is_dir():
             judge(predict, path)
         elif path.is_file():
-            print(path, *(f"{label} {share:.4f}" for label, share in classify(predict, path, arguments.top)), sep="\t")
+            failed |= not show(predict, path, arguments.top)
         else:
             parser.error(f"there is no {path}")
+    raise SystemExit(1 if failed else 0)
+
+
+def show(predict, path, top):
+    """Print the classes of one image; return whether it could be read."""
+    try:
+        best = classify(predict, path, top)
+    except Exception as error:  # pillow raises whatever a damaged file brings about
+        complain(path, error)
+        return False
+    print(path, *(f"{label} {share:.4f}" for label, share in best), sep="\t")
+    return True
 
 
 def judge(predict, folder):
-    files = [path for path in image_files(folder) if path.parent.name in LABELS]
+    files = image_files(folder)
     if not files:
         raise SystemExit(f"{folder} holds no images in folders named after the classes: {', '.join(LABELS)}")
-    right = sum(classify(predict, path, 1)[0][0] == path.parent.name for path in files)
-    print(f"{folder}\t{right} of {len(files)} right\taccuracy {right / len(files):.6f}")
+    right = judged = 0
+    for path, label in files:
+        try:
+            right += classify(predict, path, 1)[0][0] == label
+            judged += 1
+        except Exception as error:  # pillow raises whatever a damaged file brings about
+            complain(path, error)
+    if not judged:
+        raise SystemExit(f"none of the {len(files)} images of {folder} can be read")
+    left_out = f"\t{len(files) - judged} left out" if judged < len(files) else ""
+    print(f"{folder}\t{right} of {judged} right{left_out}\taccuracy {right / judged:.6f}")
 
 
 if __name__ == "__main__":

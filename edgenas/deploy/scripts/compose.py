@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from edgenas.reading.json_text import json_text
+
+ENDINGS = (
+    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 _FOLDER = Path(__file__).parent
 _IMPORTS = {
     "onnx": "import numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n",
@@ -16,6 +20,8 @@ _IMPORTS = {
         "except ImportError:\n    from tflite_runtime.interpreter import Interpreter\n"
     ),
 }
+SCRIPTS: dict[Literal["onnx", "tflite"], str] = {"onnx": "predict_onnx.py", "tflite": "predict_tflite.py"}
+"""Name of the script by the format that it runs."""
 _RUNTIMES = {"onnx": "onnxruntime", "tflite": "ai-edge-litert"}
 
 
@@ -31,15 +37,20 @@ def predict_script(
         labels: Names of the classes.
     """
     head = (
-        f'"""Classify images with {model}. Needs only {_RUNTIMES[kind]}, numpy and pillow."""\n\n'
-        "import argparse\nimport json\nfrom pathlib import Path\n\n"
+        f'"""Classify images. Needs only {_RUNTIMES[kind]}, numpy and pillow."""\n\n'
+        "import argparse\nimport json\nimport os\nimport sys\nfrom pathlib import Path\n\n"
         f"{_IMPORTS[kind]}\n"
-        f"MODEL = {model!r}\n"
-        f"SETTINGS = json.loads({json.dumps(json.dumps(dict(preprocessing)))})\n"
-        f"LABELS = json.loads({json.dumps(json.dumps(list(labels)))})\n"
-        'ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")\n'
+        f"MODEL = {_literal(model)}\n"
+        f"SETTINGS = {_literal(dict(preprocessing))}\n"
+        f"LABELS = {_literal(list(labels))}\n"
+        f"ENDINGS = {ENDINGS!r}\n"
     )
     return "\n\n".join([head, *(_part(name) for name in (kind, "common"))])
+
+
+def _literal(value: object) -> str:
+    """Python that gives a value back, whatever characters its texts hold: JSON of JSON is an ASCII literal."""
+    return f"json.loads({json_text(json_text(value, what='the script'), what='the script')})"
 
 
 def _part(name: str) -> str:
