@@ -227,7 +227,9 @@ def _require_types(card: Card) -> None:
     if not all(type(number) is int for number in (card.macs, card.params, *(entry.bytes for entry in card.files))):
         raise TypeError("a count is no whole number")
     for entry in card.files:
-        require_safe_name(str(entry.name), "the name of a file on the card", error=ExportError)
+        if not isinstance(entry.name, str):
+            raise TypeError("the name of a file is no text")
+        require_safe_name(entry.name, "the name of a file on the card", error=ExportError)
         if entry.precision not in ("fp32", "fp16", "int8"):
             raise ValueError(f"unknown precision {entry.precision!r}")
         if entry.latency is not None and not entry.latency.latency_ms > 0:

@@ -51,6 +51,9 @@ def normalise(pixels):
 
 def image_files(folder):
     """Images below a folder with the class that the nearest folder above them names; hidden ones are left out."""
+    Image.init()
+    kinds = set(Image.OPEN) - set(NOT_TAKEN)
+    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in kinds}
     found = []
     for parent, folders, files in os.walk(folder, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -58,7 +61,7 @@ def image_files(folder):
         label = next((name for name in reversed(inside) if name in LABELS), None)
         for name in sorted(files):
             path = Path(parent) / name
-            if label is not None and path.suffix.lower() in ENDINGS and not name.startswith("."):
+            if label is not None and path.suffix.lower() in endings and not name.startswith("."):
                 found.append((path, label))
     return found
 

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from edgenas.data.sources.decode import NOT_TAKEN
 from edgenas.reading.json_text import json_text
 
-ENDINGS = (
-    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
-)  # fmt: skip
 _FOLDER = Path(__file__).parent
 _IMPORTS = {
     "onnx": "import numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n",
@@ -43,7 +41,7 @@ def predict_script(
         f"MODEL = {_literal(model)}\n"
         f"SETTINGS = {_literal(dict(preprocessing))}\n"
         f"LABELS = {_literal(list(labels))}\n"
-        f"ENDINGS = {ENDINGS!r}\n"
+        f"NOT_TAKEN = {sorted(NOT_TAKEN)!r}\n"
     )
     return "\n\n".join([head, *(_part(name) for name in (kind, "common"))])
 
