@@ -332,6 +332,12 @@ class RunSettings(Section):
     export: ExportSection = ExportSection()
     scale: ScaleSection = ScaleSection()
 
+    @model_validator(mode="after")
+    def _averages_what_can_be(self) -> RunSettings:
+        if self.search.strategy == "darts_second_order" and self.supernet.averaging_decay is not None:
+            raise ValueError("no supernet.averaging_decay with darts_second_order, which learns from the weights alone")
+        return self
+
     @field_validator("compute")
     @classmethod
     def _names_a_device(cls, value: str) -> str:

@@ -23,6 +23,10 @@ def _write(tmp_path, text: str):
         ("name: x\nsearch: {objectives: [macs, macs]}\n", "all different"),
         ("name: x\ndata: {source: folder}\n", "set data.path"),
         ("name: x\nsearch: 3\n", "search: must be a mapping; got 3; allowed: a section"),
+        (
+            "name: x\nsearch: {strategy: darts_second_order}\nsupernet: {averaging_decay: 0.9}\n",
+            "no supernet.averaging_decay with darts_second_order",
+        ),
         ("seed: 1\n", "name: is missing"),
         ("name: a/b\n", "name: not usable"),
         ("name: x\n  bad: [\n", "is not YAML"),
