@@ -10,6 +10,7 @@ from typing import Any
 from edgenas import atomic
 from edgenas.errors import StoreError, explain
 from edgenas.report import plots
+from edgenas.report.claims import baseline_claim, budget_claim, estimators_are_current
 from edgenas.report.files import RunFiles, read_run
 
 
@@ -65,14 +66,19 @@ def render(run: RunFiles) -> str:
     environment.filters["two"] = lambda value: "" if value is None else f"{value:.2f}"
     source = files("edgenas.report").joinpath("template.html").read_text(encoding="utf-8")
     validation = run.latency["validation"]
+    current = run.estimators is not None and estimators_are_current(run.estimators, run.stages)
+    estimators = run.estimators if current else None
     return environment.from_string(source).render(
         run=run,
+        budget=budget_claim(run.front, run.winner),
+        baseline=baseline_claim(run.search),
+        estimators=estimators,
         stage_rows=_stage_rows(run.stages),
         front_svg=plots.front_plot(run.search, run.front, run.winner),
         one_shot_svg=plots.one_shot_plot(run.search["one_shot"]) if run.search.get("one_shot") else "",
         progress_svg=plots.progress_plot(run.search),
         prediction_svg=plots.prediction_plot(validation["networks"]) if validation else "",
-        estimators_svg=plots.estimators_plot(run.estimators["estimators"]) if run.estimators else "",
+        estimators_svg=plots.estimators_plot(estimators["estimators"]) if estimators else "",
         layers_svg=plots.layers_plot(run.winner["layers"]),
         training_svg=plots.curve_plot(run.winner["training"]["history"]),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,13 @@ def front_plot(search: Mapping[str, Any], front: Mapping[str, Any], winner: Mapp
     return _svg(figure)
 
 
+def _styles(colours: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Styles of curves without end: where the colours have run out, dashes tell curves apart."""
+    for dash in itertools.cycle(("-", "--", ":", "-.")):
+        for colour in colours:
+            yield {"color": colour, "linestyle": dash}
+
+
 def progress_plot(search: Mapping[str, Any]) -> str:
     """Hypervolume against the number of judged networks, beside random search at equal cost.
 
@@ -82,9 +90,8 @@ def progress_plot(search: Mapping[str, Any]) -> str:
         search: `search.json`; its `progress` holds one curve for each of the names in it.
     """
     figure, axes = _figure()
-    colours = (BLUE, GREY, ORANGE, GREEN)
-    for (name, curve), colour in zip(search["progress"].items(), colours, strict=False):
-        axes.step(curve["evaluations"], curve["hypervolume"], where="post", color=colour, label=name, linewidth=1.8)
+    for (name, curve), style in zip(search["progress"].items(), _styles((BLUE, GREY, ORANGE, GREEN)), strict=False):
+        axes.step(curve["evaluations"], curve["hypervolume"], where="post", label=name, linewidth=1.8, **style)
     axes.set_xlabel("distinct networks judged")
     axes.set_ylabel("hypervolume (share of the box)")
     axes.legend(frameon=False, loc="lower right")
@@ -224,10 +231,10 @@ def write_comparison_plot(document: Mapping[str, Any], path: Path) -> None:
     """
     figure, axes = _figure(7.2, 4.6)
     colours = (BLUE, ORANGE, GREEN, RED, "#7d5ba6", "#4a9aa5", "#8c6d46", GREY)
-    for (name, curve), colour in zip(document["strategies"].items(), colours, strict=False):
+    for (name, curve), style in zip(document["strategies"].items(), _styles(colours), strict=False):
         count = np.arange(1, len(curve["median"]) + 1)
-        axes.fill_between(count, curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
-        axes.plot(count, curve["median"], color=colour, label=name, linewidth=1.8)
+        axes.fill_between(count, curve["low"], curve["high"], color=style["color"], alpha=0.15, linewidth=0)
+        axes.plot(count, curve["median"], label=name, linewidth=1.8, **style)
     axes.set_xlabel("distinct networks judged")
     axes.set_ylabel("hypervolume (share of the box)")
     axes.set_title(f"median and quartiles of {document['seeds']} seeds", fontsize=10, loc="left")

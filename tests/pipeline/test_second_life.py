@@ -27,6 +27,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.open_run import open_run
+from edgenas.pipeline.core.tables import Wanted
 from tests.measure.fakes import law
 from tests.pipeline.conftest import steady_files
 
@@ -125,8 +126,8 @@ def test_a_measured_table_is_kept_and_a_named_one_is_read(source, tmp_path) -> N
     table = _own_table(source)
     (tmp_path / "latency").mkdir()
     write_table(table, tmp_path / "latency" / "ort-fp32.json")
-    kept = device_table(source, tmp_path, table=None, runtime="ort", precision="fp32")
-    named = device_table(source, tmp_path, table=str(tmp_path / "latency" / "ort-fp32.json"), runtime="", precision="")
+    kept = device_table(source, tmp_path, table=None, wanted=Wanted("ort", "fp32"))
+    named = device_table(source, tmp_path, table=str(tmp_path / "latency" / "ort-fp32.json"), wanted=Wanted())
     assert kept == named == table
 
 

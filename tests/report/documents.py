@@ -64,5 +64,8 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         },
     },
     "export/card.json": {},
-    "stages.json": {"data": {"seconds": 1.0}, "search": {"seconds": 3.0}},
+    "stages.json": {
+        "data": {"seconds": 1.0}, "search": {"seconds": 3.0},
+        "supernet": {"seconds": 2.0, "outputs": {"supernet/supernet.safetensors": "e" * 64}},
+    },
 }  # fmt: skip

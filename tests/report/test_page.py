@@ -128,7 +128,13 @@ def test_the_judgement_of_the_estimators_is_shown_beside_macs(tmp_path) -> None:
          "name": "broken", "over_macs": nothing, "over_macs_within_bands": nothing, "verdict": "does not beat MACs"},
     ]  # fmt: skip
     judged = {"macs": [1] * 24, "accuracy": [[0.5, 0.6]] * 24, "ceiling": 0.85, "ceiling_within_bands": None,
-              "estimators": entries, "notes": ["Network 3 is left out."]}  # fmt: skip
+              "estimators": entries, "notes": ["Network 3 is left out."], "supernet": "e" * 64}  # fmt: skip
+    # What was judged with an older supernet, or with nobody knows which, is not shown.
+    for supernet in ("d" * 64, None):
+        _write(tmp_path, {**DOCUMENTS, "estimators.json": {**judged, "supernet": supernet}})
+        older = write_report(tmp_path).read_text()
+        assert "Examined with another supernet" in older
+        assert "Network 3 is left out." not in older
     _write(tmp_path, {**DOCUMENTS, "estimators.json": judged})
     text = write_report(tmp_path).read_text()
     parser = Balanced()

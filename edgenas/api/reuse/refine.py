@@ -64,6 +64,7 @@ def refine(
     from edgenas.pipeline.core.context import RunContext
     from edgenas.pipeline.core.directory import RunDirectory
     from edgenas.pipeline.core.given import Given
+    from edgenas.pipeline.core.tables import Wanted, own_table, require_usable_table
 
     plan = Plan(share=to_share, budget_ms=budget_ms, step_share=step_share, short_steps=short_steps)
     source = _source_of(model)
@@ -71,13 +72,16 @@ def refine(
     checkpoint = source / CHECKPOINT_FILE if source.is_dir() else source
     settings = _settings(run, source, data, config, overrides)
     shown, told = or_default(progress, say)
-    if table is None and (run / TABLE_FILE).is_file():
-        table = run / TABLE_FILE
-    if table is None:
+    target = settings.target
+    wanted = Wanted(target.runtime, target.precision, target.threads)
+    chosen = own_table(run / TABLE_FILE, wanted, say=told) if table is None else load_table(table)
+    if table is not None and chosen is not None:
+        require_usable_table(chosen, wanted, here=True, name=str(table) if isinstance(table, str | Path) else "")
+    if chosen is None:
         told("  no latency table: every proposal is measured")
     where = Path(folder) if folder else source.resolve().with_name(f"{source.resolve().stem}-refined")
     context = RunContext(settings, RunDirectory(path=where), progress=shown, say=told, given=Given(images=data))
-    return walk(context, checkpoint, plan, table=None if table is None else load_table(table))
+    return walk(context, checkpoint, plan, table=chosen)
 
 
 def _source_of(model: TrainedNetwork | Run | str | Path) -> Path:

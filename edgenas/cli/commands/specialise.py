@@ -20,8 +20,13 @@ def specialise(
     run: Annotated[Path, typer.Argument(help="A finished run; it stays as it is.")],
     budget: Annotated[str, typer.Option(help="Latency such as 3ms, or a share of the largest network such as 50%.")],
     table: Annotated[str | None, typer.Option(help="The other device's table; measured here if left out.")] = None,
-    runtime: Annotated[Literal["ort", "litert"], typer.Option(help="Of a table measured here.")] = "ort",
-    precision: Annotated[Literal["fp32", "int8"], typer.Option(help="Of a table measured here.")] = "fp32",
+    runtime: Annotated[
+        Literal["ort", "litert"] | None, typer.Option(help="Of the table; ort where one is measured here.")
+    ] = None,
+    precision: Annotated[
+        Literal["fp32", "int8"] | None, typer.Option(help="Of the table; fp32 where one is measured here.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the table; those of the run if left out.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; RUN-RUNTIME-PRECISION beside the run if left out.")] = None,
     evaluations: Annotated[int, typer.Option(min=1, help="Networks to judge.")] = 200,
     measure: Annotated[int, typer.Option(min=1, help="Networks to measure before one is exported.")] = 8,
@@ -35,10 +40,10 @@ def specialise(
     from edgenas.cli.quantities import budget as read_budget
 
     budget_ms, share = read_budget(budget)
-    folder = specialised_folder(run, out, table or f"{runtime}-{precision}")
+    folder = specialised_folder(run, out, table or f"{runtime or 'ort'}-{precision or 'fp32'}")
     found = en.specialise(
         run, budget_ms=budget_ms, budget_share=share, table=table, runtime=runtime, precision=precision,
-        evaluations=evaluations, measure=measure, also=also or [], folder=folder, force=force,
+        threads=threads, evaluations=evaluations, measure=measure, also=also or [], folder=folder, force=force,
     )  # fmt: skip
     print_table(
         ("file", "test accuracy", "latency, ms", "predicted, ms", "budget, ms", "network"),

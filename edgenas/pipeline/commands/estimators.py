@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator
 from edgenas.pipeline.core.artifacts import SUPERNET_TRAINING_FILE as TRAINING_FILE
-from edgenas.pipeline.core.artifacts import load_evaluator
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import teacher_for
 
@@ -91,6 +92,8 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         )
     document = {**found.to_dict(), "images": {"seen": len(seen.validation), "truth": len(truth.validation)}}
     document["estimators"] = [flat_entry(entry) for entry in document["estimators"]]
+    # A report shows these judgements only beside the supernet that they are of.
+    document["supernet"] = file_digest(context.directory.path / SUPERNET_FILE)
     context.directory.write_json(VALIDATION_FILE, document)
     return document
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgenas.errors import TableError, explain
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import TABLE_FILE, TABLE_SUMMARY_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.stage import Stage
+from edgenas.pipeline.core.tables import Wanted, open_for
 
 if TYPE_CHECKING:
     from edgenas.latency import LatencyTable
@@ -42,23 +42,9 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 
 def _load(context: RunContext, named: str) -> LatencyTable:
     """Open a table and make sure that it is of this target, this machine and this space."""
-    from edgenas.latency import open_table
-    from edgenas.measure.table.validate import require_here
-
-    table, target = open_table(named), context.settings.target
-    found = (table.runtime.runtime, table.runtime.precision, table.runtime.threads)
-    wanted = (target.runtime, target.precision, target.threads)
-    if found != wanted:
-        raise TableError(
-            explain(
-                f"the latency table {named} is of another target",
-                got="{} {} with {} thread(s)".format(*found),
-                allowed="{} {} with {} thread(s)".format(*wanted),
-                remedy="Leave latency.table out to measure one, or change the target section.",
-            )
-        )
-    require_here(table)
-    return table
+    target = context.settings.target
+    wanted = Wanted(target.runtime, target.precision, target.threads)
+    return open_for(named, wanted, here=True, space=artifacts.space(context))
 
 
 def _shipped(context: RunContext) -> LatencyTable | None:

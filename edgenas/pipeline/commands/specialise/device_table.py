@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
+from edgenas.pipeline.core.tables import Wanted, open_for
 
 if TYPE_CHECKING:
     from edgenas.latency import LatencyTable
 
 
 def device_table(
-    source: RunContext, out: Path, *, table: str | None, runtime: str, precision: str, force: bool = False
+    source: RunContext, out: Path, *, table: str | None, wanted: Wanted, force: bool = False
 ) -> LatencyTable:
     """Open a table, or measure one of the run's space on this machine; it is kept in the folder and not measured twice.
 
@@ -22,31 +23,34 @@ def device_table(
         source: The run.
         out: Folder for the table and its samples.
         table: A file or a shipped table; None measures one.
-        runtime, precision: Of the table that is measured: ort or litert, fp32 or int8.
+        wanted: The target; ort, fp32 and the run's threads where it leaves them open and one is measured.
         force: Measure on a busy machine too.
 
     Raises:
-        TableError: The table is broken.
+        TableError: The table is broken or of another target.
         InputError: There is no such table.
         DeviceError: The runtime is missing or the machine is busy.
     """
-    from edgenas.latency import open_table, read_table, write_table
+    from edgenas.latency import read_table, write_table
     from edgenas.measure import build_table
 
     if table is not None:
-        return open_table(table)
+        return open_for(table, wanted, here=False)
+    runtime, precision = wanted.runtime or "ort", wanted.precision or "fp32"
+    threads = wanted.threads or source.settings.target.threads
     directory, name = RunDirectory(path=out), f"latency/{runtime}-{precision}"
     kept = directory.file(f"{name}.json")
     if kept.is_file():
         found = read_table(kept)
-        if found.build.space_digest == artifacts.space(source).digest and is_here(found):
+        same = found.build.space_digest == artifacts.space(source).digest and found.runtime.threads == threads
+        if same and is_here(found):
             return found
     with source.progress(f"measure a table of {runtime} {precision}") as report:
         found = build_table(
             artifacts.space(source),
             runtime="ort" if runtime == "ort" else "litert",
             precision="fp32" if precision == "fp32" else "int8",
-            threads=source.settings.target.threads,
+            threads=threads,
             networks=source.settings.latency.networks,
             samples=directory.file(f"{name}.samples.jsonl"),
             force=force,
@@ -60,4 +64,4 @@ def is_here(table: LatencyTable) -> bool:
     """Whether a table is of this machine."""
     from edgenas.latency import local_device
 
-    return table.device.slug == local_device().slug
+    return not table.device.differences(local_device())

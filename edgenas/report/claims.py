@@ -1,0 +1,81 @@
+"""Sentences of a report that may be true or not: each follows from values of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SUPERNET = "supernet/supernet.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetClaim:
+    """What a report says of the budget.
+
+    Attributes:
+        budget_ms: The budget, None where there is none.
+        upper_ms: Measured latency of the file with one standard error added, the larger one of two measurements.
+        error_ms: Standard error of that measurement.
+    """
+
+    budget_ms: float | None
+    upper_ms: float
+    error_ms: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the budget holds; not where there is none."""
+        return self.budget_ms is not None and self.upper_ms <= self.budget_ms
+
+    @property
+    def words(self) -> str:
+        """The claim, with its margin."""
+        if self.budget_ms is None:
+            return "no budget was set"
+        if self.met:
+            return f"budget, met with {self.budget_ms - self.upper_ms:.4f} ms to spare beyond one standard error"
+        return f"budget, MISSED by {self.upper_ms - self.budget_ms:.4f} ms with one standard error"
+
+
+def budget_claim(front: Mapping[str, Any], winner: Mapping[str, Any]) -> BudgetClaim:
+    """Compare the measured file with the budget.
+
+    Args:
+        front: `front.json`.
+        winner: `winner.json`; of an older version it knows one measurement only.
+    """
+    both = winner.get("file_latency") or {}
+    found = [(both[name]["latency_ms"], both[name]["standard_error_ms"]) for name in ("first", "again") if name in both]
+    if not found:
+        own = [file for file in winner["files"] if file["name"] == winner["file"]]
+        found = [(winner["file_latency_ms"], (own[0]["latency_spread_ms"] if own else None) or 0.0)]
+    latency, error = max(found, key=sum)
+    return BudgetClaim(budget_ms=front["budget_ms"], upper_ms=latency + error, error_ms=error)
+
+
+def baseline_claim(search: Mapping[str, Any]) -> str:
+    """Say what the curves of a search are compared with; only what was run.
+
+    Args:
+        search: `search.json`.
+    """
+    others = [name for name in search["progress"] if name != search["strategy"]]
+    if not others:
+        return "Nothing was run to compare it with."
+    names = " and ".join("random search" if name == "random" else name for name in others)
+    return (
+        f"For comparison: {names}, at equal cost, with the same estimator and the same table; one search of each, so a "
+        "small lead may be chance."
+    )
+
+
+def estimators_are_current(estimators: Mapping[str, Any], stages: Mapping[str, Any]) -> bool:
+    """Whether the judgements of estimators are of the supernet that the run has now.
+
+    Args:
+        estimators: `estimators.json`; older ones do not say of which supernet they are.
+        stages: `stages.json`.
+    """
+    now = stages.get("supernet", {}).get("outputs", {}).get(SUPERNET)
+    return now is not None and estimators.get("supernet") == now
