@@ -94,7 +94,8 @@ def test_html_in_names_is_escaped_everywhere(tmp_path) -> None:
     def hostile(documents) -> None:
         documents["settings.json"]["name"] = HOSTILE
         documents["data.json"].update(source=HOSTILE, notes=[HOSTILE])
-        documents["search.json"].update(space=HOSTILE, strategy=HOSTILE, failure_reasons=[{"count": 1, "reason": HOSTILE}])
+        failed = [{"count": 1, "reason": HOSTILE}]
+        documents["search.json"].update(space=HOSTILE, strategy=HOSTILE, failure_reasons=failed)
         documents["search.json"]["progress"] = {HOSTILE: {"evaluations": [1], "hypervolume": [0.1]}}
         documents["winner.json"].update(file=HOSTILE, notes=[HOSTILE], warnings=[HOSTILE], reason=HOSTILE)
         documents["winner.json"]["files"][0]["name"] = HOSTILE
