@@ -23,7 +23,7 @@ from edgenas.cli.commands import (
     training,
     transfer,
 )
-from edgenas.errors import EdgenasError
+from edgenas.errors import EdgenasError, shorten
 from edgenas.text import printable
 
 app = typer.Typer(
@@ -50,6 +50,10 @@ configuration.register(app)
 USAGE_ERROR = 2
 _LAYOUT = "\n\t"
 INTERRUPTED = 130
+
+
+_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+_PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.EEXIST)
 
 
 def _fail(message: str) -> None:
@@ -87,7 +91,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+        where = f" ({shorten(str(error.filename), 200)})" if error.filename else ""
+        if error.errno in _PATH:
+            _fail(f"{error.strerror}{where}. Check the path.")
+        if error.errno not in _SPACE:
             raise
-        where = f" ({error.filename})" if error.filename else ""
         _fail(f"{error.strerror}{where}. Free some space or write elsewhere; what was finished is kept.")

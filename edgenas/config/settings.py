@@ -338,6 +338,13 @@ class RunSettings(Section):
             raise ValueError("no supernet.averaging_decay with darts_second_order, which learns from the weights alone")
         return self
 
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, value: str) -> str:
+        if set(value) == {"."}:
+            raise ValueError("a name with a letter or digit; this is a folder above")
+        return value
+
     @field_validator("compute")
     @classmethod
     def _names_a_device(cls, value: str) -> str:

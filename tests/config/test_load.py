@@ -29,6 +29,8 @@ def _write(tmp_path, text: str):
         ),
         ("seed: 1\n", "name: is missing"),
         ("name: a/b\n", "name: not usable"),
+        ("name: ..\n", "name: not usable; got '..'"),
+        ("name: .\n", "name: not usable"),
         ("name: x\n  bad: [\n", "is not YAML"),
         ("- 1\n", "a configuration is a mapping"),
         ("name: x\nsupernet: {learning_rate: true}\n", "learning_rate"),
