@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from edgenas.arch import limits
 from edgenas.config.names import NameIn
 from edgenas.reading.files import path_problem
+from edgenas.text import SAFE_NAME, is_safe_name
 
 
 def _path_text(text: str) -> str:
@@ -314,7 +315,7 @@ class ScaleSection(Section):
 class RunSettings(Section):
     """A whole run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=128, description="Names the run directory.")
+    name: str = Field(pattern=SAFE_NAME, description="Names the run directory.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="The same seed gives the same run.")
     output: PathText = Field("runs", description="Folder of run directories.")
     threads: Positive | None = Field(None, description="Threads for training; all cores if left out.")
@@ -343,6 +344,8 @@ class RunSettings(Section):
     def _names_a_folder(cls, value: str) -> str:
         if set(value) == {"."}:
             raise ValueError("a name with a letter or digit; this is a folder above")
+        if not is_safe_name(value):
+            raise ValueError("a name that every system takes for a folder of its own")
         return value
 
     @field_validator("compute")

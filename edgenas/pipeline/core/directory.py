@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from edgenas import atomic
-from edgenas.errors import StoreError, explain
+from edgenas.errors import ConfigError, StoreError, explain
 from edgenas.reading.json_text import read_json
+from edgenas.text import require_safe_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,9 @@ def open_run_directory(output: str, name: str) -> RunDirectory:
 
     Raises:
         StoreError: It cannot be made, or a file is in its place.
+        ConfigError: The name could lead out of `output`.
     """
+    require_safe_name(name, "the run's name", error=ConfigError)
     directory = RunDirectory(path=Path(output) / name)
     make_folder(directory.path)
     return directory
