@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.data.network_input import Preprocessing
+from edgenas.types import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,12 +31,18 @@ class Accuracy:
 
 
 def standard_error(right: int, count: int) -> float:
-    """Return the binomial standard error of `right` of `count`.
+    """Return the binomial standard error of the share `right` of `count`; see `standard_errors`."""
+    return float(standard_errors(np.array([right], np.float64), count)[0])
 
-    One success and one failure are added first (Agresti 1998), so that it is not 0 where all or none are right.
+
+def standard_errors(right: Floats, count: int) -> Floats:
+    """Return the binomial standard errors (N,) of the shares `right` (N,) of `count`.
+
+    One success and one failure are added first (Agresti 1998), so that none is 0 where all or none are right.
     """
     share = (right + 1) / (count + 2)
-    return math.sqrt(share * (1 - share) / (count + 2))
+    errors: Floats = np.sqrt(share * (1 - share) / (count + 2))
+    return errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from edgenas.supernet.judging.calibration import calibration_images
 from edgenas.supernet.judging.member import Member
 from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.placement import require_fitting_data
+from edgenas.train.result import standard_errors
 from edgenas.types import Genes
 
 JUDGE_BATCH = 64
@@ -102,9 +103,7 @@ class SupernetEvaluator:
             right[index] = self._right(row)
             if progress is not None:
                 progress(index + 1, len(rows), "judging with the supernet")
-        smoothed = (right + 1) / (self._count + 2)
-        error = np.sqrt(smoothed * (1 - smoothed) / (self._count + 2))
-        return Inherited(accuracy=right / self._count, standard_error=error)
+        return Inherited(accuracy=right / self._count, standard_error=standard_errors(right, self._count))
 
     def member(self, genes: Genes) -> Member:
         """Return a calibrated member, to be exported or trained on."""
