@@ -29,6 +29,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 RuntimeName = Literal["ort", "litert"]
 PrecisionName = Literal["fp32", "int8"]
 StrategyName = Annotated[str, NameIn("edgenas.search.strategies:STRATEGIES")]
+EstimatorName = Annotated[str, NameIn("edgenas.evaluate.registry:ESTIMATORS")]
 SourceName = Annotated[str, NameIn("edgenas.data.registry:SOURCES")]
 SchemeName = Annotated[str, NameIn("edgenas.supernet.registry:SCHEMES")]
 OptimizerName = Annotated[str, NameIn("edgenas.train.registry:OPTIMIZERS")]
@@ -219,9 +220,10 @@ class SearchSection(Section):
     latency: Literal["table", "measured"] = Field(
         "table", description="Latency of candidates: predicted by the table, or each measured on the device."
     )
-    estimator: Literal["supernet", "predictor"] = Field(
+    estimator: EstimatorName = Field(
         "supernet",
-        description="Judges candidates; predictor: a strategy walks over predicted ones, the supernet judges its best.",
+        description="Judges candidates; predictor: a strategy walks over predicted ones, the supernet judges its best; "
+        "trained, short_training: each is trained by the train section, or for a ninth of that.",
     )
     predictor_networks: Annotated[int, Field(ge=8)] = Field(
         100, description="Random networks, of the evaluations, that the predictor is fitted on first."

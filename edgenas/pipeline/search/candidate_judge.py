@@ -15,13 +15,14 @@ from edgenas.study.values import Source
 from edgenas.types import Genes
 
 if TYPE_CHECKING:
+    from edgenas.evaluate.registry import JudgeOne
     from edgenas.space import SearchSpace
     from edgenas.supernet import SupernetEvaluator
 
 MeasureLatency = Callable[[Architecture], tuple[float, float]]
 """From a network to its latency on the device and the standard error of that, ms."""
 
-_Value: TypeAlias = tuple[float, float, str, Source]
+_Value: TypeAlias = tuple[float, float | None, str, Source]
 """Value, standard error, unit and source of a metric that may turn out not to be a number."""
 
 GOALS: dict[str, str] = {"accuracy": "maximise", "latency_ms": "minimise", "macs": "minimise", "params": "minimise"}
@@ -39,19 +40,22 @@ class Judge:
         self,
         space: SearchSpace,
         costs: CostModel,
-        accuracy: SupernetEvaluator,
+        accuracy: SupernetEvaluator | None,
         *,
         measure: MeasureLatency | None = None,
+        judge_one: tuple[JudgeOne, Source] | None = None,
     ) -> None:
         """Keep what judges.
 
         Args:
             space: Of the candidates.
             costs: Counts, and latency by the table.
-            accuracy: Of members of the supernet.
+            accuracy: Of members of the supernet; None where `judge_one` judges.
             measure: Latency of a network on the device, in the place of the table's.
+            judge_one: Judges the accuracy of one network in the place of the supernet, with the source of its numbers.
         """
         self._space, self._costs, self._accuracy, self._measure = space, costs, accuracy, measure
+        self._judge_one = judge_one
 
     def __call__(self, genes: Genes) -> Iterator[Outcome]:
         """Judge networks (N, D), in order."""
@@ -85,13 +89,20 @@ class Judge:
         )
 
     def _metrics(self, network: Architecture, code: Genes, costs: Costs, row: int) -> dict[str, _Value]:
-        found = self._accuracy.evaluate(code[None])
         return {
-            "accuracy": (float(found.accuracy[0]), float(found.standard_error[0]), "1", "inherited"),
+            "accuracy": self._quality(code),
             "latency_ms": self._latency(network, costs, row),
             "macs": (float(costs.macs[row]), 0.0, "MAC", "proxy"),
             "params": (float(costs.params[row]), 0.0, "parameter", "proxy"),
         }
+
+    def _quality(self, code: Genes) -> _Value:
+        if self._judge_one is not None:
+            judge, source = self._judge_one
+            return (*judge(code), "1", source)
+        assert self._accuracy is not None
+        found = self._accuracy.evaluate(code[None])
+        return float(found.accuracy[0]), float(found.standard_error[0]), "1", "inherited"
 
     def _latency(self, network: Architecture, costs: Costs, row: int) -> _Value:
         if self._measure is None:

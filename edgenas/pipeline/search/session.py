@@ -17,6 +17,7 @@ from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible
 from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, identify, objectives_of
 from edgenas.pipeline.search.cost_model import CostModel
+from edgenas.pipeline.search.estimating import judge_of, own_settings
 from edgenas.pipeline.search.predicted import translator
 from edgenas.pipeline.search.retrying import RetryingStore
 from edgenas.pipeline.search.rewards import reward_of
@@ -32,6 +33,13 @@ BASELINE = "random"
 
 def _context_of(context: RunContext) -> Context:
     """What an evaluation depends on beside the architecture: shared weights, recalibration, images, table."""
+    name, measured = context.settings.search.estimator, context.settings.search.latency == "measured"
+    table = file_digest(context.directory.path / TABLE_FILE)
+    own = own_settings(context)
+    if own is not None:
+        text = json.dumps({**own, **({"latency": "measured"} if measured else {})}, sort_keys=True)
+        settings = hashlib.sha256(text.encode()).hexdigest()
+        return Context(evaluator=name, settings=settings, data=artifacts.images(context).digest, device=table)
     text = json.dumps(
         {
             "supernet": file_digest(context.directory.path / "supernet/supernet.safetensors"),
@@ -98,15 +106,20 @@ class Searching:
             space=artifacts.space(context), costs=costs,
         )
         measure = _measure(context) if context.settings.search.latency == "measured" else None
-        self._judge = Judge(artifacts.space(context), costs, artifacts.evaluator(context), measure=measure)
+        judge_one = judge_of(context)
+        self._judge = Judge(
+            artifacts.space(context), costs, artifacts.evaluator(context) if judge_one is None else None,
+            measure=measure, judge_one=judge_one,
+        )
 
     def _searcher(self, strategy: str, seed: int) -> Searcher:
+        from edgenas.evaluate.registry import ESTIMATORS
         from edgenas.search import STRATEGIES
 
         settings = self._context.settings.search
         if STRATEGIES[strategy].one_shot:
             return self._learned_searcher(strategy, seed)
-        if strategy != BASELINE and settings.estimator == "predictor":
+        if strategy != BASELINE and ESTIMATORS[settings.estimator].guided:
             return self._guided_searcher(strategy, seed)
         return self._plain_searcher(strategy, seed, settings.evaluations)
 

@@ -11,6 +11,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SEARCH_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.stage import Stage
+from edgenas.pipeline.search.estimating import own_settings
 from edgenas.pipeline.search.hypervolume import shared_curves
 from edgenas.pipeline.search.one_shot import STATE
 from edgenas.pipeline.search.predicted import predictor_document
@@ -59,6 +60,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
         "seed": settings.seed,
         "search": settings.search.model_dump(exclude={"store", *unused}),
         "target": settings.target.model_dump(),
+        **({} if (own := own_settings(context)) is None else {"estimator": own}),
         "recalibration_images": settings.supernet.recalibration_images,
     }
 
@@ -95,6 +97,7 @@ def _summary(
         "space": artifacts.space(context).name,
         "space_size": _readable(artifacts.space(context).size),
         "strategy": context.settings.search.strategy,
+        **({} if own_settings(context) is None else {"estimator": context.settings.search.estimator}),
         "objectives": list(context.settings.search.objectives),
         "limits": [limit.metric for limit in history.limits],
         "budget_ms": budget_ms,

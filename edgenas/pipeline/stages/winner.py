@@ -22,7 +22,14 @@ from edgenas.arch.notation import format_notation
 from edgenas.errors import BudgetError, explain
 from edgenas.formats import file_format_of
 from edgenas.pipeline.core import artifacts
-from edgenas.pipeline.core.artifacts import ARCHITECTURE_FILE, CHECKPOINT_FILE, EXPORT_FOLDER, FRONT_FILE, WINNER_FILE
+from edgenas.pipeline.core.artifacts import (
+    ARCHITECTURE_FILE,
+    CHECKPOINT_FILE,
+    EXPORT_FOLDER,
+    FRONT_FILE,
+    SEARCH_FILE,
+    WINNER_FILE,
+)
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import cannot_write
 from edgenas.pipeline.core.seen import history_metadata
@@ -146,14 +153,20 @@ def _try(context: RunContext, entry: Mapping[str, Any], folder: Path) -> _Candid
     )
 
 
-def _reason(found: _Candidate, networks: Sequence[Mapping[str, Any]], budget_ms: float | None) -> str:
+def _how(context: RunContext) -> str:
+    """Say where the accuracies of the front come from."""
+    estimator = context.directory.read_json(SEARCH_FILE).get("estimator")
+    return "with the shared weights" if estimator is None else f"by the estimator {estimator}"
+
+
+def _reason(found: _Candidate, networks: Sequence[Mapping[str, Any]], budget_ms: float | None, how: str) -> str:
     entry, others = found.entry, [other for other in networks if other["digest"] != found.entry["digest"]]
     accuracy = f"{100 * entry['accuracy']:.1f} %"
     if budget_ms is None:
-        return f"No budget was set: it is the most accurate network of the front ({accuracy} with the shared weights)."
+        return f"No budget was set: it is the most accurate network of the front ({accuracy} {how})."
     text = (
         f"Of the {len(networks)} networks of the front that were measured on the device, it has the highest accuracy "
-        f"with the shared weights ({accuracy}) among those within {budget_ms:.4f} ms: it took "
+        f"{how} ({accuracy}) among those within {budget_ms:.4f} ms: it took "
         f"{entry['measured_ms']:.4f} ms there, predicted were {entry['predicted_ms']:.4f} ms."
     )
     over = [other for other in others if not other["within_budget"] and other["accuracy"] > entry["accuracy"]]
@@ -237,7 +250,7 @@ def _write(
             "files": [file_document(file) for file in found.card.files],
             "warnings": list(found.card.warnings),
             "notes": list(notes) + list(trained.fit.notes),
-            "reason": _reason(found, networks, budget_ms),
+            "reason": _reason(found, networks, budget_ms, _how(context)),
             "neighbours": changes,
             "neighbour_error": error,
             "layers": layer_rows(found.architecture, predict(artifacts.table(context), found.architecture).by_block()),

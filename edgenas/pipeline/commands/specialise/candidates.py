@@ -36,6 +36,8 @@ def known_networks(source: RunContext, costs: CostModel) -> list[Found]:
     if not source.directory.has(SEARCH_FILE):
         return []
     entries = [entry for entry in source.directory.read_json(SEARCH_FILE)["evaluations"] if "genes" in entry]
+    # What another estimator said is not comparable with what the supernet says of new networks.
+    entries = [entry for entry in entries if entry["metrics"]["accuracy"].get("source", "inherited") == "inherited"]
     return _costed([(tuple(entry["genes"]), entry["metrics"]["accuracy"]["value"]) for entry in entries], costs)
 
 
