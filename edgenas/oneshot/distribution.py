@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgenas.search.factorised import draw, entropies
 from edgenas.space import SearchSpace
 from edgenas.types import Floats, Genes
 
@@ -59,16 +60,12 @@ class GeneDistribution(nn.Module):
 
     def entropy(self) -> float:
         """Mean entropy of the genes, in shares of that of the uniform distribution: 1 at first, 0 when decided."""
-        p = self.probabilities()
-        logs = np.log(np.where(p > 0, p, 1.0))
         most = np.log(np.maximum(self.space.cardinalities, 2))
-        return float(np.mean(-(p * logs).sum(1) / most))
+        return float(np.mean(entropies(self.probabilities()) / most))
 
     def sample(self, n: int, rng: np.random.Generator) -> Genes:
         """Draw networks (n, D)."""
-        edges = np.cumsum(self.probabilities(), axis=1)
-        draws = rng.random((n, len(edges), 1))
-        return np.minimum((draws > edges[None]).sum(2), np.asarray(self.space.cardinalities) - 1).astype(np.int64)
+        return draw(self.probabilities(), self.space.cardinalities, n, rng)
 
     def log_prob(self, networks: Genes, *, genes: Sequence[int] | None = None) -> Tensor:
         """Log probabilities (N,) of networks (N, D), differentiable.

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from edgenas.search.protocol import Floats, Genes
+from edgenas.search.protocol import Floats, Genes, Mask, SpaceView
 from edgenas.search.reinforce.policy import Policy
+from edgenas.search.reinforce.synonyms import synonyms_by_prefix
 
 
-def recurrent_policy(cardinalities: Sequence[int], *, seed: int, width: int = 32) -> Policy:
+def recurrent_policy(space: SpaceView, *, seed: int, width: int = 32) -> Policy:
     """Make an LSTM policy.
 
+    It emits one gene after the other. Of choices that mean the same network, given those before, it is shown the first:
+    so what follows depends on the network and not on the filler of a gene that the network does not use. The chance of
+    a network is then the product of the chances of all choices that mean the same, gene by gene.
+
     Args:
-        cardinalities: Choices of each of the D genes.
+        space: Over whose codes, of D genes.
         seed: Seed of the weights; torch's own generator is left as it was.
         width: Units of the LSTM and of the embeddings.
     """
     import torch
 
-    cards = tuple(int(c) for c in cardinalities)
+    cards = tuple(int(c) for c in space.cardinalities)
     most, length = max(cards), len(cards)
     allowed = torch.tensor([[c < card for c in range(most)] for card in cards])
 
@@ -48,7 +52,7 @@ def recurrent_policy(cardinalities: Sequence[int], *, seed: int, width: int = 32
                 torch.manual_seed(seed)
                 self._net = Net()
             self._optimiser = torch.optim.Adam(self._net.parameters(), lr=1e-3)
-            self._entropy = float(np.log(cards).mean())
+            self._entropy = float(np.log(cards).sum())
 
         def sample(self, n: int, rng: np.random.Generator) -> Genes:
             """Draw codes (n, D), choice by choice; the random numbers are numpy's."""
@@ -60,36 +64,47 @@ def recurrent_policy(cardinalities: Sequence[int], *, seed: int, width: int = 32
                     masked = logits[:, 0].masked_fill(~allowed[gene], -torch.inf)
                     edges = masked.softmax(-1).double().cumsum(-1)[:, : cards[gene] - 1].numpy()
                     genes[:, gene] = (rng.random((n, 1)) > edges).sum(axis=1)
-                    previous = torch.from_numpy(genes[:, gene] + 1)
+                    shown = synonyms_by_prefix(space, genes, gene).argmax(axis=1)
+                    previous = torch.from_numpy(shown + 1)
             return genes
 
-        def log_chance(self, genes: Genes) -> Floats:
+        def credit(self, genes: Genes) -> Mask:
+            """See `Policy.credit`: whatever comes behind each gene."""
+            return np.stack([synonyms_by_prefix(space, genes, gene) for gene in range(length)], axis=1)
+
+        def log_chance(self, genes: Genes, credit: Mask) -> Floats:
             """Log probability (N,)."""
             with torch.no_grad():
-                return self._logs(genes)[0].double().numpy()
+                return self._logs(credit)[0].double().numpy()
 
         def entropy(self) -> float:
-            """Mean entropy of a choice over the last step's codes, in nats."""
+            """Entropy of a code, nats: the sum over the choices that led to the last step's networks."""
             return self._entropy
 
-        def step(self, genes: Genes, weights: Floats, *, rate: float, entropy_weight: float) -> None:
+        def objective(self, credit: Mask, weights: Floats, *, entropy_weight: float) -> tuple[Any, Any]:
+            """What a step goes up, differentiable in the parameters, and the entropy in it."""
+            logs, entropy = self._logs(credit)
+            return (torch.from_numpy(weights).to(logs) * logs).mean() + entropy_weight * entropy, entropy
+
+        def step(self, genes: Genes, credit: Mask, weights: Floats, *, rate: float, entropy_weight: float) -> None:
             """One Adam step."""
             for group in self._optimiser.param_groups:
                 group["lr"] = rate
-            logs, entropy = self._logs(genes)
-            loss = -(torch.from_numpy(weights).float() * logs).mean() - entropy_weight * entropy * length
+            value, entropy = self.objective(credit, weights, entropy_weight=entropy_weight)
             self._optimiser.zero_grad()
-            loss.backward()
+            (-value).backward()
             torch.nn.utils.clip_grad_norm_(self._net.parameters(), 5.0)
             self._optimiser.step()
             self._entropy = float(entropy.detach())
 
-        def _logs(self, genes: Genes) -> tuple[Any, Any]:
-            chosen = torch.from_numpy(np.ascontiguousarray(genes))
-            before = torch.cat([torch.zeros(len(genes), 1, dtype=torch.long), chosen[:, :-1] + 1], dim=1)
+        def _logs(self, credit: Mask) -> tuple[Any, Any]:
+            """Log chances (N,) of networks by what means them, and the entropy of the choices on the way."""
+            same = torch.from_numpy(np.ascontiguousarray(credit))
+            shown = same.int().argmax(-1)
+            before = torch.cat([torch.zeros(len(same), 1, dtype=torch.long), shown[:, :-1] + 1], dim=1)
             logits, _ = self._net(before + torch.arange(length) * (most + 1))
             logs = logits.masked_fill(~allowed, -1e9).log_softmax(-1)
-            entropy = -(logs.exp() * logs).sum(-1).mean()
-            return logs.gather(-1, chosen[:, :, None])[:, :, 0].sum(1), entropy
+            entropy = -(logs.exp() * logs).sum((1, 2)).mean()
+            return logs.masked_fill(~same, -1e9).logsumexp(-1).sum(1), entropy
 
     return Recurrent()

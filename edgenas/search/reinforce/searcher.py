@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgenas.errors import SearchError, explain
 from edgenas.pareto import constrained_ranks
 from edgenas.search.base import AskTell
 from edgenas.search.evolution.variation import Variation
-from edgenas.search.protocol import Floats, Genes, Results
+from edgenas.search.protocol import Floats, Genes, Mask, Results
 from edgenas.search.reinforce.policy import Policy
 from edgenas.search.task import Task
 
@@ -23,12 +24,13 @@ _ROUNDS = 6
 class Reinforce(AskTell):
     """A policy proposes networks and is moved towards those of high reward.
 
-    With one objective f and limits, the reward is -f / s - penalty * sum |margin|, the absolute reward of TuNAS
-    (Bender 2020) with margin = cost / limit - 1 and s the spread of f over the first results; with margins unknown,
-    violations take their place. With several objectives it is the negative Pareto rank among all results. Advantages
-    are taken against the mean reward of what the policy drew (the baseline).
+    With one objective f and limits, the reward is -f / s - penalty * sum of violations, with s the spread of f over the
+    first results: what meets a limit is not rewarded for how far it stays below. With `absolute` the margin of one
+    limit takes the place of its violation, -f / s - penalty * |cost / limit - 1|, so that the policy aims at the limit:
+    the absolute reward of TuNAS (Bender 2020). With several objectives the reward is the negative root of the Pareto
+    rank among all results. Advantages are taken against the mean reward of what the policy drew (the baseline).
 
-    A network that is drawn again is not evaluated again: its reward is known, and counts in the gradient for nothing.
+    A network that is drawn again is not evaluated again. Its known reward enters every later update, at no cost.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Reinforce(AskTell):
         every: int = 8,
         steps: int = 4,
         clip: float | None = None,
+        absolute: int | None = None,
         reward: Reward | None = None,
     ) -> None:
         """Make a searcher.
@@ -52,23 +55,37 @@ class Reinforce(AskTell):
             policy: What proposes.
             initial: Random members before the policy is asked.
             rate: Step of Adam.
-            penalty: Weight of |margin| against objectives in units of their spread.
-            entropy_weight: Weight of the policy's entropy.
+            penalty: Weight of a violation (or |margin|) against objectives in units of their spread.
+            entropy_weight: Weight of the policy's entropy, the sum over its choices in nats.
             every: Results between updates of the policy, however many are asked for at a time.
             steps: Gradient steps of an update, each on a fresh draw of known networks (REINFORCE), or on the batch
                 and the best known (PPO).
             clip: Ratio at which PPO clips (Schulman 2017, eq. 7); None for REINFORCE.
+            absolute: The limit, by index, that a single objective is to be had at; None for limits that are kept.
             reward: Takes the place of the reward above.
+
+        Raises:
+            SearchError: `absolute` names no limit, or there are several objectives.
         """
         super().__init__(task)
         self.policy = policy
         self._initial, self._rate, self._penalty = initial, rate, penalty
         self._entropy_weight, self._steps, self._clip, self._reward = entropy_weight, steps, clip, reward
         self._every, self._waiting = every, 0
+        if absolute is not None and not (task.objectives == 1 and 0 <= absolute < task.limits):
+            raise SearchError(
+                explain(
+                    "the absolute reward needs one objective and a limit to aim at",
+                    got=f"{task.objectives} objectives, limit {absolute} of {task.limits}",
+                    remedy="Leave absolute out, or search for one objective under that limit.",
+                )
+            )
+        self._absolute = absolute
         self._variation = Variation(task.space.cardinalities)
         self._genes: Genes = np.zeros((0, len(task.space.cardinalities)), dtype=np.int64)
         self._objectives: Floats = np.zeros((0, task.objectives))
         self._margins: Floats = np.zeros((0, task.limits))
+        self._credit: Mask = policy.credit(self._genes)
 
     def _propose(self, n: int) -> Genes:
         missing = self._initial - self._evaluated
@@ -97,6 +114,7 @@ class Reinforce(AskTell):
         good = ~results.failed
         margins = results.violations if results.margins is None else results.margins
         self._genes = np.concatenate([self._genes, results.genes[good]])
+        self._credit = np.concatenate([self._credit, self.policy.credit(results.genes[good])])
         self._objectives = np.concatenate([self._objectives, results.objectives[good]])
         self._margins = np.concatenate([self._margins, margins[good]])
         self._waiting += len(results)
@@ -118,7 +136,10 @@ class Reinforce(AskTell):
             return -np.sqrt(constrained_ranks(self._objectives, violation).astype(np.float64))
         first = self._objectives[: max(self._initial, 2), 0]
         spread = float(np.subtract(*np.percentile(first, [75, 25]))) or float(first.std()) or 1.0
-        return -self._objectives[:, 0] / spread - self._penalty * np.abs(self._margins).sum(axis=1)
+        missed = np.maximum(self._margins, 0.0)
+        if self._absolute is not None:
+            missed[:, self._absolute] = np.abs(self._margins[:, self._absolute])
+        return -self._objectives[:, 0] / spread - self._penalty * missed.sum(axis=1)
 
     def _reinforce(self, rewards: Floats) -> None:
         """Williams 1992 over the known networks as the policy would draw them.
@@ -127,7 +148,7 @@ class Reinforce(AskTell):
         one evaluation serves all later steps.
         """
         for _ in range(self._steps):
-            logs = self.policy.log_chance(self._genes)
+            logs = self.policy.log_chance(self._genes, self._credit)
             weight = np.exp(logs - logs.max())
             # A floor keeps the best known in sight when the policy has moved away from them.
             weight = weight / weight.sum() + 0.25 * _best_weights(rewards)
@@ -135,6 +156,7 @@ class Reinforce(AskTell):
             advantage = _advantages(rewards, weight)
             self.policy.step(
                 self._genes,
+                self._credit,
                 advantage * weight * len(weight),
                 rate=self._rate,
                 entropy_weight=self._entropy_weight,
@@ -143,22 +165,37 @@ class Reinforce(AskTell):
     def _ppo(self, rewards: Floats) -> None:
         """Clipped surrogate (Schulman 2017, eq. 7); the gradient of a clipped ratio is zero."""
         assert self._clip is not None
-        logs = self.policy.log_chance(self._genes)
+        logs = self.policy.log_chance(self._genes, self._credit)
         weight = np.exp(logs - logs.max())
         weight = weight / weight.sum() + 0.25 * _best_weights(rewards)
         weight /= weight.sum()
         advantage = _advantages(rewards, weight)
         for _ in range(2 * self._steps):
-            ratio = np.exp(np.clip(self.policy.log_chance(self._genes) - logs, -20, 20))
-            inside = np.where(advantage > 0, ratio < 1 + self._clip, ratio > 1 - self._clip)
-            if not inside.any():
+            ratio = np.exp(np.clip(self.policy.log_chance(self._genes, self._credit) - logs, -20, 20))
+            pull = clipped_pull(ratio, advantage, self._clip)
+            if not pull.any():
                 break
             self.policy.step(
                 self._genes,
-                advantage * ratio * inside * weight * len(weight),
+                self._credit,
+                pull * weight * len(weight),
                 rate=self._rate,
                 entropy_weight=self._entropy_weight,
             )
+
+
+def clipped_pull(ratio: Floats, advantage: Floats, clip: float) -> Floats:
+    """Return d / d log p of the clipped surrogate min(r A, clip(r, 1 - c, 1 + c) A) (N,) (Schulman 2017, eq. 7).
+
+    It is r A, and 0 where the ratio has gone beyond the clip in the direction that the advantage pulls to.
+
+    Args:
+        ratio: r (N,), chance now over chance at the beginning of the update.
+        advantage: A (N,).
+        clip: c.
+    """
+    inside = np.where(advantage > 0, ratio < 1 + clip, ratio > 1 - clip)
+    return np.asarray(advantage * ratio * inside)
 
 
 def _advantages(rewards: Floats, weight: Floats) -> Floats:
