@@ -13,7 +13,7 @@ from edgenas.deploy.counts import require_one_partition
 from edgenas.errors import ExportError
 from edgenas.formats import encode, fold, random_weights
 from edgenas.formats.quantise import range_of, weight_steps
-from edgenas.formats.steps import choose_steps, gate_step
+from edgenas.formats.steps import _raise_product, _raise_sum, choose_steps, gate_step
 
 sys.path.insert(0, str(Path(__file__).parent))
 from integers import operators_against_reference  # noqa: E402
@@ -123,3 +123,15 @@ def test_operations_in_floating_point_limit_no_step() -> None:
     bound, free = (choose_steps(folded, ranges, float_ops=ops)["stages.0.3.project"].step
                    for ops in ((), {op.name for op in folded.ops}))  # fmt: skip
     assert bound > 10 * free
+
+
+def test_each_ratio_is_brought_just_inside_its_limit() -> None:
+    made = {"a": 1e4, "b": 1e4, "out": 1.0}
+    _raise_sum(("a", "b"), "out", made)
+    assert 2**15 * 0.9 < 255 * (made["a"] + made["b"]) / made["out"] < 2**15
+    made = {"a": 1e6, "out": 1.0}
+    _raise_product("a", 1.0, "out", made)
+    assert 2**8 * 0.98 < made["a"] / made["out"] < 2**8
+    made = {"a": 1e-9, "out": 1.0}
+    _raise_product("a", 1.0, "out", made)
+    assert 2**-16 < made["a"] / made["out"] < 2**-16 * 1.02
