@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 _LOOKED_AT = 20_000
 
 
-def budget_in_ms(target: TargetSection, space: SearchSpace, costs: CostModel) -> float | None:
-    """Return the budget in milliseconds; None where the configuration sets none.
+def budget_in_ms(
+    target: TargetSection, space: SearchSpace, costs: CostModel, *, clock: float = 1.0
+) -> float | None:
+    """Return the budget in milliseconds of the table's time; None where the configuration sets none.
 
     Args:
         target: With `budget_ms`, or `budget_share` of the space's largest network as the table predicts it.
         space: The space.
-        costs: Its costs.
+        costs: Its costs, in the table's time.
+        clock: How much slower the machine is now than the table says; a share is the same at every clock.
     """
     if target.budget_share is None:
-        return target.budget_ms
+        return None if target.budget_ms is None else target.budget_ms / clock
     return target.budget_share * float(costs(space.largest()[None]).latency_ms[0])
 
 
@@ -41,7 +44,9 @@ def within(latency_ms: float, error_ms: float, budget_ms: float | None) -> bool:
     return budget_ms is None or latency_ms + error_ms <= budget_ms
 
 
-def require_possible(target: TargetSection, space: SearchSpace, costs: CostModel, *, seed: int) -> None:
+def require_possible(
+    target: TargetSection, space: SearchSpace, costs: CostModel, *, seed: int, clock: float = 1.0
+) -> None:
     """Make sure that some network may meet the limits of a run, before anything is spent on a search.
 
     Args:
@@ -49,11 +54,12 @@ def require_possible(target: TargetSection, space: SearchSpace, costs: CostModel
         space: The space.
         costs: Its costs.
         seed: Draws the networks that are looked at.
+        clock: See `budget_in_ms`.
 
     Raises:
         BudgetError: The fastest or smallest network that could be found is over; says what it costs and which it is.
     """
-    budget_ms = budget_in_ms(target, space, costs)
+    budget_ms = budget_in_ms(target, space, costs, clock=clock)
     if budget_ms is None and target.max_macs is None:
         return
     genes = looked_at(space, seed=seed)
@@ -64,9 +70,9 @@ def require_possible(target: TargetSection, space: SearchSpace, costs: CostModel
             raise BudgetError(
                 explain(
                     f"no network of the space {space.name} meets the latency budget",
-                    got=f"{budget_ms:g} ms",
-                    allowed=f"{found.latency_ms[fastest]:.4g} ms or more; that is the fastest of {len(genes):,} "
-                    f"networks looked at, as the table predicts it: {_notation(space, genes[fastest])}",
+                    got=f"{budget_ms * clock:g} ms",
+                    allowed=f"{found.latency_ms[fastest] * clock:.4g} ms or more; that is the fastest of "
+                    f"{len(genes):,} networks looked at, as the table predicts it: {_notation(space, genes[fastest])}",
                     remedy="Raise target.budget_ms, or choose a smaller space or resolution.",
                 )
             )

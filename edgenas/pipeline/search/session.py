@@ -81,8 +81,12 @@ def _measure(context: RunContext) -> MeasureLatency:
 class Searching:
     """What every search of a run shares: the study, the judge, the budget."""
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, *, clock: float = 1.0) -> None:
         """Prepare; the supernet is loaded and the table spread over the space.
+
+        Args:
+            context: Of the run.
+            clock: How much slower the machine is now than the table says; see `edgenas.pipeline.search.clock`.
 
         Raises:
             BudgetError: No network can meet the limits.
@@ -93,8 +97,9 @@ class Searching:
         self.learned: dict[str, Any] | None = None
         self.guided: GuidedSearcher | None = None
         self._tried: set[str] = set()
-        self.budget_ms = budget_in_ms(context.settings.target, artifacts.space(context), costs)
-        require_possible(context.settings.target, artifacts.space(context), costs, seed=context.seed("budget"))
+        target, space = context.settings.target, artifacts.space(context)
+        self.budget_ms = budget_in_ms(target, space, costs, clock=clock)
+        require_possible(target, space, costs, seed=context.seed("budget"), clock=clock)
         self.study = Study(
             objectives=objectives_of(list(context.settings.search.objectives)),
             limits=_limits(context, self.budget_ms),

@@ -60,9 +60,8 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 def _run(context: RunContext) -> None:
     search = context.directory.read_json(SEARCH_FILE)
     evaluations = search["evaluations"]
-    chosen = choose(
-        evaluations, search["front"], context.settings.front.measure, budget_ms=search["budget_ms"]
-    )
+    table_ms = search.get("budget_table_ms", search["budget_ms"])
+    chosen = choose(evaluations, search["front"], context.settings.front.measure, budget_ms=table_ms)
     target = context.settings.target
     networks = [artifacts.space(context).decode(np.asarray(evaluations[index]["genes"])) for index in chosen]
     with context.progress("measure the front") as report:
@@ -85,7 +84,7 @@ def _run(context: RunContext) -> None:
                 "notation": format_notation(network),
                 "accuracy": metrics["accuracy"]["value"],
                 "accuracy_standard_error": metrics["accuracy"]["standard_error"],
-                "predicted_ms": metrics["latency_ms"]["value"],
+                "predicted_ms": metrics["latency_ms"]["value"] * search.get("clock_now", 1.0),
                 "measured_ms": latency.latency_ms,
                 "standard_error_ms": latency.standard_error_ms,
                 "macs": int(metrics["macs"]["value"]),

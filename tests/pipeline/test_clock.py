@@ -1,0 +1,87 @@
+"""A machine that changes its pace (by more than the 35 % of a tiny table's interval): the budget is that of now."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgenas.errors import BudgetError
+from edgenas.pipeline.stages import search as stage
+from tests.measure.fakes import use
+from tests.pipeline.test_run_safety import run
+
+ABSOLUTE = ["target.budget_share=null"]
+
+
+def _document(folder: Path, name: str) -> dict:
+    return json.loads((folder / "quickstart" / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def budget_ms(tmp_path_factory) -> float:
+    folder = tmp_path_factory.mktemp("first")
+    run(folder)
+    return _document(folder, "search.json")["budget_table_ms"]
+
+
+def test_a_step_of_the_clock_in_the_middle_of_a_search_lets_it_search_again(tmp_path, budget_ms, monkeypatch) -> None:
+    fake, said, searched = use(monkeypatch, noise=0.002), [], stage._searched
+
+    def step(context, clock):
+        found = searched(context, clock)
+        fake.drift = 0.5
+        return found
+
+    monkeypatch.setattr(stage, "_searched", step)
+    run(tmp_path, *ABSOLUTE, f"target.budget_ms={budget_ms}", say=said.append)
+    found = _document(tmp_path, "search.json")
+    assert any("searching again for the budget as it is now" in line for line in said)
+    assert found["budget_ms"] == budget_ms
+    assert found["clock"] == pytest.approx(0.5, rel=0.02)
+    assert found["budget_table_ms"] == pytest.approx(budget_ms / 0.5, rel=0.02)
+    row = _document(tmp_path, "front.json")["networks"][0]
+    own = next(entry for entry in found["evaluations"] if entry["digest"] == row["digest"])
+    assert row["predicted_ms"] == pytest.approx(0.5 * own["metrics"]["latency_ms"]["value"], rel=0.02)
+    assert not (tmp_path / "quickstart" / "search-clock.json").exists()
+
+
+def test_a_share_is_searched_once_and_its_milliseconds_are_those_of_now(tmp_path, monkeypatch) -> None:
+    fake, rounds, searched = use(monkeypatch, noise=0.002), [], stage._searched
+
+    def step(context, clock):
+        rounds.append(clock)
+        fake.drift = 0.5
+        return searched(context, clock)
+
+    monkeypatch.setattr(stage, "_searched", step)
+    run(tmp_path)
+    found = _document(tmp_path, "search.json")
+    assert len(rounds) == 1
+    assert found["budget_ms"] == pytest.approx(0.5 * found["budget_table_ms"], rel=0.02)
+
+
+def test_a_killed_search_is_replayed_with_the_clock_that_it_had(tmp_path, budget_ms, monkeypatch) -> None:
+    fake, clocks, searched = use(monkeypatch, noise=0.002), [], stage._searched
+    chosen = [*ABSOLUTE, f"target.budget_ms={budget_ms}"]
+
+    def killed(context, clock):
+        clocks.append(clock)
+        if len(clocks) == 1:
+            raise KeyboardInterrupt
+        return searched(context, clock)
+
+    monkeypatch.setattr(stage, "_searched", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, *chosen)
+    fake.drift = 0.5
+    run(tmp_path, *chosen)
+    assert clocks[1] == clocks[0]
+    assert clocks[2] == pytest.approx(0.5, rel=0.02)
+
+
+def test_a_budget_that_only_the_table_of_a_faster_day_meets_is_refused(tmp_path, budget_ms, monkeypatch) -> None:
+    fake = use(monkeypatch, noise=0.002)
+    run(tmp_path, *ABSOLUTE, f"target.budget_ms={budget_ms}")
+    fake.drift = 100.0
+    with pytest.raises(BudgetError, match="no network of the space"):
+        run(tmp_path, *ABSOLUTE, f"target.budget_ms={budget_ms * 1.001}")
