@@ -39,6 +39,8 @@ REFUSED = [
     ("a: 0x" + "f" * 17, "64 bits"),
     ("a: &x 1\nb: *x", "aliases and anchors"),
     ("a: *x", "aliases and anchors|not YAML"),
+    ("a: &x 1", "aliases and anchors"),
+    ("a: &x [1]", "aliases and anchors"),
     ("a: !!python/object:os.system x", "tags are not read"),
     ("a: !!str 3", "tags are not read"),
     ("a: 1\nb: 2\na: 3", "line 3, column 1: the key 'a' is given twice"),
