@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgenas.errors import SearchError
-from edgenas.search import REWARDED, Results, Task
+from edgenas.search import STRATEGIES, Results, Task, rewarded
 from edgenas.search.reinforce import Factorised, Reinforce
 from edgenas.search.reinforce.searcher import clipped_pull
 from tests.search.reinforce.spaces import DepthSpace
@@ -104,7 +104,7 @@ class Arms:
 
 def pulled(strategy: str, seed: int, best: np.ndarray) -> Reinforce:
     """A searcher that has pulled 160 of 625 arms; the cost of an arm is its distance from the best."""
-    searcher = REWARDED[strategy](Arms(), objectives=1, limits=0, seed=seed, budget=160)
+    searcher = STRATEGIES[strategy](Arms(), objectives=1, limits=0, seed=seed, budget=160)
     assert isinstance(searcher, Reinforce)
     for _ in range(20):
         genes = searcher.ask(8)
@@ -114,7 +114,7 @@ def pulled(strategy: str, seed: int, best: np.ndarray) -> Reinforce:
     return searcher
 
 
-@pytest.mark.parametrize("strategy", sorted(REWARDED))
+@pytest.mark.parametrize("strategy", sorted(rewarded()))
 def test_every_policy_solves_a_bandit(strategy: str) -> None:
     best = np.array([3, 0, 4, 2])
     searchers = [pulled(strategy, seed, best) for seed in range(3)]
