@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from edgenas.deploy.bundle.card import Card, FileCard, Latency
     from edgenas.deploy.bundle.check import check_bundle, load_card
     from edgenas.deploy.bundle.contents import Difference
-    from edgenas.deploy.bundle.export import Images, export_bundle
+    from edgenas.deploy.bundle.export import export_bundle
+    from edgenas.deploy.bundle.inputs import Images
     from edgenas.deploy.recipe import CalibrationSpec, FileSpec, GuardSpec, Recipe, load_recipe, recipe_names
 
 __all__ = [
@@ -38,7 +39,7 @@ _NAMES = {
     "FileCard": "bundle.card",
     "FileSpec": "recipe",
     "GuardSpec": "recipe",
-    "Images": "bundle.export",
+    "Images": "bundle.inputs",
     "Latency": "bundle.card",
     "Recipe": "recipe",
     "check_bundle": "bundle.check",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,14 @@ from edgenas.deploy.accuracy import Comparison, compare, share
 from edgenas.deploy.bundle.card import (
     Card,
     FileCard,
-    Latency,
     identity_of,
     installed_versions,
     probe_rows,
     weights_digest,
 )
 from edgenas.deploy.bundle.folder import restore, write_folder
+from edgenas.deploy.bundle.inputs import Images, check_inputs
+from edgenas.deploy.bundle.latencies import with_latency
 from edgenas.deploy.bundle.texts import labels_text, texts_of
 from edgenas.deploy.counts import require_one_partition, require_quantised
 from edgenas.deploy.quantise.calibrate import Observations
@@ -39,33 +39,17 @@ from edgenas.deploy.quantise.guard import Guard, Judged
 from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import can_run, logits_of_split, open_file
 from edgenas.deploy.targets import TARGETS, write_target
-from edgenas.errors import DataError, ExportError, TrainingError, explain
+from edgenas.errors import ExportError, TrainingError, explain
 from edgenas.formats import SCHEMES, as_file_format, encode, fold
 from edgenas.latency.device import local_device
 from edgenas.measure import FileLatency, ModelFile
 from edgenas.reading.json_text import json_text, parse_json
-from edgenas.text import printable
 from edgenas.types import Progress
 
 Measure = Callable[[Sequence[ModelFile]], Sequence[FileLatency]]
 PARITY_LIMIT = 1e-4
 LARGEST_HALF = float(np.finfo(np.float16).max)
 _PROBE_IMAGES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Images:
-    """Labelled images that an export needs.
-
-    Attributes:
-        train: To calibrate (and, as a remedy, to fine-tune) on.
-        validation: To decide on.
-        test: For the figures on the card only.
-    """
-
-    train: Split
-    validation: Split
-    test: Split
 
 
 def export_bundle(
@@ -113,50 +97,13 @@ def export_bundle(
         StoreError: The folder cannot be written.
     """
     restore(out)
-    _check_inputs(architecture, data, preprocessing, labels, out, force)
+    check_inputs(architecture, data, preprocessing, labels, out, force)
     job = _Job(architecture, weights, recipe, data, preprocessing, tuple(labels), seed, augment, progress)
     contents, files = job.files()
     files = job.with_latencies(contents, files, measure)
     card = job.card(files, data_facts or {}, training_facts or {})
     write_folder(out, {**contents, **job.texts(card), **job.probe_file()}, force=force)
     return card
-
-
-def _check_inputs(
-    architecture: Architecture,
-    data: Images,
-    preprocessing: Preprocessing,
-    labels: Sequence[str],
-    out: Path,
-    force: bool,
-) -> None:
-    if out.exists() and not force:
-        raise ExportError(explain(f"{out} exists", remedy="Choose another folder, or replace it with --force."))
-    for name in ("train", "validation", "test"):
-        if len(getattr(data, name)) == 0:
-            raise DataError(explain(f"there are no {name} images", remedy="An export calibrates, decides and judges."))
-    if len(labels) != architecture.classes:
-        raise DataError(explain("labels and classes disagree", got=len(labels), allowed=architecture.classes))
-    _check_labels(labels)
-    if (preprocessing.resolution, preprocessing.channels) != (architecture.resolution, architecture.in_channels):
-        raise DataError(
-            explain(
-                "the preprocessing does not make the network's input",
-                got=f"{preprocessing.channels} x {preprocessing.resolution} x {preprocessing.resolution}",
-                allowed=f"{architecture.in_channels} x {architecture.resolution} x {architecture.resolution}",
-            )
-        )
-
-
-def _check_labels(labels: Sequence[str]) -> None:
-    """Refuse names of which labels.txt cannot have one line each, all different."""
-    shown = [printable(label) for label in labels]
-    empty = [index for index, label in enumerate(shown) if not label.strip()]
-    twice = [label for label in shown if shown.count(label) > 1]
-    if empty:
-        raise DataError(explain("a class has no name", got=f"class {empty[0]}", remedy="Name every class."))
-    if twice:
-        raise DataError(explain("two classes have one name", got=repr(twice[0]), remedy="Name every class once."))
 
 
 class _Job:
@@ -358,7 +305,7 @@ class _Job:
             for entry in runnable
         ]
         found = {latency.name: latency for latency in measure(models)}
-        return [_with_latency(entry, found, files) for entry in files]
+        return [with_latency(entry, found, files) for entry in files]
 
     def card(self, files: list[FileCard], data_facts: Mapping[str, Any], training_facts: Mapping[str, Any]) -> Card:
         """Put the card together."""
@@ -414,27 +361,3 @@ def _torch_predict(module: torch.nn.Module) -> Callable[[NDArray[np.float32]], N
 
 def _accuracy(logits: NDArray[np.float32], split: Split) -> Any:
     return share(int((logits.argmax(1) == split.labels).sum()), len(split))
-
-
-def _with_latency(entry: FileCard, found: Mapping[str, FileLatency], files: Sequence[FileCard]) -> FileCard:
-    from dataclasses import replace
-
-    if entry.name not in found:
-        return entry
-    measured = found[entry.name]
-    latency = Latency(
-        latency_ms=measured.latency_ms,
-        low_ms=measured.low_ms,
-        high_ms=measured.high_ms,
-        standard_error_ms=measured.standard_error_ms,
-        runtime=f"{measured.runtime} {measured.runtime_version}",
-        threads=measured.threads,
-    )
-    warnings = entry.warnings
-    full = next((file for file in files if file.format == entry.format and file.precision == "fp32"), None)
-    # Signed activations are for Arm: their speed here says nothing.
-    if entry.precision == "int8" and full is not None and entry.scheme != "qdq_s8s8":
-        ratio = measured.latency_ms / found[full.name].latency_ms
-        if ratio > 1:
-            warnings = (*warnings, f"is slower than {full.name} on this device ({ratio:.2f} times its latency).")
-    return replace(entry, latency=latency, warnings=warnings)
