@@ -1,7 +1,7 @@
-"""Writing files and folders so that at any moment the old or the new content is there, whole.
+"""Atomic writing of files and folders: at any moment either the whole old or the whole new content is there.
 
-Content goes to a neighbour with a name of its own, is forced to the disk, and is renamed into place. So a killed
-process, a power cut and two writers of one file leave one whole content or the other.
+Content is written to a draft, a file beside the final one with a unique name. The draft is forced to the disk and then
+renamed into place. So a killed process, a power cut or a second writer never leaves a mixture of two contents.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ASIDE = ".aside"
 BROKEN = ".broken"
 _TOKEN = "[0-9a-f]" * 20
 _OLD_SECONDS = 3600.0
-"""A draft that nobody touched for so long belongs to a process that was killed."""
+"""A draft untouched for this long belongs to a process that was killed."""
 
 
 def json_text(document: Any, *, indent: int | None = 1) -> str:
@@ -50,7 +50,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whose folder exists.
 
     Raises:
-        OSError: It cannot be written; what was there is untouched, and nothing new lies beside it.
+        OSError: It cannot be written. The file there before is untouched, and no draft is left.
     """
 
     def fill(draft: Path) -> None:
@@ -76,7 +76,7 @@ def write_by(path: Path, fill: Callable[[Path], None]) -> None:
         _sync(draft)
         os.replace(draft, path)
     except BaseException:
-        # On a full disk half a file would only take up the rest of it.
+        # Half a file on a full disk would only use up the rest of the space.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
@@ -130,7 +130,7 @@ def replace_folder(draft: Path, target: Path) -> None:
 
 
 def restore_folder(target: Path) -> None:
-    """Put back the folder that `replace_folder` moved aside when its process was killed in that very moment."""
+    """Put back the folder that `replace_folder` had moved aside when its process was killed."""
     found = target.parent.glob(f".{_escaped(target.name)}.{_TOKEN}{ASIDE}")
     kept = sorted(found, key=lambda path: path.stat().st_mtime)
     if kept and not target.exists():
@@ -211,7 +211,7 @@ def _escaped(name: str) -> str:
 
 
 def _sync(path: Path) -> None:
-    # Not only for reading: some systems sync no file that was opened so.
+    # Opened for writing too: some systems do not sync a file that is open for reading only.
     handle = os.open(path, os.O_RDWR)
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
-"""What long work tells people: a bar in a terminal, a line that moves in a notebook, plain lines elsewhere.
+"""Progress of long work: a bar in a terminal, one updated line in a notebook, plain lines elsewhere.
 
-Every job of the Python interface and of the command line takes `progress` and `say`; these are what they use where
-nothing is given. rich and IPython are imported only where they are shown.
+Every job of the Python interface and of the command line takes `progress` and `say`; these are their defaults. rich and
+IPython are imported only when they are used.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def say_line(text: str) -> None:
 
 
 def or_default(progress: ProgressFactory | None, say: Say | None) -> tuple[ProgressFactory, Say]:
-    """Return what was given, and the defaults in the place of None."""
+    """Return the given values, with the defaults in place of None."""
     return progress or progress_bar, say or say_line
 
 

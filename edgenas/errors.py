@@ -135,7 +135,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
         names: What is allowed.
     """
     if len(name) > 100:
-        # Comparing takes the square of the length, and nobody meant a name so long.
+        # The time to compare grows with the square of the length, and no allowed name is this long.
         return ""
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,4 +1,4 @@
-"""Public names that a package imports when they are first asked for, so that the command line starts at once."""
+"""Lazy imports: a package imports a public name when it is first used, so that the command line starts fast."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], obje
 
 
 class _CallableRoom(ModuleType):
-    """A package that is a room of the house and, when it is called, the job of the same name."""
+    """A package that can be called: the call runs the job of the same name."""
 
     _job_module: str
 
@@ -53,9 +53,10 @@ class _CallableRoom(ModuleType):
 
 
 def make_callable(room: str, job_module: str) -> None:
-    """Let a package be called like the job that has its name: `edgenas.search(...)` beside `edgenas.search.base`.
+    """Make a package callable as the job that has its name: `edgenas.search(...)` beside `edgenas.search.base`.
 
-    Python binds a package in the place of any other value of that name, so the two have to be one.
+    Python binds an imported package to its name and so replaces any function of that name. Therefore one value must be
+    both.
 
     Args:
         room: Full name of the package.

@@ -1,4 +1,4 @@
-"""HTML for notebooks: small tables whose texts are escaped, since names of classes and files come from others."""
+"""HTML for notebooks: small tables. All texts are escaped, since names of classes and files come from users' data."""
 
 from __future__ import annotations
 

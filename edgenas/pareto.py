@@ -106,7 +106,7 @@ def crowding_distance(points: ArrayLike, ranks: ArrayLike | None = None) -> Floa
     if n == 0:
         return distance
     front = narrowed(front)
-    # Fronts take up the same places in the order of every objective.
+    # A front occupies the same positions in the sorted order of every objective.
     sizes = np.unique_counts(front).counts
     first = np.cumsum(sizes) - sizes
     last = first + sizes - 1

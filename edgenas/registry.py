@@ -1,4 +1,4 @@
-"""Registries: what there is of one kind, by name; an installed package adds more through entry points.
+"""Registries: all things of one kind by name, such as strategies. An installed package adds more through entry points.
 
 An entry is an object or the text "module:attribute", which is imported when the entry is asked for. A package adds
 an entry by an entry point of the registry's group, such as `edgenas.strategies`; its module is imported no earlier.
@@ -109,7 +109,7 @@ class Registry(Generic[Entry]):
         remedy = "Mend or uninstall the package."
         try:
             found = point.load()
-        # Whatever the foreign module raises while it is imported; an interrupt is no Exception and passes.
+        # A foreign module may raise anything while it is imported. An interrupt is no Exception and is not caught.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise PluginError(explain(f"{where} cannot be imported", got=reason, remedy=remedy)) from error
@@ -121,13 +121,14 @@ class Registry(Generic[Entry]):
 
 
 def forget_entry_points() -> None:
-    """Read the entry points again when next asked, for a process in which packages come and go."""
+    """Forget the entry points; the next request reads them again. For processes that install or remove packages.
+    """
     _added.cache_clear()
 
 
 @cache
 def _added(group: str, what: str, own: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Return what installed packages add to a group, by name; a name stands for one entry."""
+    """Return the entries that installed packages add to a group, by name. Each name may occur once."""
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=group), key=lambda one: (_package(one), one.name)):
         taken = "edgenas" if point.name in own else _package(found[point.name]) if point.name in found else None

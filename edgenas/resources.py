@@ -1,4 +1,5 @@
-"""Finding what ships beside the code: latency tables, configurations and recipes, in a checkout or from a wheel."""
+"""Finding the files that ship with the code: latency tables, configurations and recipes, in a checkout or from a wheel.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ def resource_folder(kind: str) -> Path | None:
     """
     assert kind in KINDS, kind
     for folder in (_PACKAGE / "_shipped" / kind, _PACKAGE.parent / kind):
-        # Next to an installed package lie other packages: only a checkout has pyproject.toml there.
+        # Only a checkout has pyproject.toml there. An installed package has other packages beside it.
         if folder.is_dir() and (folder.parent.name == "_shipped" or (_PACKAGE.parent / "pyproject.toml").is_file()):
             return folder
     return None

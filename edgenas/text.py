@@ -1,4 +1,4 @@
-"""Text of others: what may be printed, and which names may become part of a path."""
+"""Text that users or files supply: making it safe to print, and checking names that become part of a path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", 
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Spell out what would move the cursor, colour the terminal or break a line; every other character stays.
+    r"""Escape characters that would move the cursor, colour the terminal or break a line. All others stay.
 
     Args:
         text: Of any origin.
@@ -30,7 +30,7 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def _spelled(character: str) -> str:
-    # Spaces of other scripts are not printable for Python, but they break nothing.
+    # Python calls the spaces of other scripts not printable, but they are harmless.
     if character.isspace() and ord(character) > 0xA0 and character not in "\u2028\u2029":
         return character
     return character.encode("unicode_escape").decode("ascii")

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# As texts, so that the command line speaks of them without numpy.
+# Quoted, so that the command line can use the types without importing numpy.
 Genes: TypeAlias = "NDArray[np.int64]"
 """Codes of networks: (N, D), or (D,) for one."""
 
 Floats: TypeAlias = "NDArray[np.float64]"
-"""Numbers; the name that carries them says which."""
+"""Real numbers of any shape; the variable's name says of what."""
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Told after each step: steps done, steps in all, and a word for people (a unit or what is being done)."""

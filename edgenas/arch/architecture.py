@@ -1,7 +1,7 @@
 """The description of a network: frozen values, validated when built, identified by a digest.
 
-All channel counts are absolute, so that a published network is stored exactly (MobileNetV3's 184 channels
-expanded from 80) and two values that describe the same network are the same value. Rules such as "squeeze to
+All channel counts are absolute. So a published network is stored exactly (MobileNetV3's 184 channels expanded from 80),
+and two descriptions of the same network are equal values. Rules such as "squeeze to
 a quarter" belong to whoever makes architectures: the zoo, a search space, compound scaling.
 """
 
@@ -100,7 +100,7 @@ class SqueezeExcite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One block; what it lowers to depends on its kind, every convolution being followed by batch norm.
+    """One block. Its kind decides what it lowers to; batch norm follows every convolution.
 
     - `mbconv`: [start depthwise] -> [1x1 expansion, act] -> [depthwise, act] -> [SE] -> 1x1 projection -> [add].
       With a start kernel, or without a middle one, it is MobileNetV4's universal inverted bottleneck
@@ -206,7 +206,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Consecutive blocks that a space varies together; the grouping is no part of the network's identity."""
+    """Consecutive blocks that a space varies together. The grouping is not part of the network's identity."""
 
     blocks: tuple[Block, ...]
 

@@ -1,6 +1,7 @@
-"""The largest networks that are taken for networks: a typing error or a damaged file shall not fill the memory.
+"""Upper limits of a network's sizes, so that a typing error or a damaged file cannot fill the memory.
 
-Each limit lies well above what was ever published for edge devices and, taken alone, below what a machine cannot hold.
+Each limit lies well above everything published for edge devices. A network at one limit, small otherwise, still fits
+into a machine.
 """
 
 from __future__ import annotations

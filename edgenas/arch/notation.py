@@ -99,7 +99,7 @@ _NUMBER = re.compile(r"([a-z]+)([0-9.]+(?:e-?[0-9]+)?)((?:-[a-z0-9]+)*)$")
 
 
 class _Tokens:
-    """The tokens of one element, consumed by name; whatever is left over is an error."""
+    """The tokens of one element, consumed by name. A token that nobody consumed is an error."""
 
     def __init__(self, text: str, *, activations: bool = True) -> None:
         self.text = text

@@ -1,4 +1,4 @@
-"""Who measured, and with what: the part of a table's header that must match where the table is used."""
+"""The device and the runtime of a measurement. A table may be used only where both match."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class DeviceInfo:
         return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
     def differences(self, other: DeviceInfo) -> tuple[str, ...]:
-        """Say in what `other` differs where it matters for latency.
+        """Return the differences of `other` that matter for latency.
 
         Args:
             other: The device at hand; `self` is the table's.
@@ -121,7 +121,7 @@ class RuntimeInfo:
         return f"{self.runtime}-{self.precision}-t{self.threads}-{self.mode}"
 
     def differences(self, other: RuntimeInfo) -> tuple[str, ...]:
-        """Say in what `other` differs; see `DeviceInfo.differences`."""
+        """Return the differences of `other`; see `DeviceInfo.differences`."""
         return tuple(
             f"{name}: {getattr(self, name)!r} in the table, {getattr(other, name)!r} here"
             for name in ("runtime", "version", "precision", "scheme", "threads", "mode")
@@ -132,7 +132,7 @@ class RuntimeInfo:
 def described_device(
     *, machine: str, cpuinfo: str, processor: str = "", cores: int = 1, memory_mib: int = 0
 ) -> DeviceInfo:
-    """Make a device of what its system says, here or at the other end of a connection.
+    """Make a `DeviceInfo` from the facts that a system reports, this machine's or a remote one's.
 
     Args:
         machine: Architecture as the system names it.

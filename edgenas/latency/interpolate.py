@@ -13,13 +13,16 @@ from edgenas.latency.model.work import Trend, group, position
 from edgenas.latency.table import RATIO_UNIT, Entry
 from edgenas.latency.units import Unit
 
-# Relative standard deviations of a unit's time around the trend, and the distance over which neighbours resemble.
+# Relative standard deviations of a unit's time around the trend, and the distance over which units are similar.
 _SMOOTH, _ALONE, _LENGTH = 0.25, 0.08, 2.0
 _NEIGHBOURS = 200
 
 
 class Interpolator:
-    """Trend of work by group, with the deviations of near entries from it (a Gaussian process on their logarithms)."""
+    """Estimates times from a trend of work by group and from near entries.
+
+    The trend is corrected by how far near entries deviate from it: a Gaussian process on their logarithms.
+    """
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         """Prepare the trend.

@@ -1,4 +1,4 @@
-"""The tables there are: shipped ones, and those in a folder of one's own."""
+"""Finding latency tables: the shipped ones, and those in a user's folders."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class ListedTable:
 
 
 def list_tables(folders: Sequence[str | Path] = ()) -> tuple[ListedTable, ...]:
-    """List shipped tables and those under some folders, the broken ones with what is wrong with them.
+    """List shipped tables and those under some folders. A broken one is listed with its problem.
 
     Args:
-        folders: Folders of one's own, searched with what lies below them.
+        folders: A user's folders, searched recursively.
 
     Raises:
         InputError: A folder does not exist.
@@ -93,6 +93,6 @@ def _listed(path: Path, *, shipped: bool) -> ListedTable:
 
 
 def _is_table(path: Path) -> bool:
-    """Whether a JSON file claims to be a table; its first characters say so, damaged or not."""
+    """Whether a JSON file claims to be a table. Its first characters say so, even if the rest is damaged."""
     with path.open(encoding="utf-8", errors="replace") as file:
         return '"edgenas-latency-table"' in file.read(200)

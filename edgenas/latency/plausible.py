@@ -1,4 +1,4 @@
-"""What a table may say: finite numbers within what can be, so that a wrong file is refused and not believed."""
+"""Plausible ranges of a table's numbers. A table outside of them is refused instead of being trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANY = (-math.inf, math.inf)
 _NOT_NEGATIVE = (0.0, math.inf)
 _PERCENT = (0.0, 100.0)
 _POSITIVE = (1e-9, LATENCY_LIMIT_MS)
-# A build of few networks on a busy machine may know its predictions to +-164 %, and has to be able to say so.
+# A build of few networks on a busy machine may have an interval of +-164 %. Its table must be able to state that.
 _RELATIVE = (0.0, 100.0)
 # Smallest and largest value of each number, both allowed.
 _RANGES: dict[str, dict[str, tuple[float, float]]] = {
@@ -45,7 +45,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
 
 
 def require_plausible(table: LatencyTable, *, source: str) -> None:
-    """Refuse a table whose numbers cannot be.
+    """Refuse a table whose numbers are impossible.
 
     Args:
         table: The table.

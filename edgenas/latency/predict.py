@@ -55,7 +55,8 @@ class Prediction:
         low_ms, high_ms: Its interval.
         level: Nominal coverage of the interval.
         layers: Time of every unit, in order.
-        overhead_ms: What belongs to no unit; with the layers it adds up to the prediction.
+        overhead_ms: The part of the prediction that belongs to no unit. The layers and this part add up to the
+            prediction.
         interpolated: Keys of units that no measured network contained.
     """
 
@@ -128,7 +129,7 @@ class TableCosts:
             without a measured network add, in `_ERROR_UNIT` squared.
 
         Raises:
-            TableError: The table lacks a unit, or an estimate is so uncertain that it says nothing.
+            TableError: The table lacks a unit, or an estimate is too uncertain to be of use.
         """
         total = weights = variance = count = 0
         for unit, name in units(ops):
@@ -160,7 +161,7 @@ class TableCosts:
 def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLatency:
     """Apply a table's correction to integer sums (N, 4) of `TableCosts.block_cost`.
 
-    Every operation is element by element, so a network's result does not depend on its company.
+    Every operation is element by element, so a network's result does not depend on the other networks of the batch.
     """
     correction, interval = table.correction, table.interval
     sums: Floats = totals.astype(np.float64)
@@ -180,8 +181,8 @@ def predict(table: LatencyTable, network: Architecture | Graph, *, interpolate: 
     Args:
         table: The table.
         network: An architecture or its graph.
-        interpolate: Whether units that the table lacks are estimated from similar ones; they are named in the result
-            and widen the interval.
+        interpolate: Whether units that the table lacks are estimated from similar ones. The result names them, and they
+            widen the interval.
 
     Raises:
         TableError: The table lacks a unit; names the layer.

@@ -1,4 +1,4 @@
-"""A latency table as a value: what was measured, on what, how, and how wrong its predictions are."""
+"""A latency table as a value: the measured times, their device and protocol, and the error of its predictions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reference:
     Attributes:
         notation: The network, as a person may type it.
         digest: Digest of its architecture.
-        latency_ms: Its latency during the build, which turns ratios into milliseconds.
+        latency_ms: Its latency during the build. It turns ratios into milliseconds.
         spread: Relative standard deviation of its latency between the build's visits: the drift of the clock.
     """
 
@@ -112,8 +112,8 @@ class Validation:
         within_5_percent, within_10_percent: Share of networks within those errors.
         kendall_tau: Rank correlation of predicted and measured.
         interval_coverage_percent: Share of networks inside their prediction interval.
-        reference_drift_percent: Change of the latency of the reference and the probes together since the build; it is
-            no part of the errors.
+        reference_drift_percent: Common change of the latencies of the reference and the probes since the build. It is
+            not part of the errors.
         date: Day it was made.
         predicted_ms, measured_ms: One value per network, for the plot.
         visits: How often a network was measured, on average; 0 in tables of older versions.
@@ -156,7 +156,7 @@ class BuildInfo:
         seed: Of the design and the order.
         date: Day of the build.
         edgenas: Version of this package.
-        warnings: What spoke against the table when it was fitted, one line each; empty for a good one.
+        warnings: Doubts about the table when it was fitted, one line each; empty for a good one.
         measured: Digests of the networks that it was fitted to; empty in tables of older versions.
     """
 
@@ -255,7 +255,7 @@ class LatencyTable:
         return replace(self, validation=validation)
 
     def at_clock(self, reference_ms: float) -> Self:
-        """Return the same table for a clock at which the reference takes another time, as `check` measures it.
+        """Return the same table with another latency of the reference network. `check` measures it.
 
         Args:
             reference_ms: Latency of the reference network now.

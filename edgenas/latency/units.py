@@ -1,11 +1,12 @@
-"""Units: what a runtime executes after fusion, and what an entry of a table is about.
+"""Units: the fused operations that a runtime executes. A table has one entry for each.
 
 A unit is a convolution or fully connected layer with everything that follows it in place: its activation and
-the addition of a residual. Pools, gate multiplications, and activations or additions that follow nothing they
-could fuse into are units of their own. The runtime may need several kernels for one unit (a hard-swish of its own,
-a layout change before a pool): its entry is the time of all of them, in context.
+the addition of a residual. Pools and gate multiplications are units of their own. So are activations and additions that
+cannot be fused into the operation before them. The runtime may need several kernels for one unit, such as a separate
+hard-swish or a layout change before a pool. The entry is the time of all of them, in context.
 
-Units of a block depend on that block's operations alone, so that a search space's blocks can be costed one by one.
+The units of a block depend only on the operations of that block. So the blocks of a search space can be costed one by
+one.
 """
 
 from __future__ import annotations

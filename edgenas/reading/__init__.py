@@ -1,1 +1,1 @@
-"""Reading what comes from outside: files, YAML, JSON, and documents as typed values. One reader for every room."""
+"""Reading input from outside: files, YAML, JSON, and documents as typed values. Every package uses these readers."""

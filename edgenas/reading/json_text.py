@@ -1,4 +1,4 @@
-"""The one reader and writer of JSON documents: finite numbers, keys that stand once, bounded size and depth."""
+"""The reader and writer of JSON documents: finite numbers, unique keys, bounded size and depth."""
 
 from __future__ import annotations
 

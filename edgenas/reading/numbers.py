@@ -1,4 +1,4 @@
-"""Numbers as texts: those of YAML 1.2 (core schema) and of JSON, always finite and never longer than a number is."""
+"""Numbers from texts: those of YAML 1.2 (core schema) and of JSON. They must be finite and of bounded length."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NOT_FINITE = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
 
 
 class NumberError(ValueError):
-    """A text that is meant as a number and cannot be one; says why."""
+    """A text that looks like a number and is not an allowed one. The message says why."""
 
 
 def number(text: str) -> int | float | None:
     """Return the number that a plain YAML scalar is, or None where it is a text.
 
-    Source: YAML 1.2.2, section 10.3.2, but for a decimal with a leading zero, which is refused: YAML 1.1 reads it as
-    octal, YAML 1.2 as decimal, and a person may mean either.
+    Source: YAML 1.2.2, section 10.3.2, with one exception. A decimal with a leading zero is refused: YAML 1.1 reads it
+    as octal, YAML 1.2 as decimal, and a person may mean either.
 
     Args:
         text: The scalar.

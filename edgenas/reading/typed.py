@@ -1,4 +1,4 @@
-"""The one typed reader: a document of plain values becomes a frozen dataclass, or every fault is named with its place.
+"""The typed reader: it turns a document of plain values into a frozen dataclass, or names every fault with its place.
 
 A pydantic model is made from the fields of a dataclass, strict and without unknown keys; the dataclass checks itself
 when it is built. Pydantic is imported when the first document is read.
@@ -17,7 +17,7 @@ from edgenas.reading.numbers import WHOLE_LIMIT
 
 Place = tuple[str | int, ...]
 _T = TypeVar("_T")
-# So many faults of one document fit a screen.
+# This many faults of one document fit on a screen.
 SHOWN = 5
 
 
@@ -103,7 +103,7 @@ def describe(
 
 
 def _meant(place: Place, found: Sequence[Any], by_place: Mapping[Place, object]) -> list[Any]:
-    """Return the faults of a place that matter: of a union, those of the form that was tried."""
+    """Return the faults that matter at a place. Of a union these are the faults of the form that the user meant."""
     if isinstance(found[0]["input"], Mapping):
         deeper = any(len(other) > len(place) and other[: len(place)] == place for other in by_place)
         return [] if deeper else [problem for problem in found if problem["type"] in _SECTION] or list(found)
@@ -220,13 +220,13 @@ def _model(kind: type) -> Any:
 
 
 def _readable(hint: Any) -> Any:
-    """Return a type hint with its dataclasses as models; a tuple may be written as a list, which is all JSON has."""
+    """Return a type hint with its dataclasses as models. A tuple may be written as a list, since JSON has no tuples."""
     import pydantic
 
     if isinstance(hint, type) and is_dataclass(hint):
         return _model(hint)
     if hint is int:
-        # What counts things fits 64 bits; numpy would wrap or fail beyond.
+        # Counts must fit into 64 bits; numpy would wrap around or fail beyond.
         return Annotated[int, pydantic.Field(ge=-WHOLE_LIMIT, le=WHOLE_LIMIT)]
     origin, inner = get_origin(hint), get_args(hint)
     if origin is tuple:

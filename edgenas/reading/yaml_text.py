@@ -1,4 +1,4 @@
-"""The one reader of YAML: plain values with the line of each, and nothing that two readers could read differently.
+"""The reader of YAML: plain values with the line of each. It refuses what two YAML readers could read differently.
 
 One document, UTF-8, YAML 1.2 scalars (yes, no, on and off are texts), finite numbers, keys that are texts and stand
 once, no aliases, anchors or tags, bounded size and depth. PyYAML cuts the text into events; the values are made here.
@@ -93,7 +93,7 @@ def _position(mark: Any) -> str:
 
 
 class _Builder:
-    """Makes values from events; its own stack, so that depth is a number and not a recursion."""
+    """Makes values from events. It keeps a stack of its own, so that deep documents need no recursion."""
 
     def __init__(self, source: str, error: type[EdgenasError]) -> None:
         self._source, self._error = source, error

@@ -1,4 +1,5 @@
-"""What a space's definition must satisfy, beyond the types of its values, for its laws to hold."""
+"""Checks of a space's definition beyond the types of its values. The laws of a space (see `CodedSpace`) rest on them.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +149,10 @@ def _check_fields(definition: Definition, stage: StageChoices, path: str, *, fir
 
 
 def _check_widths_differ(definition: Definition) -> None:
-    """Every two widths must differ in a part without other choices of channels, so that a network tells its width."""
+    """Require that a network shows its width multiplier.
+
+    Some part without other choices of channels must differ between any two widths.
+    """
     fixed = [stage.out[0] for stage in definition.stages if len(stage.out) == 1]
     seen: dict[object, float] = {}
     for width in definition.width:
@@ -172,7 +176,10 @@ def _check_outs_differ(definition: Definition) -> None:
 
 
 def _check_boundaries(definition: Definition) -> None:
-    """Refuse neighbouring stages that a network could not tell apart while both vary in depth."""
+    """Refuse two neighbouring stages of variable depth whose blocks look alike.
+
+    A network would not show where the first one ends.
+    """
     for width in definition.width:
         joined = [0]
         for before, stage in zip(definition.stages, definition.stages[1:], strict=False):

@@ -104,7 +104,7 @@ class StageChoices:
     def choices(self, field: ChoiceField, *, first: bool) -> Choices:
         """Return what a field may be in the first block, or in a later one.
 
-        Choices that a first block cannot take are left out there: `skip`, and kernel 0 with stride 2.
+        Choices that a first block cannot take are left out for it: `skip`, and kernel 0 with stride 2.
         """
         values: Choices = dict(self.first).get(field, getattr(self, field)) if first else getattr(self, field)
         if first and field == "kind":

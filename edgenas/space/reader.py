@@ -1,4 +1,4 @@
-"""The YAML of a space: what a user may write short, and how it becomes a definition."""
+"""The YAML of a space: which short forms a user may write, and how they become a definition."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Per:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _BlockFile:
-    """Choices inside a block, as a file gives them; None where it says nothing."""
+    """Choices inside a block, as a file gives them; None for a key that is not in the file."""
 
     kind: Annotated[tuple[SpaceBlockKind, ...], ONE_OR_MANY] = _LEFT_OUT
     start_kernel: _Integers = _LEFT_OUT

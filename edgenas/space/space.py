@@ -17,7 +17,7 @@ from edgenas.types import Genes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace(CodedSpace):
-    """A space of networks as the rest of edgenas sees it: `CodedSpace` with extremes and features."""
+    """The space of networks that the rest of edgenas uses: `CodedSpace` with extremes and features."""
 
     def features(self, genes: ArrayLike) -> NDArray[np.float64]:
         """Structural features (N, F) of codes (N, D), named by `feature_names`."""
@@ -29,11 +29,11 @@ class SearchSpace(CodedSpace):
         return feature_names(self)
 
     def largest(self) -> Genes:
-        """Return the canonical code (D,) of the network with the most MACs; the last choices where they are as many."""
+        """Return the canonical code (D,) of the network with the most MACs. Among equals the last choices win."""
         return most(self)
 
     def smallest(self) -> Genes:
-        """Return the canonical code (D,) of the network with the fewest MACs; the first choices if as few."""
+        """Return the canonical code (D,) of the network with the fewest MACs. Among equals the first choices win."""
         return fewest(self)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""How wrong a fit is: every network predicted by a fit that never saw it, trend and hyperparameters included."""
+"""How wrong a fit is. Every network is predicted by a fit without it; trend and hyperparameters are fitted anew too."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from edgenas.types import Floats
 
 LEVEL = 0.9
 _NORMAL_90 = 1.6448536269514722
-# Up to so many networks each is left out alone; of more, so many parts are left out one after the other.
+# Up to this many networks, each is left out alone. More networks are split into this many parts, and each part is left
+# out in turn.
 _ALONE = 24
 _PARTS = 12
-# Fewer drawn networks than this are no sample of their own; below the second number they are a small one.
+# Fewer drawn networks than the first number are not used alone. Fewer than the second are a small sample.
 _FEW, _ENOUGH = 10, 20
 
 
@@ -29,10 +30,11 @@ class LeftOut:
 
     Attributes:
         error: (m,) relative to the measured ratio.
-        unexplained: (m,) absolute relative error beyond what unmeasured units announce of their own.
+        unexplained: (m,) absolute relative error beyond the errors that the estimates of unmeasured units state
+            themselves.
         by_macs: (m,) relative error of a line on MACs, fitted to the same networks.
-        drawn: (m,) whether it was drawn as a search draws; networks chosen for coverage are deep and even, and easier
-            to predict.
+        drawn: (m,) whether it was drawn as a search draws. Networks chosen for coverage are deep and uniform, hence
+            easier to predict.
     """
 
     error: Floats
@@ -53,10 +55,11 @@ class LeftOut:
     def quantile(self) -> float:
         """The half width that holds `LEVEL` of networks like the drawn ones.
 
-        It is the ceil((m + 1) level)-th smallest error, as split conformal prediction has it (Vovk 2005): of the drawn
-        networks, or of all where fewer than ten were drawn. So few say little, and those chosen for coverage flatter:
-        with fewer than twenty drawn it is at least the prediction interval of a normal distribution with the variance
-        of the drawn errors (Student's t), which widens as they get fewer.
+        It is the ceil((m + 1) level)-th smallest error, as in split conformal prediction (Vovk 2005). It uses the drawn
+        networks, or all networks if fewer than ten were drawn. Few drawn networks say little, and errors of networks
+        chosen for coverage are too small. So with fewer than twenty drawn ones it is at least the prediction interval
+        of a normal distribution with the variance of the drawn errors (Student's t). That interval widens as their
+        number falls.
         """
         drawn = self.unexplained[self.drawn]
         many = len(drawn) >= _FEW
@@ -68,7 +71,7 @@ class LeftOut:
 
 
 def _conformal(errors: Floats) -> float:
-    """With fewer than nine errors no quantile at 90 % exists: the largest is widened in proportion."""
+    """With fewer than nine errors there is no quantile at 90 %. The largest error is then widened in proportion."""
     ordered = np.sort(errors)
     rank = math.ceil((len(ordered) + 1) * LEVEL)
     return float(ordered[rank - 1]) if rank <= len(ordered) else float(ordered[-1]) * rank / len(ordered)
@@ -102,7 +105,8 @@ def cross_validate(
         found.append(_errors(units, counts, ratios, left=left, noise=noise, visits=often))
     order = np.concatenate([np.flatnonzero(np.arange(count) % parts == part) for part in range(parts)])
     error, announced, by_macs = np.concatenate(found, axis=1)[:, np.argsort(order)]
-    # A network with a unit that no other has: nothing is known about it, and the table would not have it either.
+    # The network has a unit that no other has. A fit without it knows nothing of that unit, and its table would lack
+    # it.
     known = np.isfinite(error)
     # The interval has the announced error in quadrature: a network is inside where this is below the half width.
     unexplained = np.sqrt(np.maximum(error**2 - (_NORMAL_90 * announced) ** 2, 0.0))

@@ -1,11 +1,11 @@
 """From measured networks to times of units: a Gaussian process over units, observed through sums over networks.
 
-The time of a unit is its trend (non-negative rates of work, `features.Trend`) times 1 + a deviation. Deviations are a
+The time of a unit is its trend (non-negative rates of work, `work.Trend`) times 1 + a deviation. Deviations are a
 Gaussian process: a part shared by all units, one by group, one that varies smoothly with sizes, and one of the unit
 alone. A measured network gives the sum of its units' times, plus a constant and an overhead per unit, with relative
 noise. The posterior of all times given all sums is in closed form (Rasmussen & Williams 2006, eq. 2.25-2.26; linear
-functionals of a Gaussian process). Trend and hyperparameters are fitted to the same networks, so how far the
-predictions are off is only seen on networks that were left out of all of it: `held_out_residuals`.
+functionals of a Gaussian process). Trend and hyperparameters are fitted to the same networks. So the error of
+predictions shows only on networks that were left out of the whole fit: `edgenas.latency.model.crossval`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgenas.latency.units import Unit
 from edgenas.types import Floats
 
 _CHUNK = 1024
-# A run's own cost and the overhead of all its units together: standard deviations, shares of a typical network.
+# Standard deviations of a run's own cost and of the overhead of all its units together, as shares of a typical network.
 _EXTRA = 0.05
 _SEARCHED = ("smooth", "alone", "noise")
 _LENGTHS = (0.7, 1.2, 2.0, 3.5, 6.0)
@@ -42,7 +42,7 @@ class Spread:
         shared: Of all units together (the scale of the trend).
         by_group: Of a group of units.
         smooth: Of the part that varies with sizes.
-        length: Distance in `features.position` over which that part forgets.
+        length: Distance in `work.position` over which that part's correlation falls.
         alone: Of a unit by itself.
         noise: Of a measured network.
     """
@@ -130,8 +130,9 @@ class UnitFit:
         constant: Time of a run besides its units.
         per_unit: Overhead of a unit.
         spread: Hyperparameters found by maximum likelihood.
-        left_out: (n,) what each measured network is above its prediction from all others, as a share of itself
-            (eq. 5.12). Trend and hyperparameters have seen it, so it compares fits and is no error.
+        left_out: (n,) measured latency minus its prediction from all other networks, as a share of the measurement (eq.
+            5.12). Trend and hyperparameters were fitted with the network, so the value compares fits. It is not an
+            error of the table.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class UnitFit:
         self._trend = Trend.fit(units, ratios, counts=counts)
         self._floor = 1e-7 * float(ratios.mean())
         self._places = _Places.of(units, self._names)
-        # Everything is relative: to the trend by unit, to the measured ratio by network.
+        # Everything is relative: times of units to their trend, sums of networks to their measured ratio.
         self._rows = counts * self._base(units) / ratios[:, None]
         number = counts.sum(axis=1)
         typical = float(np.median(ratios))

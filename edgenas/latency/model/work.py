@@ -1,4 +1,4 @@
-"""What a unit's time is made of: the work of its kernels, by kind; the trend behind unmeasured units."""
+"""The amounts of work that a unit's time consists of, and the trend that estimates unmeasured units from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgenas.latency.units import Unit
 from edgenas.types import Floats
 
 # Layouts, gates and fusions make the same arithmetic cost differently; activations differ in their arithmetic.
-# Keeps rates that no measurement tells apart from running away; far below the noise of a measurement.
+# Keeps rates finite that no measurement can tell apart. It is far below the noise of a measurement.
 _PULL = 0.02
 _BLOCK = 16
 _IMAGE_CHANNELS = 3
@@ -45,9 +45,9 @@ def work(unit: Unit) -> Floats:
 
 
 def position(unit: Unit) -> Floats:
-    """Coordinates (10,) in which near units have alike efficiency: logarithms of sizes, and switches."""
+    """Coordinates (10,) in which near units have similar efficiency: logarithms of sizes, and flags."""
     before, after = unit.source.channels, unit.result.channels
-    # Kernels work on blocks of channels; what does not fill a block is computed for nothing, or another way.
+    # Kernels work on blocks of channels. A block that is not full is computed in vain, or by another kernel.
     shape = (before, after, unit.result.height * unit.result.width, _blocks(before) / before, _blocks(after) / after)
     switches = (
         unit.kernel / 2.0,

@@ -27,9 +27,9 @@ from edgenas.types import Genes
 class CodedSpace:
     """A set of networks, each given by D integer genes.
 
-    Gene d takes the values 0 .. cardinalities[d] - 1, and every combination decodes to a network. Several codes may
-    be one network (genes of blocks behind the depth, ratios that round alike): `canonical` maps them to one, so that
-    equal canonical codes are equal digests and the other way round.
+    Gene d takes the values 0 .. cardinalities[d] - 1, and every combination decodes to a network. Several codes may be
+    one network: genes of blocks beyond the depth have no effect, and two ratios may round to the same channels.
+    `canonical` maps such codes to one. Two networks have equal digests exactly if their canonical codes are equal.
 
     Attributes:
         definition: What the space's file says; two spaces with equal definitions are equal.
@@ -102,7 +102,7 @@ class CodedSpace:
     def sample(self, n: int, rng: np.random.Generator) -> Genes:
         """Draw codes, each gene uniform over its choices and independent of the others.
 
-        This is not uniform over networks: a network that many codes stand for is drawn more often.
+        This is not uniform over networks: a network with many codes is drawn more often.
 
         Args:
             n: How many.
@@ -120,7 +120,7 @@ class CodedSpace:
             SpaceError: A code does not lie in the space.
         """
         codes = self.validated(genes)
-        # A gene is dead where the depth of its stage, as a gene, is below what its block needs.
+        # A gene is dead (has no effect) where the depth gene of its stage is below what its block needs.
         alive = codes.take(self._needs[0], axis=1) >= self._needs[1]
         result = codes * alive
         for stage in self.stages:
@@ -190,8 +190,8 @@ class CodedSpace:
     def slots(self, genes: ArrayLike) -> tuple[tuple[int, int], ...]:
         """Return (stage, index) of each block of `decode(genes)`: its place in `grid`, which names shared weights.
 
-        Blocks close ranks behind a skip, so that the same network always has the same slots. They are the numbers
-        in the operations' names (`stages.2.0.expand`).
+        A skipped block leaves no gap: the blocks after it move up one slot. So the same network always has the same
+        slots. They are the numbers in the operations' names (`stages.2.0.expand`).
         """
         code = self.validated(np.asarray(genes)[None])
         counts = [(stage.block_ids(code)[0] != SKIP_ID).sum() for stage in self.stages]
@@ -224,11 +224,13 @@ class CodedSpace:
         return tuple((channels, block_of(self.definition, key)) for channels, key in found)
 
     def last_choices(self) -> Genes:
-        """Return the canonical code (D,) with the last value of every choice, of kinds the heaviest by name."""
+        """Return the canonical code (D,) with the last value of every choice, and the heaviest block kind by name.
+        """
         return self._extreme(last=True)
 
     def first_choices(self) -> Genes:
-        """Return the canonical code (D,) with the first value of every choice, of kinds the lightest by name."""
+        """Return the canonical code (D,) with the first value of every choice, and the lightest block kind by name.
+        """
         return self._extreme(last=False)
 
     def _extreme(self, *, last: bool) -> Genes:
@@ -241,7 +243,8 @@ class CodedSpace:
         return cast(Genes, self.canonical(np.asarray([code], dtype=np.int64))[0])
 
     def describe(self, genes: ArrayLike) -> dict[str, Choice]:
-        """Return what each gene of one code (D,) chose, by name; genes that say nothing about the network left out."""
+        """Return what each gene of one code (D,) chose, by name. Genes without an effect on the network are left out.
+        """
         code = self.validated(np.asarray(genes)[None])
         canonical = self.canonical(code)[0]
         dead = self._dead(canonical)
@@ -254,7 +257,7 @@ class CodedSpace:
         }
 
     def _dead(self, canonical: Genes) -> set[int]:
-        """Genes of blocks behind the depth."""
+        """Mark the genes of blocks beyond the depth, which have no effect."""
         dead: set[int] = set()
         for stage in self.stages:
             depth = int(stage.depth(canonical[None])[0])
@@ -268,7 +271,9 @@ class CodedSpace:
 
 
 def _needs(stages: Sequence[StageCode], genes: int) -> tuple[Genes, Genes]:
-    """For each gene (D): which gene decides whether it lives, and the value that this one must reach."""
+    """For each gene (D): the depth gene that decides whether it has an effect, and the value which the depth must
+    reach.
+    """
     decides, reach = np.zeros(genes, dtype=np.int64), np.zeros(genes, dtype=np.int64)
     for stage in stages:
         if stage.depth_gene == FIXED:

@@ -1,8 +1,8 @@
 """Where every choice stands in the gene vector.
 
 Order: resolution, width, then for every stage its channels, depth, stage-wide choices, and block after block its own
-choices in the order of `FIELDS`. What has one value has no gene, save that a space without any choice keeps one gene
-of one value for the resolution.
+choices in the order of `FIELDS`. A choice with a single value has no gene. One exception: a space without any choice
+keeps one gene for the resolution.
 """
 
 from __future__ import annotations

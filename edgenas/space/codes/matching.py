@@ -1,4 +1,4 @@
-"""Finding the code of a network: its blocks are dealt out to the stages of a space."""
+"""Finding the code of a network: its blocks are assigned to the stages of a space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Part = tuple[int, tuple[int, ...]]
 
 
 class _Deal:
-    """Deals the blocks of a network out to stages, by backtracking; remembers how far it came."""
+    """Assigns the blocks of a network to stages by backtracking. Remembers how far it came, for the error message."""
 
     def __init__(self, stages: Sequence[StageCode], keys: Sequence[BlockKey | None], width: int) -> None:
         self.stages, self.keys, self.width, self.furthest = stages, keys, width, 0

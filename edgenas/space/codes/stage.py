@@ -1,10 +1,10 @@
 """The codes of one stage, and which of them are the same network.
 
 For every channel context (width, channels coming in, channels of the stage) and every joint value of the stage-wide
-genes (S) and of a block's own genes (B), the block's key gets a number, the block id. Two codes of a stage are the
-same network exactly where their blocks that are no skips have equal ids in order. The canonical code is the one with
-the smallest stage-wide value S that can express all its blocks, in it the smallest B for each, skips moved behind,
-the smallest depth that holds them, and 0 in every dead gene.
+genes (S) and of a block's own genes (B), the block's key gets a number, the block id. Two codes of a stage are the same
+network exactly if the ids of their blocks, skips left out, are equal in order. The canonical code has the smallest
+stage-wide value S that can express all its blocks and, for this S, the smallest B of each block. Its skips stand last,
+its depth is the smallest that holds the blocks, and genes without an effect (dead genes) are 0.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class StageCode:
 
     @property
     def plain(self) -> bool:
-        """Whether only dead positions need a canonical value."""
+        """Whether only positions beyond the depth need a canonical value."""
         return self.tables[0].injective and (len(self.own_genes) == 1 or self.tables[1].injective)
 
     def canonicalise(self, genes: Genes) -> None:
@@ -189,7 +189,7 @@ class StageCode:
 
 
 def compacted(ids: Genes) -> Genes:
-    """Move the skips of block ids (N, positions) behind the blocks, which keep their order."""
+    """Move the skips in block ids (N, positions) to the end. The blocks keep their order."""
     return np.take_along_axis(ids, np.argsort(ids == SKIP_ID, axis=1, kind="stable"), axis=1)
 
 

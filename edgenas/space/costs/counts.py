@@ -26,7 +26,7 @@ def macs_and_params(ops: BlockOps) -> tuple[int, int]:
 def peak_elements(ops: BlockOps) -> tuple[int]:
     """Most activation values alive while one part runs.
 
-    Between two parts only one tensor is alive, so a network's peak is the largest of its parts'.
+    Between two parts only one tensor is in memory. So the peak of a network is the largest peak of its parts.
     """
     inside = {op.name for op, _ in ops}
     outside = {

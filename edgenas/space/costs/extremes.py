@@ -22,22 +22,22 @@ def extremes(space: CodedSpace) -> tuple[bytes, bytes]:
 
 
 def fewest(space: CodedSpace) -> Genes:
-    """Return the canonical code (D,) of a network that no other has fewer MACs than."""
+    """Return the canonical code (D,) of a network with the fewest MACs."""
     return np.frombuffer(extremes(space)[0], dtype=np.int64).copy()
 
 
 def most(space: CodedSpace) -> Genes:
-    """Return the canonical code (D,) of a network that no other has more MACs than."""
+    """Return the canonical code (D,) of a network with the most MACs."""
     return np.frombuffer(extremes(space)[1], dtype=np.int64).copy()
 
 
 def _climb(space: CodedSpace, *, sign: int) -> Genes:
     """Vary one group of genes after the other until none changes anything.
 
-    Blocks of a network share nothing but the channels and sizes between them, and these only make a block larger. So
-    the best choices of a block are best whatever the others are, and a group is the genes of one block, or those of a
-    stage without its blocks, or those of the whole network. A code that is as good as the present one does not replace
-    it: the start is the code with the last (or first) value of every choice.
+    Blocks of a network share only the channels and sizes between them, and these only make a block larger. So the best
+    choices of one block do not depend on those of the others. A group is therefore the genes of one block, those of a
+    stage without its blocks, or those of the whole network. The start is the code with the last (or first) value of
+    every choice. A code that is only as good as the present one does not replace it.
     """
     costs = population_costs(space)
     best = space.last_choices() if sign > 0 else space.first_choices()
@@ -63,7 +63,8 @@ def _groups(space: CodedSpace) -> list[list[int]]:
 
 
 def _varied(space: CodedSpace, code: Genes, genes: list[int]) -> Genes:
-    """Return the code (M, D) under every combination of some genes; of many, under every combination of two."""
+    """Return the code (M, D) under every combination of some genes, or of any two where there are too many.
+    """
     counts = [space.cardinalities[gene] for gene in genes]
     if int(np.prod(counts, dtype=np.float64)) <= _MOST_COMBINATIONS:
         choices = np.array(list(product(*map(range, counts))), dtype=np.int64)

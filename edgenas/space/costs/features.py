@@ -28,7 +28,7 @@ def _expansion(block: Block, in_channels: int) -> int:
 
 
 def _stage_features(stage: StageChoices) -> tuple[_Feature, ...]:
-    """What is summed over the blocks of a stage: only what its choices can change."""
+    """The features that are summed over the blocks of a stage: only those that its choices can change."""
     free = {field for field in FIELDS for first in (True, False) if len(stage.choices(field, first=first)) > 1}
     deep = len(stage.depth) > 1 or "skip" in stage.kind
     found: list[_Feature] = []

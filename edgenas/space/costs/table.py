@@ -48,13 +48,13 @@ class AdditiveTable:
 
     @classmethod
     def build(cls, space: CodedSpace, block_cost: BlockCost, *, reduction: Reduction = "sum") -> AdditiveTable:
-        """Build the table: every distinct block is lowered and costed once, no whole network is.
+        """Build the table. Every distinct block is lowered and costed once; no whole network is.
 
         Args:
             space: The space.
             block_cost: From the operations of one stem, block or head (each with the operations that feed it) to K
-                integers. It may look at everything in the block, but of an operation outside only at its shape.
-                What it raises for a block that it does not know comes through.
+                integers. It may read everything inside the block, but only the shape of an operation outside. Its
+                exceptions are passed on.
             reduction: `sum`, or `max` of costs that are not negative.
 
         Raises:
