@@ -36,8 +36,8 @@ COUNTS = (50, 100, 200, 300, 500)
 REGRET_COUNTS = (40, 100, 200)
 BATCH = 1
 MODEL_BASED = ("surrogate", "optuna_tpe")
-# Seconds an evaluation: fewer seeds and evaluations than the others get.
-SLOW, SLOW_SEEDS, SLOW_EVALUATIONS = ("botorch_nehvi",), 5, 60
+# Seeds and evaluations of peers that take up to seconds an evaluation: fewer than the others get.
+SLOW = {"optuna_tpe": (5, 250), "botorch_nehvi": (3, 50)}
 # A strategy that proposes what it knows again costs nothing but time; TPE does so ever more, at 30 ms each.
 PROPOSALS = {"optuna_tpe": 3}
 OURS = ("random", "nsga2", "ageing", "pareto_local_search", "surrogate")
@@ -234,7 +234,7 @@ def main() -> None:
             if wanted and name not in wanted:
                 continue
             most = options.model_evaluations if name in MODEL_BASED else options.evaluations
-            most, seeds = (SLOW_EVALUATIONS, SLOW_SEEDS) if name in SLOW else (most, options.seeds)
+            seeds, most = SLOW.get(name, (options.seeds, most))
             runs = searches(kept, name, table, None, min(seeds, options.seeds), most)
             entry = {
                 "accurate_end": quality(table, runs, whole=False),
@@ -265,7 +265,8 @@ def constrained(
         if wanted and name not in wanted:
             continue
         most = max(REGRET_COUNTS)
-        runs = searches(kept, name, table, limit, options.seeds, most)
+        seeds, _ = SLOW.get(name, (options.seeds, most))
+        runs = searches(kept, name, table, limit, min(seeds, options.seeds), most)
         curves = [regret_of(table, limit, run["rows"]) for run in runs]
         optimum = float(np.median([first(curve <= 1e-9) for curve in curves]))
         found[name] = {
