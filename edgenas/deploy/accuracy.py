@@ -27,11 +27,6 @@ class Interval:
         """Return plain values for JSON."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Interval:
-        """Read what `to_dict` wrote."""
-        return cls(value=float(values["value"]), low=float(values["low"]), high=float(values["high"]))
-
 
 def share(hits: int, count: int) -> Interval:
     """Share of hits with Wilson's score interval (Wilson 1927).
@@ -89,17 +84,6 @@ class Comparison:
             "max_error": self.max_error,
             "images": self.images,
         }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Comparison:
-        """Read what `to_dict` wrote."""
-        return cls(
-            accuracy=Interval.from_dict(values["accuracy"]),
-            drop=Interval.from_dict(values["drop"]),
-            top1_agreement=float(values["top1_agreement"]),
-            max_error=float(values["max_error"]),
-            images=int(values["images"]),
-        )
 
 
 def _require_finite(logits: NDArray[np.float32], of: str) -> None:

@@ -16,6 +16,7 @@ from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.errors import ExportError, explain
 from edgenas.markup import html_table
 from edgenas.reading.json_text import json_text
+from edgenas.reading.typed import read_value
 from edgenas.text import printable, require_safe_name
 
 FORMAT, VERSION = "edgenas-card", 1
@@ -183,18 +184,9 @@ class Card:
         plain = {name: value for name, value in values.items() if name != "digest"}
         if (plain.pop("format", None), plain.pop("version", None)) != (FORMAT, VERSION):
             raise ExportError(explain("not a card of this version", allowed=f"{FORMAT} {VERSION}"))
-        try:
-            plain["torch_test"] = Interval.from_dict(plain["torch_test"])
-            plain["torch_validation"] = Interval.from_dict(plain["torch_validation"])
-            plain["files"] = tuple(_file_from_dict(entry) for entry in plain["files"])
-            plain["labels"] = tuple(plain["labels"])
-            plain["left_out"] = tuple((str(name), str(reason)) for name, reason in plain.get("left_out", ()))
-            plain["torch_probe"] = _rows(plain["torch_probe"])
-            card = cls(**plain)
-            _require_types(card)
-            return card
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ExportError(explain("the card is damaged", got=f"{type(error).__name__}: {error}")) from error
+        card = read_value(cls, plain, source="the card", error=ExportError)
+        _require_plausible(card)
+        return card
 
 
 def _file_to_dict(entry: FileCard) -> dict[str, Any]:
@@ -206,37 +198,19 @@ def _file_to_dict(entry: FileCard) -> dict[str, Any]:
     return plain
 
 
-def _file_from_dict(values: Mapping[str, Any]) -> FileCard:
-    plain = dict(values)
-    for name in ("test", "validation"):
-        plain[name] = Comparison.from_dict(plain[name]) if plain[name] is not None else None
-    plain["latency"] = Latency(**plain["latency"]) if plain["latency"] is not None else None
-    for name in ("steps", "float_ops", "warnings"):
-        plain[name] = tuple(plain[name])
-    plain["trials"] = tuple((str(words), float(drop)) for words, drop in plain["trials"])
-    plain["diagnosis"] = tuple((str(name), float(noise), float(changed)) for name, noise, changed in plain["diagnosis"])
-    plain["probe"] = _rows(plain["probe"])
-    return FileCard(**plain)
-
-
-def _require_types(card: Card) -> None:
-    texts = (card.identity, card.recipe, card.notation, card.weights_sha256, card.created, *card.labels)
-    mappings = (card.architecture, card.preprocessing, card.data, card.training, card.device, card.versions)
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(part, Mapping) for part in mappings):
-        raise TypeError("a text or mapping is of another type")
-    if not all(type(number) is int for number in (card.macs, card.params, *(entry.bytes for entry in card.files))):
-        raise TypeError("a count is no whole number")
+def _require_plausible(card: Card) -> None:
+    """Refuse a card of which a check could not find the files, or tell them apart."""
     for entry in card.files:
-        if not isinstance(entry.name, str):
-            raise TypeError("the name of a file is no text")
         require_safe_name(entry.name, "the name of a file on the card", error=ExportError)
         if entry.precision not in ("fp32", "fp16", "int8"):
-            raise ValueError(f"unknown precision {entry.precision!r}")
+            raise ExportError(
+                explain("the card is damaged: unknown precision", got=entry.precision, allowed="fp32, fp16, int8")
+            )
         if entry.latency is not None and not entry.latency.latency_ms > 0:
-            raise ValueError(f"a latency of {entry.latency.latency_ms} ms")
+            raise ExportError(explain("the card is damaged: a latency is not positive", got=entry.latency.latency_ms))
     names = [entry.name for entry in card.files]
     if len(set(names)) != len(names):
-        raise ValueError("two files of one name")
+        raise ExportError(explain("the card is damaged: two files have one name", got=", ".join(names)))
 
 
 def identity_of(
@@ -251,10 +225,6 @@ def identity_of(
             "labels": list(labels),
         }
     )
-
-
-def _rows(rows: Any) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(value) for value in row) for row in rows)
 
 
 def probe_rows(logits: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
