@@ -1,8 +1,8 @@
 """Folding: batch norm into its convolution, activations into their producer, constant factors into the next layer.
 
-Every file writer starts from the result. A value of the folded graph may be a known multiple of the original
-one (`scale`): a hard-sigmoid gate becomes relu6(x + 3), six times the original, and the sixth goes into the
-weights of the convolution that follows. Nothing is approximated.
+Every file writer starts from the result. A value of the folded graph may be a known multiple of the original one
+(`scale`). For example, a hard-sigmoid gate becomes relu6(x + 3), which is six times the original. The factor 1/6 goes
+into the weights of the convolution that follows. Nothing is approximated.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ class FoldedGraph:
 
 
 def pools_in_two_steps(source: TensorShape) -> bool:
-    """Whether a floating-point file averages a map over each row first, then over the rows: rounding errors stay small.
+    """Whether a floating-point file averages a map over each row and then over the rows, to keep rounding errors small.
 
     Args:
-        source: What is pooled. All rows are equally long, so the mean of their means is the mean.
+        source: The pooled map. All rows are equally long, so the mean of their means is the mean.
     """
     return source.height * source.width > LARGEST_POOL_IN_ONE_STEP
 
@@ -93,8 +93,8 @@ def fold(
         weights: Its arrays under the names of `weight_shapes`.
         gate: What a hard sigmoid after a convolution becomes: `clip`, a clip to 0..1 with 1/6 and 1/2 in its own
             weights; or `relu6`, with 3 in its bias and 1/6 in the next convolution.
-        times_six: Names of hard-swish operations whose sixth is left to the next layer (the writer then computes
-            x * relu6(x + 3)); it stays where the value is added to another.
+        times_six: Names of hard-swish operations whose factor 1/6 moves to the next layer, so that the writer computes
+            x * relu6(x + 3). The factor stays if the value is added to another.
 
     Returns:
         The folded graph.
@@ -157,7 +157,7 @@ class _Folder:
         return FoldedOp(op=op, inputs=inputs, source=op.name, activation=op.activation, scale=scale)
 
     def _added(self, name: str) -> bool:
-        """Whether the value reaches an addition or an activation before a layer with weights takes its factor."""
+        """Whether the value reaches an addition or an activation before a layer with weights could take its factor."""
         return any(
             reader.kind in ("add", "act") or (not reader.weighted and self._added(reader.name))
             for reader in self.readers.get(name, [])

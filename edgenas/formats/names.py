@@ -1,4 +1,4 @@
-"""Names of file formats and of the runtimes that read them: said here once."""
+"""Names of the file formats and of the runtimes that read them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ INPUT_NAME, OUTPUT_NAME = "image", "logits"
 
 
 class OnnxGraph:
-    """Collects nodes and initialisers. A node carries the name of the tensor it makes."""
+    """Collects nodes and initialisers. A node has the name of the tensor that it makes."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []

@@ -1,8 +1,8 @@
-"""int8 ONNX files in QDQ form: per-channel signed weights, 8-bit activations, rectifiers realised by saturation.
+"""int8 ONNX files in QDQ form: per-channel signed weights and 8-bit activations. Saturation does the work of ReLU.
 
-A value lives as floats, as the result of a dequantise node, or both; a pair of quantise and dequantise nodes is
-written where a quantised operation needs it, once for each value. So any set of operations can stay in floating
-point. The runtime fuses each operation with its neighbours into one integer kernel.
+A value has two possible forms: floats, or the result of a dequantise node. The pair of quantise and dequantise nodes is
+written once for each value that a quantised operation reads. So any set of operations can stay in floating point. The
+runtime fuses each operation with its neighbours into one integer kernel.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Writer:
     # Values in their two forms
 
     def _pair(self, source: str, name: str, parameters: Affine, *, factor: float = 1.0) -> str:
-        """Quantise and dequantise a float value; the dequantised one is multiplied by a factor for nothing."""
+        """Quantise and dequantise a float value. A factor on the dequantised value costs no operation."""
         zero = parameters.zero - (128 if self.dtype is np.int8 else 0)
         step = self.graph.array(f"{name}.step", np.float32(parameters.step))
         zero_name = self.graph.array(f"{name}.zero", self.dtype(zero))
@@ -111,8 +111,9 @@ class _Writer:
 
     def _float_layer(self, op: FoldedOp, source: str) -> str:
         if op.inputs[0] not in self.floats:
-            # Between a dequantise and a quantise node ONNX Runtime rounds float weights by itself, with one step for a
-            # whole layer. Twice the input and half the weights compute the same and are not recognised.
+            # ONNX Runtime itself rounds float weights that stand between a dequantise and a quantise node, with one
+            # step for a whole layer. Twice the input and half the weights compute the same, and ONNX Runtime does not
+            # recognise that form.
             two = self.graph.array("constant.two", np.float32(2))
             source = self.graph.node("Mul", [source, two], f"{op.name}.doubled")
             op = replace(op, weight=(op.arrays[0] / 2).astype(np.float32))
@@ -124,7 +125,7 @@ class _Writer:
         if op.op.kind == "act":
             self._activation(op, inputs[0])
         elif op is self.folded.ops[-1]:
-            # The integer kernel of a fully connected layer can give floats: the logits keep their precision.
+            # The integer kernel of a fully connected layer can give floats, so the logits keep their precision.
             self._layer(op, inputs[0], OUTPUT_NAME)
             self.floats[op.name] = OUTPUT_NAME
         else:

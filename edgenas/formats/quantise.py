@@ -22,7 +22,7 @@ ONNX Runtime multiplies unsigned activations with signed weights by `pmaddubsw` 
 adds two products in 16 bits and saturates: 2 * 255 * 64 = 32,640 fits, 2 * 255 * 127 = 64,770 does not. With 64 the
 file gives the same answer on every processor. XNNPACK, which runs TFLite files, adds in 32 bits.
 """
-# The step of a value that is always 0: products of two such steps are still far from the smallest float32.
+# The step of a value that is always 0. Products of two such steps are still far above the smallest float32.
 _MIN_STEP = 1e-12
 
 
@@ -65,8 +65,8 @@ class QuantisedLayer:
 def quantise_layer(op: FoldedOp, input_step: float, output_step: float, *, limit: int = 127) -> QuantisedLayer:
     """Quantise the weights of a conv or fc: symmetric, one step for each output channel.
 
-    A channel whose bias would not fit 32 bits at its step, or whose requantisation factor would leave the
-    range that runtimes take (2^-31 and up), gets a larger step: its weights hardly matter then.
+    Two kinds of channels get a larger step: those whose bias would not fit into 32 bits, and those whose requantisation
+    factor would be below the range of the runtimes (2^-31 and up). The weights of such channels hardly matter.
 
     Args:
         op: The layer.
@@ -112,7 +112,7 @@ def range_of(op: FoldedOp, ranges: Ranges) -> Range:
     if not (np.isfinite(low) and np.isfinite(high) and low <= high):
         raise ExportError(explain(f"the calibrated range of {op.source} is not one", got=(low, high)))
     if op.op.weighted and op.activation:
-        # The rectifier is realised by the saturation of the codes, so the range must start at 0.
+        # The saturation of the codes does the work of ReLU, so the range must start at 0.
         low, high = 0.0, max(high, 0.0)
     return low * op.scale, high * op.scale
 

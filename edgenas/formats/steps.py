@@ -1,15 +1,15 @@
 """Steps of int8 activations that XNNPACK takes, chosen together with those of their neighbours.
 
-The runtime multiplies integers by ratios of steps and refuses a file, or falls apart into partitions, where a ratio
-leaves its range. The ranges below were found by loading files of one operation with LiteRT 2.3 (XNNPACK):
+The runtime multiplies integers by ratios of steps. If a ratio leaves its range, the runtime refuses the file or splits
+the graph into partitions. The ranges below were found by loading files of one operation with LiteRT 2.3 (XNNPACK):
 
 - convolution, fully connected: input step * weight step / output step below 2^8, for each channel;
 - addition: step of each input / output step in [2^-10, 2^8);
 - multiplication: product of the input steps / output step in [2^-16, 2^8).
 
-An addition also narrows its sum to 16 bits before it cuts it to 8. Where both inputs together could reach more than
-32,767 output steps, the outcome is the kernel's choice (AVX512 saturates), so steps keep the sum within. Steps are
-only ever made larger, so no value saturates that did not.
+An addition also narrows its sum to 16 bits before it cuts it to 8. A sum of more than 32,767 output steps gives
+different results on different kernels (AVX512 saturates). So steps are chosen such that no sum gets there. Steps are
+only made larger, so that no further value saturates.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """TFLite files in fp32, fp16 and int8: NHWC, padding exactly torch's, tensors named after the graph's operations.
 
-int8 values live in two forms, codes and floats; a conversion is written where an operation needs the form
-that is not there, once for each value. So any set of operations can stay in floating point.
+An int8 value has two forms, codes and floats. A conversion is written once for each value if an operation needs the
+other form. So any set of operations can stay in floating point.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ class _Writer:
         return Affine(float(np.float32(step)), 0)
 
     def _split_hard_swish(self, op: FoldedOp, source: int) -> None:
-        """x * relu6(x + 3), and a sixth of it where the next layer could not take the factor."""
+        """x * relu6(x + 3), multiplied by 1/6 if the next layer could not take the factor."""
         gate = self._plus_three(op, source)
         if op.scale == 6.0:
             self._emit(Code.MUL, [source, gate], self._new(op), schema.MUL_OPTIONS, integer_version=2)

@@ -30,7 +30,7 @@ class FileLatency:
         latency_ms: Median over the sessions of each session's low-half mean.
         standard_error_ms: Of that median, from the median absolute deviation between sessions.
         low_ms, high_ms: Fastest and slowest session: the spread.
-        wall_ms: The same statistic of wall time, which the machine's other work lengthens.
+        wall_ms: The same statistic of wall time. Other work on the machine lengthens it.
         sessions: Fresh sessions measured.
         runs: Timed runs in all.
         switches: Involuntary context switches during them.
@@ -70,9 +70,9 @@ def measure_files(
     Args:
         files: At least one; ONNX files run on ONNX Runtime, TFLite files on LiteRT.
         threads: Threads within one operation; ignored where `protocol` is given.
-        protocol: How; the default measures 7 to 15 fresh sessions until the median is known to 1 %. A neighbour on
-            a shared machine slows single sessions twofold, so many short ones and their median are worth more than
-            few long ones and their mean.
+        protocol: How to measure. The default takes 7 to 15 fresh sessions, until the median is known to 1 %. Another
+            user of a shared machine can slow single sessions twofold. So the median of many short sessions is better
+            than the mean of few long ones.
         seed: Draws the order in which the files take turns.
         progress: Called with (sessions done, sessions at most, what).
 
@@ -90,7 +90,7 @@ def measure_files(
     collected: list[list[Samples]] = [[] for _ in files]
     started = time.monotonic()
     for session in range(how.max_sessions):
-        # A disturbance by others lasts some tenths of a second: it shall not cover all sessions of a fast network.
+        # A disturbance by others lasts some tenths of a second. It must not cover all sessions of a fast network.
         time.sleep(max(0.0, started + session * _APART_SECONDS - time.monotonic()))
         sessions = [Network(runtime_for(file.file_format).open(file.data, threads=how.threads).run) for file in files]
         for samples, found in zip(alternate(sessions, how, rng), collected, strict=True):

@@ -1,4 +1,5 @@
-"""Weights for files that are only timed: noise from one stock, scaled so that activations keep their magnitude."""
+"""Weights for files that are only timed: scaled noise that keeps the magnitude of activations.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ def _stock() -> NDArray[np.float32]:
 def filler_weights(graph: Graph) -> Weights:
     """Fill a network with noise, twenty times faster than drawing it anew; a build writes a hundred networks.
 
-    A latency does not depend on the values as long as none is denormal. Weights have variance gain / fan-in (He
-    2015), so that no activation dies out on its way; norms are near the identity.
+    A latency does not depend on the values as long as none is denormal. Weights have variance gain / fan-in (He 2015),
+    so that activations do not vanish from layer to layer. Norms are near the identity.
 
     Args:
         graph: The network.

@@ -1,8 +1,8 @@
-"""Whose state dict it is: unwrapped, its names without prefixes, its package recognised or asked for.
+"""State dicts of other packages: unwrapping them, removing prefixes of names, and telling which package they are from.
 
-Names do not tell everything. The `tf_` networks of timm have the names of its others, but pad as TensorFlow does and
-have another epsilon; other authors' networks may put squeeze-excite before the activation. Such weights load without a
-complaint and compute something else, so what cannot be told is refused.
+Names do not tell everything. The `tf_` networks of timm have the same names as its others, but pad as TensorFlow does
+and have another epsilon. Networks of other authors may put squeeze-excite before the activation. Such weights would
+load without an error and compute something else. So weights of unclear origin are refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from edgenas.errors import WeightsError, explain
 Package = Literal["torchvision", "timm"]
 State = Mapping[str, torch.Tensor]
 
-# Of a training's file; the first that is there counts. Averaged weights are what is judged, so they come first.
+# Usual keys in the file of a training; the first that is there counts. Averaged weights come first, since they are the
+# ones that were evaluated.
 WRAPPERS = (
     "state_dict_ema", "model_ema", "ema_state_dict", "model_state_dict_ema", "ema", "state_dict", "model_state_dict",
     "model", "net", "network", "weights",
@@ -39,7 +40,8 @@ _TIMM = (
     r"(conv_stem|bn1|blocks\.\d+\.\d+\.(conv|bn\d|conv_dw|conv_pw|conv_pwl|conv_exp|pw_exp|pw_proj|dw_start|dw_mid|"
     rf"se|layer_scale)(\.(conv|bn|conv_reduce|conv_expand))?|conv_head|bn2|norm_head|classifier)\.{_ARRAY}"
 )
-# How timm and its files call the networks of its own training: "efficientnet_b0_ra-3dd342df.pth", "mobilenetv2_100".
+# Names that timm and its files give to networks of its own training: "efficientnet_b0_ra-3dd342df.pth",
+# "mobilenetv2_100".
 _TIMM_FILE = r"(?<![a-z0-9])(tf_)?(mobilenetv[234]|efficientnet|mnasnet|semnasnet|spnasnet|fbnetc|mixnet|lcnet)"
 
 
@@ -76,12 +78,12 @@ def _common_prefix(names: Mapping[str, object]) -> str | None:
 
 
 def package_of(names: list[str], *, squeezed: bool, package: Package | None, path: Path | None) -> Package:
-    """Tell the package whose network weights are of.
+    """Tell which package the weights are from.
 
     Args:
         names: Of the arrays, without prefixes.
         squeezed: Whether the network has squeeze-excite.
-        package: The user's word; None where it must be told from names.
+        package: The package that the user named; None tells it from names.
         path: Of the file, whose name tells the networks of timm apart.
 
     Raises:
@@ -123,7 +125,7 @@ def _is_torchvision(names: list[str], *, squeezed: bool) -> bool:
 
 
 def _timm(path: Path | None) -> Package:
-    """Accept names of timm only where something says that it is not a tf_ network: the names are the same."""
+    """Accept names of timm only if there is evidence against a `tf_` network, which has the same names."""
     if path is None:
         return "timm"
     # Downloads from the hub: "models--timm--mobilenetv3_large_100.ra_in1k/snapshots/.../model.safetensors".

@@ -25,7 +25,7 @@ IN_PLACE_FUNCTIONS: dict[str, Unary] = {
     "relu": functional.relu_,
     "relu6": lambda x: functional.relu6(x, inplace=True),
 }
-"""Activations whose gradient needs only their result, so that they may overwrite what they are given."""
+"""Activations whose gradient needs only their result, so that they may overwrite their input."""
 
 
 class Norm(nn.BatchNorm2d):

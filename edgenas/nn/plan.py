@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
 
 class AnyStep(Protocol):
-    """What `run_steps` needs of a step; `Step` has it, and so has a step that carries more."""
+    """What `run_steps` needs of a step. `Step` has it, and other kinds of steps may have more."""
 
     @property
     def inputs(self) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
-"""Weights in: state dicts of torchvision and timm for the published networks, matched by order and shape."""
+"""Reading state dicts of torchvision and timm for the published networks, matched by order and shape.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +48,9 @@ def load_pretrained(
     Args:
         path: `.safetensors`, or `.pth` / `.pt` that holds nothing but tensors (nothing in it is executed).
         architecture: The network.
-        norm_eps: Epsilon of the batch norms that it was trained with; None for that of its package's network. The
-            difference to the architecture's own goes into the variances, so that nothing else is computed.
-        package: Whose network the weights compute; None tells it from names, or refuses where they do not say.
+        norm_eps: Epsilon of the batch norms in its training; None takes that of its package's network. The difference
+            to the architecture's epsilon is added to the variances, so that the network computes the same.
+        package: The package of the network; None tells it from names, and refuses if they do not say.
 
     Returns:
         Its weights under our names.
@@ -113,7 +114,7 @@ def _read_state(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def _reason(error: Exception) -> str:
-    """What was wrong, without torch's advice to load the file unsafely."""
+    """The reason of a failure, without torch's advice to load the file unsafely."""
     text = str(error)
     if isinstance(error, pickle.UnpicklingError):
         found = re.search(r"GLOBAL ([\w.]+)", text)

@@ -1,6 +1,6 @@
 """Arrays and texts as one safetensors file: the same bytes for the same content, and a digest that covers all of it.
 
-A file says its version, and since version 2 that it has a digest: one flipped bit cannot take both away.
+A file states its version. Since version 2 it also states that it has a digest. One flipped bit cannot remove both.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class TensorFile:
 
 
 def read_tensors(path: Path, *, what: str, remedy: str = "") -> TensorFile:
-    """Read a safetensors file of ours and check its digest; for files of older versions, a note says it has none.
+    """Read a safetensors file of ours and check its digest. Files of older versions have none, and a note says so.
 
     Args:
         path: The file.

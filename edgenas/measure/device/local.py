@@ -1,4 +1,5 @@
-"""The seam between measuring and where it happens: this machine, or one at the other end of a connection."""
+"""Devices: the interface between the measuring protocol and the machine that runs the files.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from edgenas.measure.protocol.timing import Business, Protocol, Samples, alterna
 
 
 class Device(Shape):
-    """Something that runs model files and times them. Networks lie in named slots; loading replaces what was there.
+    """A machine that runs model files and times them. Loading a file into a named slot replaces what was there.
 
-    Every method raises DeviceError where the device went away, lacks the runtime, or refuses the file.
+    Every method raises DeviceError if the device went away, lacks the runtime, or refuses the file.
     """
 
     def info(self) -> DeviceInfo:

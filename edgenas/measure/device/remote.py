@@ -1,4 +1,4 @@
-"""A device at the other end of a command: the agent is sent there, fed with models, and gives raw samples."""
+"""A remote device behind a command such as `ssh`. The agent is sent there, gets models, and returns raw samples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edgenas.measure.protocol.timing import Business, Protocol, Samples, rounds,
 _BOOTSTRAP = "import sys;i=sys.stdin.buffer;exec(compile(i.read(int(i.readline())),'agent','exec'))"
 _BUSY_SECONDS = 0.3
 _GREETING_BYTES = 1 << 20
-# What an agent may take to end after its input did: it may be within a run.
+# Time that an agent may take to end after its input has ended, since it may be in the middle of a run.
 _GRACE_SECONDS = 5.0
 
 
@@ -40,7 +40,7 @@ class RemoteDevice:
         Args:
             command: Takes a shell line as its last argument: `ssh user@host`, `docker exec -i NAME sh -c`, `sh -c`.
             python: Python on the device, 3.9 or later, with numpy and the runtime.
-            timeout_s: A request unanswered for so long means that the device went away.
+            timeout_s: A request without an answer for this long means that the device went away.
 
         Raises:
             InputError: The command is empty or not quoted well.
@@ -170,7 +170,7 @@ class RemoteDevice:
             raise self._gone("went away") from error
 
     def _skip_greeting(self) -> None:
-        """Read over what a login prints before the agent's first line."""
+        """Skip what a login prints before the agent's first line."""
         seen, said = 0, b""
         while not (line := self._line(said)).rstrip().endswith(agent.MARKER.encode()):
             seen, said = seen + len(line), line
@@ -194,7 +194,7 @@ class RemoteDevice:
         return line
 
     def _gone(self, what: str) -> DeviceError:
-        """The error for a device that is lost, with the last thing its side said."""
+        """The error for a lost device, with the last line that its side printed."""
         self._lost = True
         said = ""
         if self._process is not None:

@@ -1,4 +1,4 @@
-"""The seam between the measuring protocol and whatever executes a model file."""
+"""The interface between the measuring protocol and the runtimes that execute model files."""
 
 from __future__ import annotations
 

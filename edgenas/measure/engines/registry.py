@@ -1,4 +1,4 @@
-"""The runtimes there are, by name and by the file format that they read."""
+"""All runtimes, by name and by the file format that they read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BY_FORMAT = {read: name for name, read in FILE_FORMATS.items()}
 
 
 def runtime(name: str) -> Runtime:
-    """Return a runtime by name; nothing is imported from it yet.
+    """Return a runtime by name. Its package is not imported yet.
 
     Args:
         name: `ort` or `litert`.

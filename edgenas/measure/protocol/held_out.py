@@ -1,4 +1,4 @@
-"""The truth that predictions are held against: networks measured until their own error is small."""
+"""The measurements that predictions are compared with: networks measured until their own error is small."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgenas.measure.protocol.visit import Bench, Visit
 from edgenas.types import Floats, Progress
 
 _WHAT = "measure held-out networks"
-# Visits of a network beyond the first passes, at most: on a noisy machine the truth stays as uncertain as it is.
+# Most visits of a network after the first passes. On a noisy machine its measurement stays uncertain.
 _FURTHER = 4
 
 
@@ -26,7 +26,7 @@ class Truth:
         ratios: (n,) latencies over the reference's.
         errors: (n,) relative standard errors of the ratios; NaN where no network was visited twice.
         noise: Relative standard deviation of one visit; NaN where no network was visited twice.
-        scale: What the ratios were divided by, to compare with ratios of another time.
+        scale: Divisor of the ratios that makes them comparable with ratios of another time.
     """
 
     visits: tuple[tuple[Visit, ...], ...]
@@ -65,7 +65,7 @@ class Truth:
 def measure_passes(
     bench: Bench, networks: Sequence[Architecture], *, visits: int, progress: Progress | None = None
 ) -> Truth:
-    """Measure networks in passes, so that the visits of one network lie apart in time; in a mixed order.
+    """Measure networks in passes of random order, so that the visits of one network lie apart in time.
 
     Args:
         bench: Measures against the reference.
@@ -91,7 +91,7 @@ def measure_held_out(
     target_error: float,
     progress: Progress | None = None,
 ) -> Truth:
-    """Measure networks in passes, then those again that are not known well enough.
+    """Measure networks in passes, then measure again those whose error is still too large.
 
     Args:
         bench: Measures against the reference.

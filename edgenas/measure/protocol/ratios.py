@@ -1,10 +1,11 @@
-"""What visits say together: the ratio of each network to the reference, and how sure it is.
+"""From visits to ratios: the latency of each network over that of the reference network, with its standard error.
 
-A session is faster or slower than others of the same file for as long as it lives, by half a percent on a quiet
-machine and by 2 % where others fill the memory. That holds for the reference too: dividing by the very session that a
-network took turns with cancels what happened in that moment, but puts the luck of that session into the ratio;
-dividing by the median of the references around it does neither. Which is better depends on the machine and the
-minute. So a share of both is taken, and the measurements themselves say which (`SHARES`).
+A session stays faster or slower than other sessions of the same file until it is closed. The difference is half a
+percent on a quiet machine and 2 % where others fill the memory. The sessions of the reference differ as much. A ratio
+to the reference session of the same visit cancels disturbances of that moment, but contains the error of that one
+session. A ratio to the median of the reference sessions around the visit contains less of that error, but does not
+cancel the disturbances. Which is better depends on the machine and the time. So the divisor mixes both, and the
+measurements choose the share of each (`SHARES`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from edgenas.types import Floats
 
 # A reference so many seconds away counts 1 / e as much. Clocks drift by percents within a minute.
 _MEMORY_SECONDS = 15.0
-# How much the reference of the visit itself counts against those around it.
+# Weights of the visit's own reference against the references around it, to choose from.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-# A small network's session may be unlucky with where its memory lies and run 60 % slower: sessions of one visit that
-# are this far apart say nothing.
+# A small network's session may run 60 % slower because of the place of its memory. A visit whose sessions are this far
+# apart is not used.
 _DISTURBED = 0.12
 _PRIOR_VISITS = 4
 
@@ -78,8 +79,9 @@ class Ratios:
     def errors(self) -> Floats:
         """(n,) relative standard errors of `combined`.
 
-        The variance of a network's own visits is shrunk towards the noise of all networks, which counts as much as
-        four visits: two visits say little about a variance. NaN where nothing was visited twice: then nothing is known.
+        The variance of a network's own visits is shrunk towards the noise of all networks, since two visits say little
+        about a variance. The common noise counts as much as four visits. The errors are NaN if no network was visited
+        twice.
         """
         prior = self.noise**2
         return np.array([_standard_error(np.log(found), prior) for found in self.by_visit])
@@ -109,7 +111,7 @@ class _Clock:
         self.around = {id(visit): value for visit, value in zip(every, around, strict=True)}
 
     def reference_ms(self, visit: Visit, own_share: float) -> float:
-        """What the reference would take in the conditions of a visit."""
+        """Estimated latency of the reference in the conditions of a visit."""
         return math.exp(own_share * self.own[id(visit)] + (1 - own_share) * self.around[id(visit)])
 
 

@@ -1,13 +1,13 @@
 """How a latency is measured: warm-up, alternation, robust statistics, fresh sessions.
 
-What was learned on shared machines, and is obeyed here:
+Findings on shared machines that the protocol follows:
 
 - At one thread the runtimes compute in the caller's thread, so thread CPU time survives a busy machine, on which
   wall medians double. With more threads only wall time has a meaning.
 - The mean of the lower half of the samples is steadier than minimum or median.
 - Latencies are divided by those of a reference network measured alternately, which cancels the drift of the clock.
-- Most of the remaining noise lies between sessions. Repeating runs within one session claims an interval that is
-  far too narrow; fresh sessions, and the error between them, decide when to stop.
+- Most of the remaining noise lies between sessions. An interval from the runs of one session is far too narrow. So
+  fresh sessions, and the error between them, decide when to stop.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def load_per_core() -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Business:
-    """How busy the machine is, as one thread experiences it.
+    """How busy the machine is for one thread.
 
     Attributes:
         load_per_core: Load average of the last minute per processor.
@@ -154,12 +154,12 @@ class Business:
 
     @property
     def too_busy(self) -> bool:
-        """Whether others take so much of the machine that a table would be about them."""
+        """Whether other programs use so much of the machine that a table would measure them."""
         return self.stolen > 0.25 and self.load_per_core > _BUSY_LOAD_PER_CORE
 
 
 def business(seconds: float = 0.3) -> Business:
-    """Compute for a moment and see how much of the time this thread really ran.
+    """Compute for a moment and find the share of time in which this thread really ran.
 
     Args:
         seconds: Wall time to look for.

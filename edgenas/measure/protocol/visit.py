@@ -15,13 +15,13 @@ from edgenas.measure.engines.registry import runtime
 from edgenas.measure.filler import filler_weights
 from edgenas.measure.protocol.timing import Protocol, Samples
 
-# Sessions of a network within one visit: how fast a session is depends on where its memory lies.
+# Sessions of a network within one visit. Several are needed: the speed of a session depends on where its memory lies.
 _SESSIONS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a table is about, besides the device.
+    """What a table is measured with, besides the device.
 
     Attributes:
         runtime: `ort` or `litert`.
@@ -55,7 +55,7 @@ class Target:
         )
 
     def file(self, architecture: Architecture) -> bytes:
-        """Write the network as the file that is measured: filler for weights, for int8 ranges without images."""
+        """Write the network as the file that is measured. Its weights are filler; int8 ranges need no images."""
         graph = lower(architecture)
         return encode(
             graph,

@@ -1,4 +1,4 @@
-"""Build a latency table: measure whole networks of a covering design, then explain them by their units."""
+"""Build a latency table: measure whole networks of a covering design, then fit the times of their units."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _MIN_NETWORKS = 4
 def table_protocol(*, threads: int = 1, mode: Mode = "hot") -> Protocol:
     """Return the protocol of a table's visits: many short bursts, since a build visits many networks once.
 
-    What is left of the noise of a visit falls with the number of turns that networks and reference take, not with the
-    number of runs in between (on a quiet machine 4 turns of one run left 1.8 % on ORT and 1.0 % on LiteRT, 16 turns
-    1.0 and 0.5 %, 16 turns of two runs no less), and with the number of sessions, of which a visit has two.
+    The noise of a visit falls with the number of turns that network and reference take, not with the number of runs in
+    a turn. On a quiet machine 4 turns of one run left 1.8 % on ORT and 1.0 % on LiteRT; 16 turns left 1.0 and 0.5 %; 16
+    turns of two runs left no less. The noise also falls with the number of sessions. A visit has two.
     """
     return Protocol(
         threads=threads, mode=mode, bursts=7, runs=1, burst_ms=10.0, warmup=3, min_sessions=1, max_sessions=1
@@ -87,7 +87,7 @@ def build_table(
         target_error: Networks are visited again while the relative standard error between sessions is above this ...
         seconds: ... and all visits together stay within this time. The first pass is always completed.
         seed: Of the design and of the order of measurements.
-        samples: File that keeps every visit as it is taken. The same call goes on where it was stopped.
+        samples: File that stores every visit when it is taken. The same call resumes where it was stopped.
         force: Measure on a busy machine too.
         device: Where to measure, such as a `RemoteDevice`; this machine if None.
         progress: Called with (visits done, visits in all, what).

@@ -16,9 +16,10 @@ from edgenas.space.costs.contexts import distinct_blocks
 
 _POOL_PER_NETWORK = 6
 _POOL_LIMIT = 1500
-# Share of the design chosen for coverage; the rest is drawn as a search draws, so that the correction is fitted there.
+# Share of the design that is chosen for coverage. The rest is drawn as a search draws, so that the correction fits such
+# networks.
 _COVERING_SHARE = 0.6
-# Networks that are visited a second time at once, at least and of all.
+# Networks that are always visited a second time: their least number, and their share of all.
 _PROBES = 9
 _PROBE_SHARE = 0.08
 
@@ -32,9 +33,9 @@ class Design:
         drawn: (n,) whether a network was drawn as a search draws, not chosen for coverage.
         covered: Units that at least one of them contains.
         total: Units that the space has.
-        probes: Rows of the networks that are visited twice whatever the noise. They show the noise within the build,
-            and later what has changed since: like those that a table is asked about they are drawn, and spread evenly
-            over the order of MACs, not over measured latencies, whose order has the luck of single visits in it.
+        probes: Rows of the networks that are always visited twice. They show the noise within the build, and later what
+            has changed since. They are drawn, like the networks that a table predicts later. They are spread evenly
+            over the order of MACs. The order of measured latencies would contain the noise of single visits.
     """
 
     genes: NDArray[np.int64]
@@ -73,7 +74,7 @@ def covering_design(space: SearchSpace, networks: int, rng: np.random.Generator)
             contains[row, index[unit.key]] = 1.0
     chosen = _greedy(contains, min(len(pool), round(networks * _COVERING_SHARE) or 1))
     taken = set(chosen)
-    # The pool ends with networks as drawn; np.unique above keeps the order, so the last rows are such.
+    # The pool ends with networks as drawn. np.unique above keeps the order, so the last rows are drawn ones.
     rest = [row for row in range(len(pool) - 1, -1, -1) if row not in taken][: networks - len(chosen)]
     order = [*chosen, *rest]
     genes, drawn = pool[order], np.arange(len(order)) >= len(chosen)

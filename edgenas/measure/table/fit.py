@@ -1,4 +1,5 @@
-"""Measured visits become a fit: with which reference, how wrong, how sure."""
+"""From measured visits to a fit: the reference's share, the errors on left-out networks, and the interval.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ class Fitted:
 
 
 def fitted(space: SearchSpace, design: Design, kept: SampleFile) -> Fitted:
-    """Fit, with the share of a visit's own reference at which networks explain each other best."""
+    """Fit with each share of a visit's own reference, and keep the one with the least error on left-out networks."""
     visits = tuple(visits_of(kept, tuple(int(gene) for gene in genes)) for genes in design.genes)
     lists = [graph_units(lower(space.decode(genes))) for genes in design.genes]
     known = {unit.key: unit for pairs in lists for unit, _ in pairs}
@@ -82,8 +83,8 @@ def _rms(values: Floats) -> float:
 def interval_of(left_out: LeftOut, noise: float) -> Interval:
     """Half width from networks that were left out of the whole fit, and the noise of a visit in quadrature.
 
-    Residuals within a build do not see what changes from one hour to the next: the common error of all networks,
-    about as large as the noise of one visit wherever it was measured.
+    Residuals within a build do not contain what changes from one hour to the next. That is an error common to all
+    networks. It was about as large as the noise of one visit on every machine measured.
     """
     relative = math.hypot(left_out.quantile(), noise)
     return Interval(level=LEVEL, relative=relative, networks=len(left_out.error), visit_noise=noise)

@@ -1,4 +1,4 @@
-"""What a build has measured so far: raw samples, one line a visit, so that it can be stopped and resumed."""
+"""The raw samples of a build so far, one line a visit, so that the build can be stopped and resumed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SampleFile:
         self._taken: dict[tuple[tuple[int, ...], int], Visit] = {}
 
     def open(self) -> int:
-        """Read what an earlier start of the same build left; begin the file where there is none.
+        """Read the visits of an earlier start of the same build, or begin the file.
 
         Returns:
             Visits found.

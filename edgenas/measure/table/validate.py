@@ -1,4 +1,4 @@
-"""Is a table true? Validation on held-out networks, and a check in seconds."""
+"""Validation of a table on held-out networks, and a check in seconds whether it still holds."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from edgenas.measure.table.design import covering_design, held_out
 from edgenas.space import SearchSpace
 from edgenas.types import Floats, Progress
 
-# What a check calls true: the probes' ratios within this of the build's, or within three times the noise of a visit of
-# the build, but never beyond the second number: a table of a noisy build is not true of everything.
+# A check passes if the probes' ratios differ from the build's by at most the first number, or by at most three times
+# the noise of a visit of the build. Beyond the second number it always fails, however noisy the build was.
 _PROBE_TOLERANCE, _MOST_TOLERANCE = 0.05, 0.10
-# At a clock that changed by more than this factor other parts of the machine are the slowest: ratios no longer hold.
+# If the clock changed by more than this factor, ratios no longer hold: other parts of the machine have become the
+# bottleneck.
 _MOST_CLOCK_CHANGE = 2.0
 
 
@@ -73,7 +74,7 @@ def held_out_networks(table: LatencyTable, space: SearchSpace, networks: int, se
     if table.build.measured:
         used = set(table.build.measured)
     else:
-        # A table of an older version does not say; its design can be drawn again.
+        # A table of an older version does not say which networks it was fitted to. Its design can be drawn again.
         design = covering_design(space, table.build.networks, np.random.default_rng(table.build.seed))
         used = {space.decode(code).digest for code in design.genes}
     found = held_out(space, networks, np.random.default_rng(seed + 1_000_003), without=used)
@@ -96,17 +97,16 @@ def validate_table(
 ) -> LatencyTable:
     """Measure held-out networks and store the error of a table's predictions in it.
 
-    Measured latencies are ratios to the reference and the table's probes, in the milliseconds of the build: what
-    changes all networks by one factor since then (the clock, the neighbours) is reported by itself and not mixed into
-    the error.
+    Measured latencies are ratios to the reference and the table's probes, in the milliseconds of the build. A change of
+    all networks by one factor since then (the clock, the load) is reported on its own. It is not part of the error.
 
     Args:
         table: A table that was measured on this machine.
         space: The space it was built for.
         networks: Held-out networks to measure.
-        visits: Fresh sessions per network at least, in passes over all networks; a network whose relative standard
-            error is then above ...
-        target_error: ... this is visited again, up to four times: an error of the truth is no error of the table.
+        visits: Least fresh sessions per network, in passes over all networks. See `target_error`.
+        target_error: A network whose relative standard error is above this after the passes is visited again, up to
+            four times, so that errors of the measurement do not count as errors of the table.
         seed: Draws the networks.
         force: Measure on a busy machine too.
         device: Where to measure; this machine if None.
@@ -144,8 +144,8 @@ def truth_for(
 ) -> Truth:
     """Measure networks, and the table's probes among them, in the conditions of the table's build.
 
-    One reference network is not enough for that: where neighbours of the machine slow the memory, it slows down more
-    or less than others, and all ratios to it shift by a percent.
+    One reference network is not enough for that. Where other programs slow the memory, the reference slows down more or
+    less than other networks, and all ratios to it shift by a percent.
 
     Args:
         table: The table.
@@ -206,15 +206,15 @@ def validation_of(predicted: PopulationLatency, truth: Truth, table: LatencyTabl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Whether a table is still true here.
+    """The answer to whether a table still holds here.
 
     Attributes:
-        differences: Where device or runtime are not the table's; then nothing was measured.
-        reference_ms: What the reference network takes now, as it and the probes say; `LatencyTable.at_clock` predicts
-            with it.
-        reference_drift: Its relative change: the clock and the load of the machine, which change all networks alike.
-        probe_changes: Relative change of each probe beyond that: what makes a table wrong.
-        doubts: Why the table does not hold here, one line each; empty where it does.
+        differences: Differences of device or runtime from the table's. If there are any, nothing was measured.
+        reference_ms: Latency of the reference network now, estimated from it and the probes. `LatencyTable.at_clock`
+            takes it.
+        reference_drift: Its relative change. Clock and load of the machine change all networks by this factor.
+        probe_changes: Relative change of each probe beyond that. Only these changes make a table wrong.
+        doubts: Reasons why the table does not hold here, one line each; empty if it holds.
     """
 
     differences: tuple[str, ...]
@@ -225,7 +225,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the table holds: something was measured, and nothing speaks against it."""
+        """Whether the table holds: something was measured, and there are no doubts."""
         return not self.doubts and not self.differences
 
 

@@ -1,4 +1,4 @@
-"""The visits of a build: which network is measured when, and how often."""
+"""The plan of a build's visits: which network is measured when, and how often."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_PASSES = 8
 RETAKEN = MAX_PASSES
 # Further visits between two looks at the noise and the time.
 _ASK_EVERY = 10
-# Visits a network, on average, after which one call gives up to find out how well a measurement repeats.
+# Average visits of a network after which one call stops trying to find out how well a measurement repeats.
 _MOST_WITHOUT_NOISE = 3
 
 
@@ -40,7 +40,7 @@ class Campaign:
         """Take every visit that is not kept yet.
 
         Args:
-            seed: Of the order, which is random so that drift is no trend in the design.
+            seed: Of the order. The order is random, so that drift of the machine does not become a trend in the design.
             target_error: Relative standard error between sessions at which visits end.
             seconds: Time for all visits, beyond which no visit besides the first pass begins.
         """
@@ -52,7 +52,8 @@ class Campaign:
         for index in again:
             self._take(index, 1, planned=count + len(again))
         missing, self._before = 0, before
-        # Networks are visited again until time is up or the noise is small; where it is unknown, beyond that time.
+        # Networks are visited again until time is up or the noise is small. While the noise is unknown, visits go on
+        # beyond that time.
         for step, (index, visit) in enumerate(self._further(order)):
             missing = self._missing(target_error, seconds) if step % _ASK_EVERY == 0 else missing - 1
             if missing < 1:
@@ -84,7 +85,7 @@ class Campaign:
         return Ratios.steadiest([self._visits(index) for index in range(len(self._codes))]).noise
 
     def _require_noise(self) -> None:
-        """Refuse a build of which nothing says how well it repeats."""
+        """Refuse a build whose repeatability is unknown."""
         if math.isnan(self._noise()):
             raise DeviceError(
                 explain(

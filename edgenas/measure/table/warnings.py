@@ -1,13 +1,13 @@
-"""What speaks against a table that was just fitted, in lines that a person understands."""
+"""Doubts about a table that was just fitted, in plain sentences."""
 
 from __future__ import annotations
 
 from edgenas.latency.model.crossval import LeftOut
 from edgenas.latency.table import Interval
 
-# Half widths above this are no use for choosing among networks.
+# Intervals of a larger half width are of no use for choosing among networks.
 _WIDE = 0.10
-# Below this the fit on MACs is as good as anything, and no worse fit can be told from it.
+# Below this error the line on MACs is as good as any fit, so a fit that is no better is not doubted.
 _GOOD = 0.02
 _COVERED = 0.9
 # Noise of a visit that a quiet machine does not have.
@@ -15,7 +15,7 @@ _NOISY = 0.02
 
 
 def doubts(left_out: LeftOut, interval: Interval, *, covered: int, total: int, networks: int) -> tuple[str, ...]:
-    """Say what is wrong with a fit; empty for a good one.
+    """Return the doubts about a fit; empty for a good one.
 
     Args:
         left_out: Errors on networks that were left out of the fit.

@@ -271,8 +271,7 @@ class CodedSpace:
 
 
 def _needs(stages: Sequence[StageCode], genes: int) -> tuple[Genes, Genes]:
-    """For each gene (D): the depth gene that decides whether it has an effect, and the value which the depth must
-    reach.
+    """For each gene (D): the depth gene that decides whether it has an effect, and the depth value that it needs.
     """
     decides, reach = np.zeros(genes, dtype=np.int64), np.zeros(genes, dtype=np.int64)
     for stage in stages:
