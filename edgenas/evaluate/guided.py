@@ -47,6 +47,9 @@ class GuidedSearcher(AskTell):
 
     What it proposes is judged like any other proposal, so that no predicted value is ever a result.
 
+    Pending: random first networks count as soon as they are asked; the first predictor waits for half of them, and
+    more random ones are proposed until then. Warm start: known results take the place of random first networks.
+
     Attributes:
         rounds: What was done so far.
     """
@@ -93,11 +96,13 @@ class GuidedSearcher(AskTell):
         self.rounds: list[GuidedRound] = []
 
     def _propose(self, n: int) -> Genes:
-        if self._evaluated < self._networks:
-            return self.newcomers.random(min(n, self._networks - self._evaluated))
+        missing = self._networks - self._counted
+        judged = sum(len(part) for part in self._genes)
+        if missing > 0 or judged < max(4, self._networks // 2):
+            return self.newcomers.random(min(n, max(missing, 1)))
         if self._plan is None or self._evaluated >= self._next_round:
             self._plan = self._walk()
-            self._next_round = self._evaluated + -(-(self.budget - self._networks) // ROUNDS)
+            self._next_round = self._evaluated + -(-(self.budget - self._first_random) // ROUNDS)
         chosen = self.newcomers.take(self._plan, n)
         self._remember(chosen)
         return chosen
@@ -109,6 +114,10 @@ class GuidedSearcher(AskTell):
         for genes, value in zip(results.genes[good], results.objectives[good, self._column], strict=True):
             if (known := self._expected.get(genes.tobytes())) is not None:
                 self._expected[genes.tobytes()] = (*known[:3], float(value))
+
+    @property
+    def _first_random(self) -> int:
+        return max(0, self._networks - self._known_results)
 
     @property
     def checked(self) -> Floats:

@@ -20,7 +20,8 @@ _DRAWS = 64
 class DistributionSearcher(AskTell):
     """Proposes networks of a learned distribution: the likeliest first, then draws; it learns no more.
 
-    Where the distribution is so decided that its draws are spent, random networks of the space follow.
+    Where the distribution is so decided that its draws are spent, random networks of the space follow. Pending and
+    known results change nothing, but that their networks are not proposed again.
     """
 
     def __init__(

@@ -65,21 +65,35 @@ class Searcher(Protocol):
         """How many results it was told."""
         ...
 
+    @property
+    def pending(self) -> int:
+        """How many candidates were asked and have no result yet."""
+        ...
+
     def ask(self, n: int) -> Genes:
         """Propose at most n candidates (k, D), canonical, none of them proposed before.
 
-        Fewer than n only where the space is exhausted.
+        Fewer than n only where the space is exhausted. It may be asked while other candidates are pending.
 
         Raises:
-            SearchError: n < 1, or the results of the last proposal were not told yet.
+            SearchError: n < 1.
         """
         ...
 
     def tell(self, results: Results | Sequence[Result]) -> None:
-        """Learn what became of the last proposal, all of it, in the order asked.
+        """Learn what became of pending candidates: of all or some, in any order.
 
         Raises:
-            SearchError: Nothing was asked, or the results are not those of the last proposal.
+            SearchError: Nothing was asked, a result is of a network that is not pending, or two are of one network.
+                Then nothing changes.
+        """
+        ...
+
+    def warm_start(self, results: Results | Sequence[Result]) -> None:
+        """Learn from an earlier run, before the first ask. Its networks are not proposed again.
+
+        Raises:
+            SearchError: Something was asked already, or the results are none of this search.
         """
         ...
 

@@ -80,6 +80,8 @@ def as_results(results: Results | Sequence[Result], *, objectives: int, limits: 
         raise SearchError(explain("wrong shape of objectives", got=columns.objectives.shape, allowed=(n, objectives)))
     if columns.violations.shape != (n, limits):
         raise SearchError(explain("wrong shape of violations", got=columns.violations.shape, allowed=(n, limits)))
+    if columns.failed.shape != (n,) or (columns.margins is not None and columns.margins.shape != (n, limits)):
+        raise SearchError(explain("wrong shape of failures or margins", allowed=f"({n},) and ({n}, {limits})"))
     good = ~columns.failed
     if not np.isfinite(columns.objectives[good]).all() or not np.isfinite(columns.violations[good]).all():
         raise SearchError(

@@ -50,21 +50,81 @@ class SearcherConformance:
         first, second = (self.walk(self.fresh(seed=s), 6) for s in (3, 4))
         assert not all(np.array_equal(a.genes, b.genes) for a, b in zip(first, second, strict=True))
 
-    def test_asking_twice_without_telling_is_refused(self):
-        searcher = self.fresh()
-        searcher.ask(2)
-        with pytest.raises(SearchError, match="told"):
-            searcher.ask(2)
-
     def test_telling_before_asking_is_refused(self):
         with pytest.raises(SearchError, match="asked"):
             self.fresh().tell([Result(genes=(0,) * 5, objectives=(1.0,))])
 
-    def test_results_of_other_candidates_are_refused(self):
-        searcher = self.fresh()
-        genes = searcher.ask(3)
+    @pytest.mark.parametrize("kind", ["another", "told before", "twice", "too short"])
+    def test_results_that_are_not_of_pending_candidates_one_each_are_refused_and_nothing_changes(self, kind):
+        searcher, undisturbed = self.fresh(seed=3), self.fresh(seed=3)
+        for one in (searcher, undisturbed):
+            self.walk(one, 5)
+            one.tell(judge(one.ask(4)[:1], objectives=1, limits=0))
+        told = self.walk(self.fresh(seed=3), 5)[0].genes
+        pending = judge(np.asarray(searcher._waiting_for), objectives=1, limits=0)
+        wrong = {
+            "another": replace(pending, genes=(pending.genes + 1) % 3),
+            "told before": pending.pick(np.array([0, 1, 2])),
+            "twice": pending.pick(np.array([0, 1, 1])),
+            "too short": replace(pending, genes=pending.genes[:, :-1]),
+        }[kind]
+        if kind == "told before":
+            wrong.genes[0] = told[0]
         with pytest.raises(SearchError, match="not those"):
-            searcher.tell(judge(genes[::-1], objectives=1, limits=0))
+            searcher.tell(wrong)
+        assert (searcher.pending, searcher.evaluated) == (undisturbed.pending, undisturbed.evaluated) == (3, 21)
+        for one in (searcher, undisturbed):
+            one.tell(pending.pick(np.array([2, 0, 1])) if kind != "told before" else judge(
+                np.asarray(one._waiting_for), objectives=1, limits=0))
+        assert np.array_equal(searcher.ask(6), undisturbed.ask(6))
+
+    def scattered(self, searcher, steps, *, seed=0, objectives=1, limits=0, **kind) -> np.ndarray:
+        """Walk with up to 12 pending: asked one to four at a time, told some at a time in random order."""
+        rng, pending, asked = np.random.default_rng(seed), [], []
+        for _ in range(steps):
+            new = list(searcher.ask(int(rng.integers(1, 5))))
+            asked, pending = asked + new, pending + new
+            rng.shuffle(pending)
+            count = len(pending) if not new else max(len(pending) - 12, int(rng.integers(0, len(pending) + 1)))
+            chosen, pending = pending[:count], pending[count:]
+            if chosen:
+                searcher.tell(judge(np.array(chosen), objectives=objectives, limits=limits, **kind))
+            assert (searcher.pending, searcher.evaluated) == (len(pending), len(asked) - len(pending))
+        return np.array(asked)
+
+    @pytest.mark.parametrize("wide", [False, True])
+    @pytest.mark.parametrize("objectives", [1, 2])
+    def test_it_is_asked_while_others_are_pending_and_told_in_any_order_a_few_at_a_time(self, wide, objectives):
+        space = WideSpace() if wide else layered_space()
+        walks = [
+            self.scattered(
+                self.fresh(space, objectives=objectives, limits=1), 25, objectives=objectives, limits=1, failing=True
+            )
+            for _ in range(2)
+        ]
+        assert np.array_equal(*walks), "the same asks and tells give the same proposals"
+        assert np.array_equal(space.canonical(walks[0]), walks[0])
+        assert len(np.unique(walks[0], axis=0)) == len(walks[0]) > 40, "none twice"
+
+    def test_a_small_space_is_exhausted_exactly_while_all_is_pending(self):
+        space = layered_space(((0, 1), (2,)))
+        networks = len(np.unique(space.canonical(all_codes(space)), axis=0))
+        searcher = self.fresh(space)
+        asked = np.concatenate([searcher.ask(4) for _ in range(12)])
+        assert len(np.unique(asked, axis=0)) == len(asked) == networks == searcher.pending
+        assert searcher.ask(3).shape == (0, 3)
+
+    def test_pending_candidates_meet_known_limits(self):
+        searcher = self.fresh(limits=1, known_margins={0: lambda genes: genes.sum(axis=1) / 5 - 1.0})
+        assert (self.scattered(searcher, 15, limits=1).sum(axis=1) <= 5).all()
+
+    def test_results_told_one_by_one_leave_a_searcher_that_goes_on(self):
+        searcher = self.fresh(WideSpace(), seed=2)
+        asked = searcher.ask(60)
+        for row in np.random.default_rng(0).permutation(60):
+            searcher.tell(judge(asked[[row]], objectives=1, limits=0))
+        assert (searcher.pending, searcher.evaluated) == (0, 60)
+        assert len(searcher.ask(5)) == 5
 
     def test_asking_for_nothing_is_refused(self):
         with pytest.raises(SearchError):
@@ -187,6 +247,19 @@ class SearcherConformance:
 class WarmStartConformance(SearcherConformance):
     """Laws of searchers that take an earlier run."""
 
+    learns = True
+    """Whether what is known shapes what is proposed."""
+
+    def warmed(self, known, *, space=None, **kind) -> Searcher:
+        searcher = self.fresh(space or WideSpace(), **kind)
+        searcher.warm_start(known)
+        return searcher
+
+    def known(self, count=40, *, seed=0, **kind) -> Results:
+        space = WideSpace()
+        genes = space.canonical(space.sample(count, np.random.default_rng(seed)))
+        return judge(genes, objectives=kind.pop("objectives", 1), limits=0, **kind)
+
     def test_networks_of_an_earlier_run_are_not_proposed_again(self):
         space = layered_space()
         before = np.concatenate([t.genes for t in self.walk(self.fresh(space, seed=1), 10)])
@@ -196,3 +269,72 @@ class WarmStartConformance(SearcherConformance):
         assert not set(map(tuple, before)) & set(map(tuple, after))
         with pytest.raises(SearchError, match="warm start"):
             searcher.warm_start(judge(before, objectives=1, limits=0))
+
+    @pytest.mark.parametrize("objectives", [1, 2])
+    def test_what_is_known_shapes_the_first_proposal(self, objectives):
+        known = self.known(objectives=objectives)
+        turned = replace(known, objectives=-known.objectives)
+        first, other = (self.warmed(k, objectives=objectives).ask(8) for k in (known, turned))
+        assert self.learns == (not np.array_equal(first, other))
+
+    def test_the_first_proposals_after_a_warm_start_are_better_than_random_ones(self):
+        known = self.known(400)
+        proposed = np.concatenate([self.warmed(known, seed=seed, budget=200).ask(8) for seed in range(4)])
+        values = judge(proposed, objectives=1, limits=0).objectives
+        better = values.mean() < np.percentile(known.objectives, 45)
+        assert better or not self.learns
+
+    def test_nothing_known_changes_nothing(self):
+        plain = self.walk(self.fresh(WideSpace()), 6)
+        warm = self.walk(self.warmed([]), 6)
+        assert all(np.array_equal(a.genes, b.genes) for a, b in zip(plain, warm, strict=True))
+
+    @pytest.mark.parametrize("count", [1, 2, 5])
+    def test_fewer_known_results_than_the_first_phase_needs_are_taken(self, count):
+        searcher = self.warmed(self.known(count))
+        assert sum(len(t) for t in self.walk(searcher, 12, 5)) == 60 == searcher.evaluated
+
+    def test_failures_among_the_known_teach_nothing_but_are_not_proposed_again(self):
+        known = replace(self.known(), failed=np.ones(40, dtype=bool))
+        searcher = self.warmed(known, objectives=1)
+        asked = np.concatenate([t.genes for t in self.walk(searcher, 10, 5)])
+        assert not set(map(tuple, known.genes)) & set(map(tuple, asked))
+
+    def test_some_failures_among_the_known_do_no_harm(self):
+        known = self.known(failing=True)
+        assert 0 < known.failed.sum() < 40
+        assert len(np.concatenate([t.genes for t in self.walk(self.warmed(known), 10, 5)])) == 50
+
+    def test_a_network_that_is_known_several_times_counts_once_and_by_a_result_that_worked(self):
+        known = self.known()
+        failed = replace(known, failed=np.ones(40, dtype=bool))
+        several = Results(
+            **{
+                name: np.concatenate([getattr(part, name) for part in (failed, known, known)])
+                for name in ("genes", "objectives", "violations", "failed", "margins")
+            }
+        )
+        assert np.array_equal(self.warmed(several).ask(8), self.warmed(known).ask(8))
+
+    def test_the_known_may_come_in_parts(self):
+        known = self.known()
+        searcher = self.fresh(WideSpace())
+        for part in (known.pick(np.arange(25)), known.pick(np.arange(25, 40))):
+            searcher.warm_start(part)
+        asked = np.concatenate([t.genes for t in self.walk(searcher, 6, 5)])
+        assert not set(map(tuple, known.genes)) & set(map(tuple, asked))
+
+    @pytest.mark.parametrize("value", [-1, 4])
+    def test_codes_of_another_space_are_refused_and_nothing_changes(self, value):
+        known = self.known()
+        known.genes[3, 7] = value
+        searcher = self.fresh(WideSpace())
+        with pytest.raises(SearchError, match="space"):
+            searcher.warm_start(known)
+        assert np.array_equal(searcher.ask(5), self.fresh(WideSpace()).ask(5))
+
+    def test_a_warm_start_while_candidates_are_pending_is_refused(self):
+        searcher = self.fresh(WideSpace())
+        searcher.ask(3)
+        with pytest.raises(SearchError, match="warm start"):
+            searcher.warm_start(self.known())

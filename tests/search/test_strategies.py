@@ -17,7 +17,7 @@ PLAIN = sorted(name for name in STRATEGIES if not STRATEGIES[name].one_shot)
 class TestEveryStrategy(WarmStartConformance):
     @pytest.fixture(autouse=True)
     def _choose(self, strategy):
-        self.strategy = strategy
+        self.strategy, self.learns = strategy, strategy != "random"
 
     def make(self, space, *, objectives, limits, seed, budget, known_margins=None):
         return STRATEGIES[self.strategy](

@@ -41,6 +41,10 @@ class Surrogate(AskTell):
     references, one behind the whole front and one around its accurate end (`whole_front`, `region_of_interest`); the
     candidate is taken whose expected improvement is the larger share of the hypervolume that is there already. A batch
     is filled one by one: each choice is believed to come out as predicted.
+
+    Pending: what is pending is believed to come out as predicted, like the choices of one batch. At first, random
+    members are proposed until `initial` results that worked are there or pending, and half of them there.
+    Warm start: the known results are the data of the models, and take the place of random first ones.
     """
 
     def __init__(
@@ -82,13 +86,13 @@ class Surrogate(AskTell):
     def _propose(self, n: int) -> Genes:
         if self._encoder is None:
             self._start()
-        missing = self._initial - len(self._genes)
-        if missing > 0:
-            return self.newcomers.random(min(n, missing))
+        missing = self._initial - len(self._genes) - self.pending
+        if missing > 0 or 2 * len(self._genes) < self._initial:
+            return self.newcomers.random(min(n, max(missing, 1)))
         self._prepare()
         assert self._pool is not None
-        self._proposed = []
-        believed = np.zeros((0, self._outputs.shape[1]))
+        believed = self._believe_pending()
+        held = len(self._proposed)
         for _ in range(min(n, int(self._open.sum()))):
             index = self._choose(believed)
             believed = np.vstack([believed, self._believed(index)])
@@ -96,7 +100,7 @@ class Surrogate(AskTell):
             self._proposed.append(index)
             for posterior in self._posteriors:
                 posterior.propose(index)
-        return self.newcomers.take(self._pool[self._proposed], n)
+        return self.newcomers.take(self._pool[self._proposed[held:]], n)
 
     def _learn(self, results: Results) -> None:
         margins = results.violations if results.margins is None else results.margins
@@ -107,12 +111,31 @@ class Surrogate(AskTell):
         fits = all(m.warp.takes(outputs[good, c]) for c, m in enumerate(self._models))
         if not fits:
             self._fit_at = 0
-        if fits and len(self._proposed) == len(results):
+        if fits and self._are_proposed(results.genes):
             for column, posterior in enumerate(self._posteriors):
                 posterior.resolve(np.where(results.failed, np.nan, outputs[:, column]))
         else:
             self._posteriors = []
         self._proposed = []
+
+    def _are_proposed(self, genes: Genes) -> bool:
+        """Whether codes (N, D) are what the posteriors were conditioned on, all of it and in that order."""
+        return self._pool is not None and np.array_equal(self._pool[self._proposed], genes)
+
+    def _believe_pending(self) -> Floats:
+        """Condition the posteriors on what is pending (P); the outputs (P, M + K) that it is believed to have."""
+        assert self._pool is not None
+        self._proposed = []
+        believed = np.zeros((0, self._outputs.shape[1]))
+        place = {tuple(row): index for index, row in enumerate(self._pool.tolist())} if self.pending else {}
+        for code in self._waiting_for.tolist():
+            index = place[tuple(code)]
+            believed = np.vstack([believed, self._believed(index)])
+            self._open[index] = False
+            self._proposed.append(index)
+            for posterior in self._posteriors:
+                posterior.propose(index)
+        return believed
 
     def _prepare(self) -> None:
         """Bring models, pool and posteriors up to date."""
@@ -122,10 +145,12 @@ class Surrogate(AskTell):
             self._fit_at = int(np.ceil(len(self._genes) * self._growth))
             self._fit(data, outputs)
         if self._pool is None or self._evolves:
-            self._pool = self._evolved(data, outputs)
+            self._pool = np.concatenate([self._evolved(data, outputs), self._waiting_for])
             self._open = np.ones(len(self._pool), dtype=bool)
             self._posteriors = []
-        if refit or not self._posteriors:
+        # What was proposed at random, and failed perhaps, is in the pool and must not be chosen again.
+        self._open &= ~self.newcomers.seen.contains(self.newcomers.keys(self._pool))
+        if refit or self.pending or not self._posteriors:
             self._condition(data, outputs)
 
     def _start(self) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from edgenas.pareto import constrained_ranks, crowding_distance
 from edgenas.search.base import AskTell
+from edgenas.search.evolution.survival import survivors
 from edgenas.search.evolution.variation import Variation
 from edgenas.search.protocol import Floats, Genes, Results
 from edgenas.search.task import Task
@@ -17,6 +18,9 @@ class Ageing(AskTell):
     """Tournaments among a population of the latest results; the winner's mutants are proposed.
 
     With several objectives a tournament is decided by constrained Pareto rank within the population, then by crowding.
+
+    Pending: tournaments are held among what was told so far; age is the order of telling.
+    Warm start: the survivors of the known results (as in NSGA-II) fill the queue, in the order given.
     """
 
     def __init__(self, task: Task, *, population: int | None = None, entrants: int | None = None) -> None:
@@ -37,7 +41,7 @@ class Ageing(AskTell):
         self._order: Genes = np.zeros(0, dtype=np.int64)
 
     def _propose(self, n: int) -> Genes:
-        missing = self._size - self._evaluated
+        missing = self._size - self._counted
         if missing > 0 or len(self.population) == 0:
             return self.newcomers.random(min(n, max(missing, 1)))
         found: list[Genes] = []
@@ -62,6 +66,11 @@ class Ageing(AskTell):
         size = len(self.population)
         place = (size * (1.0 - self.rng.random(n) ** (1.0 / self._entrants))).astype(np.int64)
         return self._order[np.minimum(place, size - 1)]
+
+    def _warm(self, results: Results) -> None:
+        good = results.pick(~results.failed)
+        kept = survivors(good.objectives, good.violations.sum(axis=1), self._size)
+        self._learn(good.pick(np.sort(kept)))
 
     def _learn(self, results: Results) -> None:
         good = ~results.failed

@@ -29,6 +29,9 @@ class ParetoLocalSearch(AskTell):
     one objective and often bad in all others, and its neighbours would be visited before anything else. Two proposals
     of three are for the accurate end of the front: there, members come last that are worse in the first objective than
     three quarters of all results. Every third proposal is for the whole front.
+
+    Pending: the front of what was told so far is explored; each use of a member counts at once, so that several
+    proposals spread over it. Warm start: the known results are the archive.
     """
 
     def __init__(self, task: Task, *, initial: int = 12, recombination: float = 0.4, mutated: float = 0.5) -> None:
@@ -51,7 +54,7 @@ class ParetoLocalSearch(AskTell):
         self._turn = 0
 
     def _propose(self, n: int) -> Genes:
-        missing = self._initial - self._evaluated
+        missing = self._initial - self._counted
         if missing > 0 or len(self._genes) == 0:
             return self.newcomers.random(min(n, max(missing, 1)))
         ranks = constrained_ranks(self._objectives, self._violation)

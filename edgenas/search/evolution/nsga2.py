@@ -27,6 +27,9 @@ class NSGA2(AskTell):
 
     Survival runs at every tell, over the population and whatever was told, so the number of candidates asked at a time
     is free. A candidate that was proposed before is replaced by further variation, then by a random new member.
+
+    Pending: the survivors of what was told so far are the parents (steady state); the population is not waited for.
+    Warm start: the survivors of the known results are the first population, and random members fill what is missing.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class NSGA2(AskTell):
         self._surplus = _FIRST_CHILDREN
 
     def _propose(self, n: int) -> Genes:
-        first = self._size - self._evaluated
+        first = self._size - self._counted
         if first > 0 or len(self.population) < 2:
             return self.newcomers.random(min(n, max(first, 1)))
         found: list[Genes] = []

@@ -19,6 +19,7 @@ Reward = Callable[[Floats, Floats], Floats]
 
 _DRAWS = 16
 _ROUNDS = 6
+_MOST_WARM_UPDATES = 8
 
 
 class Reinforce(AskTell):
@@ -31,6 +32,10 @@ class Reinforce(AskTell):
     rank among all results. Advantages are taken against the mean reward of what the policy drew (the baseline).
 
     A network that is drawn again is not evaluated again. Its known reward enters every later update, at no cost.
+
+    Pending: the policy as it is draws more; it is updated whenever enough results were told, in whatever order.
+    Warm start: the known results make updates before the first proposal, as many as in a search that finds them, at
+    most eight.
     """
 
     def __init__(
@@ -88,7 +93,7 @@ class Reinforce(AskTell):
         self._credit: Mask = policy.credit(self._genes)
 
     def _propose(self, n: int) -> Genes:
-        missing = self._initial - self._evaluated
+        missing = self._initial - self._counted
         if missing > 0 or len(self._genes) == 0:
             return self.newcomers.random(min(n, max(missing, 1)))
         found: list[Genes] = []
@@ -110,17 +115,33 @@ class Reinforce(AskTell):
                 break
         return np.concatenate(found)
 
+    def _warm(self, results: Results) -> None:
+        self._keep(results)
+        self._waiting = int((~results.failed).sum())
+        if self._known_results < max(self._initial, 2):
+            return
+        for _ in range(min(self._waiting // self._every, _MOST_WARM_UPDATES)):
+            self._update()
+        self._waiting = 0
+
     def _learn(self, results: Results) -> None:
+        self._keep(results)
+        self._waiting += len(results)
+        told = self._known_results + self._evaluated
+        if told < self._initial or len(self._genes) < 2 or self._waiting < self._every:
+            return
+        self._waiting = 0
+        self._update()
+
+    def _keep(self, results: Results) -> None:
         good = ~results.failed
         margins = results.violations if results.margins is None else results.margins
         self._genes = np.concatenate([self._genes, results.genes[good]])
         self._credit = np.concatenate([self._credit, self.policy.credit(results.genes[good])])
         self._objectives = np.concatenate([self._objectives, results.objectives[good]])
         self._margins = np.concatenate([self._margins, margins[good]])
-        self._waiting += len(results)
-        if self._evaluated < self._initial or len(self._genes) < 2 or self._waiting < self._every:
-            return
-        self._waiting = 0
+
+    def _update(self) -> None:
         rewards = self.rewards()
         if self._clip is None:
             self._reinforce(rewards)

@@ -86,3 +86,57 @@ def test_networks_that_surely_break_a_limit_leave_room_for_those_that_may_meet_i
     task = Task(space=TabularSpace((3,) * 6, CODES), objectives=1, limits=1, seed=0, budget=60)
     outputs = drive(Surrogate(task), 60, judge)._outputs
     assert (outputs[30:, 1] <= 0).mean() > 0.5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_network_that_was_proposed_at_random_is_never_chosen_again_and_no_other_gets_its_place(seed):
+    def judge(genes):
+        return error_and_cost(genes)[0], np.zeros((len(genes), 0))
+
+    known = {tuple(code): float(judge(code[None])[0][0, 0]) for code in CODES}
+    task = Task(space=TabularSpace((3,) * 6, CODES), objectives=1, limits=0, seed=seed, budget=60)
+    searcher = Surrogate(task)
+    for _ in range(12):
+        genes = searcher.ask(5)
+        chosen = searcher._proposed
+        assert not chosen or np.array_equal(searcher._pool[chosen], genes)
+        values, margins = judge(genes)
+        # Failures stay promising: what is not known of them is not learned.
+        failed = genes.sum(axis=1) % 2 == 1
+        searcher.tell(Results(genes=genes, objectives=values, violations=margins, margins=margins, failed=failed))
+    assert [known[tuple(code)] for code in searcher._genes] == searcher._outputs[:, 0].tolist()
+
+
+def test_what_is_pending_is_believed_and_not_proposed_beside_itself():
+    def judge(genes):
+        return error_and_cost(genes)[0], np.zeros((len(genes), 0))
+
+    searcher = drive(
+        Surrogate(Task(space=TabularSpace((3,) * 6, CODES), objectives=1, limits=0, seed=0, budget=60)), 12, judge
+    )
+    before = searcher._posteriors[0].variance.copy()
+    pending = searcher.ask(3)
+    searcher.ask(2)
+    assert np.array_equal(searcher._pool[searcher._proposed[:3]], pending)
+    index = searcher._proposed[0]
+    assert searcher._posteriors[0].variance[index] < 0.5 * before[index] + 1e-9
+
+
+def test_told_in_parts_it_predicts_as_if_told_at_once():
+    def judge(genes):
+        return error_and_cost(genes)[0], np.zeros((len(genes), 0))
+
+    found = []
+    for parts in ([[0, 1, 2, 3]], [[2], [0, 3], [1]]):
+        task = Task(space=TabularSpace((3,) * 6, CODES), objectives=1, limits=0, seed=0, budget=60)
+        searcher = drive(Surrogate(task), 12, judge)
+        genes = searcher.ask(4)
+        for part in parts:
+            values, margins = judge(genes[part])
+            failed = np.zeros(len(part), dtype=bool)
+            searcher.tell(
+                Results(genes=genes[part], objectives=values, violations=margins, margins=margins, failed=failed)
+            )
+        searcher.ask(1)
+        found.append(searcher._posteriors[0].mean)
+    assert np.allclose(*found, atol=0.05 * np.ptp(found[0]))
