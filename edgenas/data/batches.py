@@ -23,9 +23,9 @@ NO_AUGMENTATION = AugmentSettings()
 # Images that one thread reads at a time; a batch is shared out among the threads.
 PIECE = 16
 BATCHES_AHEAD = 4
-# Images that go to a GPU at once, where all of them stay there.
+# Images copied to a GPU at a time, if the whole split stays there.
 COPIED = 512
-# Keeps the order of an epoch apart from the draws of its batches, which are seeded by (seed, epoch, step).
+# Separates the random order of an epoch from the draws of its batches, which are seeded by (seed, epoch, step).
 ORDER_STREAM = 2**31
 
 
@@ -55,8 +55,8 @@ class Batch:
 class Batches:
     """A split and how it gets to the device.
 
-    A split in memory is read directly; on a GPU it is copied there once, where it fits. Everything else (files,
-    memory-mapped arrays, sets that do not fit) is read ahead by threads.
+    A split in memory is read directly. For a GPU it is copied there once if it fits. Threads read everything else
+    ahead: files, memory-mapped arrays, and sets that do not fit.
 
     Attributes:
         waiting_seconds: Time that the consumer has waited for images so far.
@@ -73,7 +73,7 @@ class Batches:
         resident_limit_mib: int = 4096,
         workers: int = 2,
     ) -> None:
-        """Remember; nothing is read yet.
+        """Keep the arguments. Nothing is read yet.
 
         Args:
             split: Images and labels.
@@ -117,7 +117,7 @@ class Batches:
     ) -> Iterator[Batch]:
         """Yield the batches of one epoch.
 
-        Order and augmentation depend on (seed, epoch, step) alone, so an epoch can be taken up in its middle.
+        Order and augmentation depend only on (seed, epoch, step), so an epoch can be resumed in its middle.
 
         Args:
             seed: Of the training.
@@ -155,7 +155,8 @@ class Batches:
         size = (self.preprocessing.resolution, self.preprocessing.resolution)
         if pixels.shape[2:] != size:
             pixels = functional.interpolate(pixels, size, mode="bilinear", antialias=True)
-            # Deployed code resizes whole grey levels (Pillow); rounded, the two differ by one level at most.
+            # Deployed code (Pillow) rounds resized images to whole grey levels. With rounding here too, both differ by
+            # at most one level.
             pixels = pixels.round_().clamp_(0, 255)
         return pixels.mul_(self._factor).add_(self._offset)
 
@@ -205,5 +206,5 @@ class Batches:
 
 
 def _base(array: np.ndarray) -> object:
-    """Return what a view lies in; a slice of a memory-mapped array is one too."""
+    """Return the array behind a view. A slice of a memory-mapped array is memory-mapped too."""
     return array if isinstance(array, np.memmap) else array.base if array.base is not None else array

@@ -1,4 +1,5 @@
-"""Prepared splits on disk: one memory-mapped .npy per split, made once and shared by every run that wants the same."""
+"""Prepared splits on disk: one memory-mapped .npy per split, made once and shared by equal runs.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ SPARE_BYTES = 256 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """One set of prepared splits; written to a hidden neighbour first, so a killed run leaves no half entry.
+    """One set of prepared splits. It is written to a hidden draft first, so a killed run leaves no half entry.
 
     Attributes:
         folder: Where the finished entry lies.
@@ -49,7 +50,7 @@ class CacheEntry:
             raise StoreError(
                 explain(f"cannot write the cache directory {root}: {error.strerror}", remedy="Set data.cache_dir.")
             ) from error
-        # Made only to see that it can be; made again when there is something to write.
+        # The folder is made only to see that this works. It is made again when there is something to write.
         draft.rmdir()
         return cls(folder=root / key[:32], draft=draft)
 
@@ -60,7 +61,7 @@ class CacheEntry:
         try:
             return self._read(parts)
         except (StoreError, OSError, ValueError, KeyError, TypeError):
-            # Cut short or edited; what it was made of is still there, so it is made again.
+            # The entry was cut short or edited. Its source is still there, so it is made again.
             with contextlib.suppress(OSError):
                 atomic.set_aside(self.folder)
             return None
@@ -125,7 +126,7 @@ class CacheEntry:
                 np.save(self.draft / f"{part}_contents.npy", contents, allow_pickle=False)
             atomic.write_json(self.draft / "meta.json", meta, indent=None)
             if self.folder.exists():
-                # Another run was faster; its entry is the same, and ours stays readable until it is closed.
+                # Another run was faster and wrote the same entry. Ours stays readable until it is closed.
                 shutil.rmtree(self.draft)
             else:
                 atomic.replace_folder(self.draft, self.folder)

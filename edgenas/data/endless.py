@@ -1,4 +1,4 @@
-"""Batches of one epoch after the other, for whoever takes one now and then."""
+"""Batches of one epoch after the other, for loops that do not go by epochs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EndlessBatches:
     def __init__(
         self, batches: Batches, *, seed: int, classes: int, augment: AugmentSettings = NO_AUGMENTATION
     ) -> None:
-        """Remember; nothing is read yet.
+        """Keep the arguments. Nothing is read yet.
 
         Args:
             batches: Of a split.

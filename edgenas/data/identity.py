@@ -1,7 +1,7 @@
-"""Which images weights have seen, told by content, so that no image is called unseen that was trained on.
+"""Which images weights have seen, recognised by content, so that no training image is called unseen.
 
-A checkpoint cannot carry all its images' digests, so it carries the smallest of them: of two sets, the smallest K
-digests of the union are a uniform sample of it (a bottom-k sketch). Sets of up to K images are told exactly.
+A checkpoint cannot hold the digests of all its images, so it holds the K smallest. The smallest K digests of the union
+of two sets are a uniform sample of the union (a bottom-k sketch). Sets of up to K images are compared exactly.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class SplitContents:
 
     @property
     def digest(self) -> str:
-        """Of which images are in which split; their order, names and size after preparation do not matter."""
+        """Digest of the images of each split. Their order, names and size after preparation do not matter."""
         text = sha256(self.kind.encode())
         for part in (self.train, self.validation, self.test):
             text.update(f"|{len(part)}|".encode() + np.sort(part).astype("<u8").tobytes())
         return text.hexdigest()
 
     def history(self) -> ImageHistory:
-        """Return what weights have seen that were trained and chosen on these splits."""
+        """Return the history of weights that were trained and chosen on these splits."""
         seen = np.unique(np.concatenate([self.train, self.validation]))
         return ImageHistory(
             splits=(self.digest,), seeds=(self.seed,), kind=self.kind, seen=seen[:KEPT], whole=len(seen) <= KEPT
@@ -58,7 +58,7 @@ class SplitContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageHistory:
-    """Images that weights were trained or chosen on, and that those had seen which they started from or learned from.
+    """The images that weights were trained or chosen on, and those of their start weights and teacher.
 
     Attributes:
         splits: Digests of the splits.
@@ -66,7 +66,7 @@ class ImageHistory:
         kind: See `SplitContents`.
         seen: The smallest numbers of the images, sorted, (K,) uint64.
         whole: Whether these are all of them.
-        unknown: What is not known, a clause; empty where everything is.
+        unknown: What is not known, a clause; empty if everything is known.
     """
 
     splits: tuple[str, ...]
@@ -88,7 +88,7 @@ class ImageHistory:
         if other.kind != self.kind:
             return self._with(unknown=f"{what} were trained on images of another form, which cannot be compared")
         seen = np.union1d(self.seen, other.seen)
-        # Beyond the largest number of an incomplete sample nothing is known of its set.
+        # Nothing is known of a set beyond the largest number of its incomplete sample.
         for part in (self, other):
             if not part.whole:
                 seen = seen[seen <= part.seen[-1]]
@@ -151,7 +151,7 @@ class Finding:
     Attributes:
         verdict: "unseen", "seen" or "unknown".
         words: A sentence for cards and messages.
-        share: Of the images that could be looked up, those that were seen, in [0, 1]; None where none could be.
+        share: Share of seen images among those that could be looked up, in [0, 1]; None if none could be.
     """
 
     verdict: Verdict

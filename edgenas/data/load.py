@@ -94,7 +94,7 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
 
 
 def source_key(source: str, path: str) -> str:
-    """Return a text that changes when the images of a source change, for sources that are no files of the user's.
+    """Return a text that changes when the images of a source change. For sources other than a user's files.
 
     Raises:
         DataError: The images or labels cannot be used.
@@ -108,7 +108,7 @@ def _read(settings: DataSettings) -> RawData:
     try:
         return SOURCES[settings.source].read(settings)
     except OSError as error:
-        # Sources name what they expect to go wrong; this is the rest, such as a folder that may not be read.
+        # Sources report the failures that they expect. These are the others, such as a folder without read permission.
         where = error.filename or settings.path
         raise DataError(
             explain(f"cannot read {where}: {error.strerror or error}", remedy="Check data.path.")
@@ -168,7 +168,7 @@ def _split_off(raw: RawData, settings: DataSettings) -> list[tuple[Reader, Indic
 def _build(
     plans: Sequence[_Plan], settings: DataSettings, classes: tuple[str, ...], progress: Progress | None
 ) -> BuiltSplits | None:
-    """Return the splits as arrays, from the cache where they are there; None where they do not fit."""
+    """Return the splits as arrays, from the cache if they are there; None if they do not fit."""
     count = sum(len(plan.indices) for plan in plans)
     image_bytes = count * prod(plans[0].shape)
     entry = None if settings.cache_dir is None else CacheEntry.open(settings.cache_dir, _cache_key(plans, classes))
@@ -233,7 +233,7 @@ class _Counter:
 
 
 def _contents(plans: Sequence[_Plan], built: BuiltSplits | None, settings: DataSettings) -> SplitContents:
-    """Return the images by content; where they were not decoded, their files are read for it."""
+    """Return the images by content. Files that were not decoded are read for this."""
     if built is not None:
         train, validation, test = built.contents
     else:
@@ -257,7 +257,7 @@ def _cache_key(plans: Sequence[_Plan], classes: tuple[str, ...]) -> str:
     for plan in plans:
         reader = plan.prepare.reader
         if id(reader) not in keys:
-            # The labels too: an image may be moved to another class without being touched.
+            # The labels count too: a file may be moved to another class unchanged.
             keys[id(reader)] = reader.key + sha256(reader.labels.tobytes()).hexdigest()
     return _described(plans, classes, [keys[id(plan.prepare.reader)] for plan in plans])
 

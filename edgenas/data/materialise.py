@@ -78,7 +78,7 @@ def to_array(
             done(count)
     kept = np.setdiff1d(np.arange(len(indices)), np.fromiter(failed, np.int64, len(failed)))
     if failed:
-        # Moved up one by one within `out`: a second copy of the array may not fit.
+        # Images move up one by one within `out`, since a second copy of the array may not fit into memory.
         for target, row in enumerate(kept):
             out[target] = out[row]
     split = ArraySplit(images=out[: len(kept)], labels=labels[kept])
@@ -111,7 +111,7 @@ def hash_splits(splits: Sequence[ArraySplit], classes: Sequence[str]) -> str:
 def count_repeated(splits: Sequence[ArraySplit]) -> tuple[int, ...]:
     """Count, for every split, the images that an earlier one holds too, pixel for pixel.
 
-    A source may hold an image twice; splits share no entry of the source, but such an image they can share.
+    Splits share no entry of the source. But a source may hold the same image twice, and then two splits can share it.
     """
     known: set[int] = set()
     counts = []

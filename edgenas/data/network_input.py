@@ -1,4 +1,4 @@
-"""What must be done to an image before the network sees it; ships with every model."""
+"""The preprocessing of an image before it enters the network. It ships with every model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgenas.errors import DataError, explain
 # Images that decide the statistics of a split that is decoded while training.
 SAMPLE = 2000
 CHUNK_BYTES = 4 * 2**20
-# Below one grey level a channel is constant; dividing by its deviation would only amplify rounding.
+# A channel with a deviation below one grey level is constant. Division by that deviation would only amplify rounding.
 SMALLEST_STD = 1 / 255
 
 
@@ -109,7 +109,8 @@ def fit_preprocessing(train: Split, *, resolution: int | None = None, resize: Re
     """Compute mean and standard deviation per channel on the training images.
 
     Args:
-        train: All its images count where they lie in an array; otherwise `SAMPLE` of them, every class in proportion.
+        train: The training images. All count if they lie in an array; otherwise `SAMPLE` of them, every class in
+            proportion.
         resolution: What the network wants; None keeps that of the images.
         resize: How deployed code shall resize other images.
 

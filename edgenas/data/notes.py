@@ -1,4 +1,4 @@
-"""What a user should know about loaded images, said once; and where too many are broken."""
+"""Notes for the user about loaded images, and the refusal of sets with too many broken ones."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _reasons(skipped: Sequence[Skipped]) -> Counter[str]:
 
 
 def refuse_unreadable(skipped: Sequence[Skipped], total: int) -> None:
-    """Refuse a set of which too much is broken.
+    """Refuse a set with too many broken images.
 
     Args:
         skipped: Images that cannot be read.

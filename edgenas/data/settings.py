@@ -1,4 +1,4 @@
-"""What a user says about the images: where they lie, how they are shaped and how they are split."""
+"""Settings of the images: where they lie, their size, and how they are split."""
 
 from __future__ import annotations
 

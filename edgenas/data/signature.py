@@ -1,4 +1,4 @@
-"""What tells one file, or one image, from another."""
+"""Telling changed files and different images apart."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ CONTENT_BYTES = 8
 def file_signature(state: os.stat_result) -> str:
     """Return a text that changes when a file is changed or another takes its place, without reading it.
 
-    Size and modification time alone do not tell: both are the same where files of one size swap names, or where a tool
-    restores the time. The inode tells the first. The time of the last change of the inode tells the second, since no
+    Size and modification time are not enough. Both stay the same if files of equal size swap names, or if a tool
+    restores the time. The inode shows a swap. The time of the inode's last change shows a restored time, since no
     program can set it.
 
     Args:
@@ -51,5 +51,8 @@ def tree_signature(root: Path) -> str:
 
 
 def content_number(content: bytes | memoryview) -> int:
-    """Return the first 64 bits of the SHA-256 of a content: other contents share it once in 2^64."""
+    """Return the first 64 bits of the SHA-256 of a content.
+
+    Two different contents share them with a chance of 2^-64.
+    """
     return int.from_bytes(sha256(content).digest()[:CONTENT_BYTES], "little")

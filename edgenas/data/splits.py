@@ -15,8 +15,8 @@ def stratified_split(
 ) -> tuple[Indices, Indices]:
     """Set a share of every class aside.
 
-    The total is round(fraction * N), dealt out to the classes by largest remainder; every class keeps at least one
-    image on either side.
+    The total is round(fraction * N). It is shared among the classes by largest remainder. Every class keeps at least
+    one image on either side.
 
     Args:
         labels: (N,) class numbers.
@@ -59,8 +59,8 @@ def stratified_subset(
         labels: (N,) class numbers.
         limit: Largest number of images; None takes all.
         rng: Chooses the images.
-        every_class: Whether a limit below the number of classes is refused. If not, that many classes are drawn, and
-            one image of each.
+        every_class: Whether a limit below the number of classes is refused. If not, `limit` classes are drawn, and one
+            image of each.
 
     Returns:
         Sorted indices.
@@ -88,10 +88,10 @@ def _deal_out(total: int, counts: np.ndarray, *, keep_one: bool = True) -> np.nd
     most = counts - 1 if keep_one else counts
     exact = counts * (total / counts.sum())
     quota = np.clip(np.floor(exact).astype(np.int64), 1, most)
-    # Largest remainder; where small classes are full, the others take what is left over.
+    # Largest remainder. If small classes are full, the others take the rest.
     while quota.sum() < min(total, most.sum()):
         quota[np.argmax(np.where(quota < most, exact - quota, -np.inf))] += 1
-    # Classes lifted to 1 may have overdrawn a small total; the largest give back.
+    # Raising classes to 1 may exceed a small total. The largest classes then give some back.
     while quota.sum() > max(total, len(counts)):
         quota[np.argmax(quota)] -= 1
     return quota

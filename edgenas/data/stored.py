@@ -26,7 +26,7 @@ class Preparation:
         resize: See `DataSettings.resize`.
         channels: 1 or 3.
         noise_std: Share of the full range.
-        noise_seed: With the index of the image it decides its noise, so that order and threads do not matter.
+        noise_seed: Together with the index of the image it decides the noise, so that order and threads do not matter.
     """
 
     reader: Reader

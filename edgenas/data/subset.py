@@ -1,4 +1,4 @@
-"""Some images of a split in the place of all: every class in proportion, wherever fewer than all are taken."""
+"""Some images of a split instead of all. Every class keeps its share."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def part_of(split: Split, indices: Indices) -> Split:
 def chosen_images(split: Split, limit: int | None, *, seed: int = 0) -> Indices:
     """Choose at most `limit` images of a split, every class in proportion.
 
-    Folders list one class after the other, so the first images, or evenly spaced ones, may be of a few classes only.
+    Folders list one class after the other. So the first images, or evenly spaced ones, may be of a few classes only.
 
     Args:
         split: N images.

@@ -1,4 +1,4 @@
-"""From numpy to a device, without making the host wait for the device."""
+"""Copies from numpy to a device that do not make the host wait for the device."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 def to_device(values: NDArray[np.generic], device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
     """Return an array as a tensor on a device.
 
-    A copy from ordinary memory to a GPU waits until everything that is queued there is done; small networks are then
-    bound by the host. A copy from pinned memory is queued like everything else.
+    A copy from ordinary memory to a GPU waits until all queued work there is done. With small networks the host is then
+    the bottleneck. A copy from pinned memory is queued like other work.
 
     Args:
         values: Any shape.
@@ -28,7 +28,7 @@ def to_device(values: NDArray[np.generic], device: torch.device, dtype: torch.dt
 
 
 def has_room(image_bytes: int, device: torch.device, limit_bytes: int) -> bool:
-    """Whether images may stay on a GPU: within a limit and half of what is free, so that a training fits beside them.
+    """Whether images may stay on a GPU: within a limit and half of the free memory, to leave room for training.
 
     Args:
         image_bytes: Of all images.

@@ -105,7 +105,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageData:
-    """Images of K classes in three splits that are always apart.
+    """Images of K classes in three splits without a common image.
 
     Attributes:
         train: For weights and normalisation statistics.
@@ -114,10 +114,10 @@ class ImageData:
         classes: Names of the classes, (K,).
         native_size: Height and width before preparation; None where the images differ.
         skipped: Images that could not be read.
-        notes: What was done to the images that a user may not expect, one sentence each.
+        notes: Unexpected changes of the images, one sentence each.
         digest: Of the prepared images, labels and classes of all splits (of the files themselves for lazy splits).
         contents: Every image by the content of its source; None where that was not looked at.
-        settings: What they were loaded by, so that they can be loaded again at another size; None where they were not.
+        settings: Settings that loaded them, to load them again at another size; None if they came from elsewhere.
     """
 
     train: Split

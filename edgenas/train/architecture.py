@@ -26,7 +26,7 @@ def untrained(
     Args:
         architecture: The network.
         settings: Dropout, stochastic depth, and the seed of fresh weights.
-        initial: Gives the weights to start from, told the fresh ones; None starts from those.
+        initial: From the fresh weights to the weights to start from; None starts from the fresh ones.
 
     Raises:
         WeightsError: The weights are of another network.
@@ -61,9 +61,8 @@ def train_architecture(
         data: Train and validation splits; the test split is not touched.
         settings: The recipe.
         preprocessing: The network's input.
-        initial: Gives the weights to start from, told the fresh ones.
-        teacher: Gives the soft targets of distillation.
-        folder: Where to keep the state; taken up from where there is one.
+        initial: From the fresh weights to the weights to start from. teacher: Gives the soft targets of distillation.
+        folder: Where to keep the state. A state that lies there is resumed.
         progress: Called after every step.
         device: Where to train.
 

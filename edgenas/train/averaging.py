@@ -22,8 +22,8 @@ class WeightAverage:
 
         Args:
             parameters: Of a model; copied.
-            decay: Share of the average that a step leaves; it rises to that as (1 + t) / (10 + t), so that short
-                trainings average too.
+            decay: Share of the old average that a step keeps. It rises to this value as (1 + t) / (10 + t), so that
+                short trainings average too.
         """
         self.values = [parameter.detach().clone() for parameter in parameters]
         self._decay = decay
@@ -32,7 +32,7 @@ class WeightAverage:
     def update(self, parameters: Iterable[Tensor], step: int) -> None:
         """Take in the weights after optimizer step `step` (from 0)."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        # All at once: one parameter after the other would be bound by the host on a GPU.
+        # All parameters in one call: one call each would make the host the bottleneck of a GPU.
         torch._foreach_lerp_(self.values, list(parameters), 1 - decay)
 
     @torch.no_grad()
@@ -42,7 +42,7 @@ class WeightAverage:
 
     @contextmanager
     def in_place_of(self, parameters: Sequence[Tensor]) -> Iterator[None]:
-        """Let parameters be the average for a while; nothing is copied."""
+        """Replace the parameters by the average within a block. Nothing is copied."""
         self._swap(parameters)
         try:
             yield

@@ -1,4 +1,4 @@
-"""What a training may spend, and how much of it is spent."""
+"""The budget of a training and how much of it is spent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgenas.train.settings import TrainSettings
 class Budget:
     """Steps and seconds of a training against what its settings allow.
 
-    The clock runs between `start` and `pause`: time between epochs is not the training's.
+    The clock runs only between `start` and `pause`, so time between epochs does not count.
 
     Attributes:
         step: Optimizer steps so far.
@@ -51,7 +51,7 @@ class Budget:
 
     @property
     def limit(self) -> str:
-        """What has ended, or will end, the training: "epochs", "steps" or "seconds"."""
+        """The limit that has ended or will end the training: "epochs", "steps" or "seconds"."""
         if self._settings.seconds is not None and (self.total is None or self.step < self.total):
             return "seconds"
         return "steps" if self._settings.steps is not None and self.step >= self._settings.steps else "epochs"
@@ -68,5 +68,5 @@ class Budget:
         return {"step": self.step, "seconds": self.seconds}
 
     def load_facts(self, facts: Mapping[str, Any]) -> None:
-        """Take up what `facts` returned."""
+        """Restore what `facts` returned."""
         self.step, self._seconds = facts["step"], facts["seconds"]

@@ -1,7 +1,7 @@
 """Checkpoints of a training: tensors in safetensors, the rest in JSON, replaced as one.
 
-`checkpoint.json` names the tensor file that belongs to it and is put in place last, by renaming: a run that is killed
-at any moment leaves the older checkpoint whole.
+`checkpoint.json` names its tensor file and is put in place last, by renaming. So a run that is killed at any moment
+leaves the older checkpoint whole.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Broken(WeightsError):
 def read_checkpoint(folder: Path, *, notes: list[str] | None = None) -> TrainCheckpoint | None:
     """Return the checkpoint of a folder, or None where there is none.
 
-    One that was cut short or damaged is set aside under another name: the training begins anew.
+    A truncated or damaged checkpoint is renamed and kept; the training then begins anew.
 
     Args:
         folder: Where `write_checkpoint` wrote it.
@@ -149,7 +149,7 @@ def _whole(facts: Mapping[str, Any], data: bytes) -> bool:
 def _facts_digest(facts: Mapping[str, Any]) -> str:
     """SHA-256, hex, over everything that an index says but this digest itself."""
     content = {name: value for name, value in facts.items() if name != "digest"}
-    # As they will be read: a tuple is a list, a whole number as a key a text.
+    # The facts as JSON gives them back: a tuple becomes a list, and a whole number as a key becomes a text.
     return hashlib.sha256(json.dumps(json.loads(json.dumps(content)), sort_keys=True).encode()).hexdigest()
 
 
@@ -178,11 +178,11 @@ def require_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], folder: Pat
 
 
 def _change(name: str, before: object, now: object) -> str:
-    """Say what differs; digests and whole sections by their name alone."""
+    """Describe a difference. Digests and whole sections are only named."""
     told = f"{name} {before} (now {now})"
     return told if len(told) <= 80 else f"other {name}"
 
 
 def last_state(folder: Path | None) -> str:
-    """Say in a sentence where the last good state of a training is, for errors; empty where none was kept."""
+    """Return a sentence for errors that says where the last good state of a training is; empty if none was kept."""
     return "" if folder is None or not (folder / INDEX).is_file() else f" The last good state is kept in {folder}."

@@ -1,7 +1,8 @@
-"""The one training loop: epochs within a budget, taken up where they were stopped, whatever is trained in a step.
+"""The training loop of all trainings: epochs within a budget, resumed where they were stopped.
 
 The loop owns what all trainings share: the order of the images, the budget, noise, the average of the weights,
-checkpoints, progress, and the check that losses and weights are finite. A `Work` says what a step and an epoch do.
+checkpoints, progress, and the check that losses and weights are finite. A `Work` defines a step and the end of an
+epoch.
 """
 
 from __future__ import annotations
@@ -63,15 +64,14 @@ class Loop(Generic[Record]):
         stop_after_epochs: int | None = None,
         save_every_seconds: float = 0.0,
     ) -> None:
-        """Take the training up from a folder, where one is given and holds its state, and finish it.
+        """Resume the training if the folder holds its state, and finish it.
 
         Args:
             folder: Of the checkpoints.
             progress: Called after every step.
             on_epoch: Called after every epoch.
             stop_after_epochs: Stop there with budget left.
-            save_every_seconds: A checkpoint is written after the first epoch that ends so long after the last one, and
-                at the end.
+            save_every_seconds: Least seconds between two checkpoints. They are written after an epoch, and at the end.
 
         Raises:
             TrainingError: A loss or a weight is not finite, or memory ran out.
@@ -94,7 +94,7 @@ class Loop(Generic[Record]):
         return self.budget.spent or (stop_after_epochs is not None and self.epoch >= stop_after_epochs)
 
     def take_epoch(self, progress: Progress | None) -> Record:
-        """Train for one pass over the images, or the rest of the budget, and judge what is due.
+        """Train for one pass over the images, or for the rest of the budget, and evaluate if it is due.
 
         Raises:
             TrainingError: A loss or a weight is not finite, or memory ran out.
@@ -138,7 +138,7 @@ class Loop(Generic[Record]):
         return torch.stack(losses).mean().item()
 
     def _seed_noise(self) -> None:
-        """Make dropout and the like depend on the epoch alone, so that a resumed training draws the same."""
+        """Seed dropout and other noise by the epoch alone, so that a resumed training draws the same."""
         sequence = np.random.SeedSequence((self._settings.seed, self.epoch))
         seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
         torch.manual_seed(seed)
@@ -203,7 +203,7 @@ class Loop(Generic[Record]):
 
     @torch.no_grad()
     def resume(self, folder: Path) -> None:
-        """Take the state up from a folder, where there is one.
+        """Restore the state from a folder, if it holds one.
 
         Raises:
             WeightsError: It is broken or belongs to another training.

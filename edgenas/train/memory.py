@@ -18,7 +18,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def release(device: torch.device) -> None:
-    """Give back what a failed attempt left behind; call it outside of the except clause, which still holds tensors."""
+    """Free the memory of a failed attempt. Call it outside of the except clause, which still holds tensors."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

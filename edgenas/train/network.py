@@ -1,4 +1,4 @@
-"""Training one network: what a step does to it, when it is judged, and which of its weights are kept."""
+"""Training one network: its steps, its evaluations, and the choice of the weights to keep."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from edgenas.train.teacher import weights_digest
 
 # An epoch that no training reaches: recalibration always sees the same images.
 RECALIBRATION_EPOCH = 2**30
-# Settings that do not change the weights; a resumed training may differ in them.
+# Settings that do not change the weights. They may differ in a resumed training.
 HARMLESS = ("workers",)
 
 
 class NetworkWork:
-    """A network on its way; see `edgenas.train.work.Work`.
+    """A network in training; see `edgenas.train.work.Work`.
 
     Attributes:
         history: One record per epoch.
@@ -64,7 +64,7 @@ class NetworkWork:
         self._validation = Batches(data.validation, preprocessing, batch_size=BATCH_SIZE, device=batches.device)
         self._right: list[Tensor] = []
         self._seen, self._rate = 0, 0.0
-        # What is known of the weights as they are now, and the model that has them; None where they changed since.
+        # The last evaluation and the evaluated model; None if the weights have changed since.
         self._judged: tuple[Accuracy, nn.Module] | None = None
         self._best: dict[str, Tensor] = {}
         self._best_accuracy = -1.0
@@ -165,7 +165,7 @@ class NetworkWork:
         }
 
     def load(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
-        """Take up what `tensors` and `facts` returned."""
+        """Restore what `tensors` and `facts` returned."""
         self._best = {name: value.to(self._batches.device) for name, value in groups.get("best", {}).items()}
         self._best_accuracy = facts["best_accuracy"]
         self.history = [EpochRecord.from_dict(record) for record in facts["history"]]

@@ -17,7 +17,7 @@ Groups: TypeAlias = list[dict[str, Any]]
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """Return the optimiser that the settings name, on the parameters of a model.
 
-    Vectors (norms and biases) are not decayed: it only hurts the scale of the network.
+    Vectors (norms and biases) are not decayed: decay would only disturb the scale of the network.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups: Groups = [
@@ -58,7 +58,7 @@ def state_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_state_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Take in what `state_tensors` returned."""
+    """Restore what `state_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)

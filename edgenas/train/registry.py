@@ -16,6 +16,6 @@ OPTIMIZERS: Registry[Callable[[Any, Any], Any]] = Registry(
 )
 """Functions from groups of parameters and `TrainSettings` to a `torch.optim.Optimizer`.
 
-The state of an optimiser has to lie in tensors, so that trainings can be taken up. Entry points of the group
+The state of an optimiser must consist of tensors, so that trainings can be resumed. Entry points of the group
 `edgenas.optimizers` add to it.
 """

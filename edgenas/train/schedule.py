@@ -1,4 +1,4 @@
-"""How far a training is, and what the learning rate is there."""
+"""The learning rate as a function of the share of the budget that is spent."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "precision": get_args(PrecisionName),
     "keep": get_args(KeepName),
 }
-# Open intervals would forbid useful ends (no decay, no smoothing), so ends are inclusive unless said below.
+# The ends of ranges are useful values (no decay, no smoothing). They are allowed unless a check below excludes them.
 _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("weight_decay", 0, 10),
     ("momentum", 0, 0.9999),
@@ -54,11 +54,11 @@ class TrainSettings:
         augment: Random changes of the images, mixup and cutmix among them.
         distillation_weight: Share of the teacher in the loss, where a teacher is given (Hinton 2015).
         distillation_temperature: Softens both sides of the distillation loss.
-        dropout, stochastic_depth: For whoever builds the model; `fit` does not change a model.
+        dropout, stochastic_depth: Rates for building the model; `fit` does not change a model.
         precision: Of the forward pass. "auto" is bf16 (or fp16 on cards without it) on CUDA and fp32 elsewhere: on CPUs
             bf16 is slower.
         channels_last: Memory layout; about twice as fast for depthwise networks on CPUs.
-        keep: "final" weights, or those "best" on validation, whose accuracy there is then optimistic.
+        keep: "final" weights, or those "best" on validation. The validation accuracy of the best is optimistic.
         evaluate_every: Epochs between judgements on the validation images.
         workers: Threads that read images which do not lie in memory.
         seed: Of order, augmentation and noise.

@@ -1,4 +1,5 @@
-"""One optimizer step down any loss: parts of a batch, mixed precision, clipping, and memory that runs out."""
+"""One optimizer step on any loss: parts of a batch, mixed precision, clipping, and recovery when memory runs out.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +32,15 @@ class PartLoss(NamedTuple):
 
 
 Losses: TypeAlias = Callable[[Batch], Iterator[PartLoss]]
-"""From a part of a batch to its losses. The step goes back through each before it asks for the next, so that memory
-holds the graph of one."""
+"""From a part of a batch to its losses.
+
+The step runs the backward pass of each before it asks for the next, so that memory holds one graph at a time.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StepOutcome:
-    """What a step found, still on the device: reading it would make the host wait.
+    """The result of a step, still on the device, since reading it would make the host wait.
 
     Attributes:
         loss: Sum of the losses, each a mean over the batch, scalar.
@@ -110,7 +113,8 @@ class Stepper:
         """
         set_learning_rate(self.optimizer, learning_rate)
         outcome = self._gradients(batch, losses)
-        # The failed attempt's tensors are gone only now, outside its except clause. The second time is an error.
+        # The tensors of the failed attempt are freed only here, outside of its except clause. A second failure is an
+        # error.
         while outcome is None:
             self._halve(len(batch.labels))
             outcome = self._gradients(batch, losses)
@@ -127,7 +131,7 @@ class Stepper:
         return {"accumulation": self.accumulation, "notes": self.notes, "scaler": self.scaler.state_dict()}
 
     def load_facts(self, facts: Mapping[str, Any]) -> None:
-        """Take up what `facts` returned."""
+        """Restore what `facts` returned."""
         self.accumulation = facts["accumulation"]
         self.notes.extend(facts["notes"])
         self.scaler.load_state_dict(facts["scaler"])
@@ -147,7 +151,7 @@ class Stepper:
         count = len(batch.labels)
         total = torch.zeros((), device=self._device)
         right = torch.zeros((), dtype=torch.int64, device=self._device)
-        # A part of one image has no variance to normalise by.
+        # A part needs more than one image: batch norm has no variance over one.
         for part in batch.split(max(1, min(self.accumulation, count // 2))):
             for loss in losses(part):
                 share = loss.mean * (len(part.labels) / count)

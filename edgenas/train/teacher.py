@@ -1,4 +1,4 @@
-"""A trained network that gives soft targets, fed with the images as it was trained to see them."""
+"""A trained network that gives soft targets. It gets the images in its own normalisation and size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgenas.errors import WeightsError, explain
 
 
 class Teacher(nn.Module):
-    """Takes the student's normalised images, brings them to its own normalisation and size, and judges them."""
+    """Converts the student's normalised images to its own normalisation and size, and returns its logits."""
 
     def __init__(self, model: nn.Module, *, images: Preprocessing, own: Preprocessing) -> None:
         """Keep a model.
@@ -57,7 +57,7 @@ class Teacher(nn.Module):
 
 
 def weights_digest(model: nn.Module) -> str:
-    """Return the SHA-256 of a model's weights: tells one teacher from another when a training is taken up again."""
+    """Return the SHA-256 of a model's weights, which identifies the teacher of a resumed training."""
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
         digest.update(name.encode())

@@ -35,23 +35,24 @@ def fit(
 ) -> FitResult:
     """Train a model and leave the kept weights in it.
 
-    Order, augmentation and noise depend on (settings.seed, epoch, step) alone, and checkpoints are written between
-    epochs: a training that was killed and started again with the same arguments ends, on a CPU, with the same weights
-    bit for bit. Noise inside the model is covered where it comes from torch's own generator or from an attribute
-    `noise.generator` of a module, as in `edgenas.nn`.
+    Order, augmentation and noise depend only on (settings.seed, epoch, step), and checkpoints are written between
+    epochs. So a training that was killed and started again with the same arguments ends, on a CPU, with the same
+    weights bit for bit. This includes noise inside the model if it comes from torch's own generator or from an
+    attribute `noise.generator` of a module, as in `edgenas.nn`.
 
     Args:
         model: From images (B, C, H, W) to logits (B, K); moved to `device` and changed.
         data: Train and validation splits; the test split is not touched.
         settings: The recipe.
         preprocessing: The network's input; None normalises by the statistics of the training images, at their size.
-        teacher: Gives the soft targets of distillation from the same input, K logits; see `Teacher` where its
-            normalisation or size is another.
-        checkpoint_dir: Where to keep the state; taken up from where there is one.
+        teacher: From the model's input to K logits, the soft targets of distillation. `Teacher` wraps one of another
+            normalisation or size.
+        checkpoint_dir: Where to keep the state. A state that lies there is resumed.
         progress: Called after every step with (steps done, steps in all, "steps"), or in thousandths ("") where a clock
             limits.
         on_epoch: Called with every new record of the history.
-        stop_after_epochs: Stop there with the schedule unfinished, to be taken up later from `checkpoint_dir`.
+        stop_after_epochs: Stop after this many epochs with the schedule unfinished. A later call resumes from
+            `checkpoint_dir`.
         device: Where to train.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What is trained in the training loop: what a step and an epoch do, and what a checkpoint must hold of it."""
+"""The interface of what the training loop trains: its steps, its epochs, and its part of a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Work(Protocol[Record]):
 
     Attributes:
         name: Kind of training, for errors.
-        loss_name: What is not finite when a loss is not, for errors.
+        loss_name: Name of the loss, for errors about losses that are not finite.
         section: Of a configuration that the settings come from; errors name its keys.
-        check_every: Losses are looked at after so many steps: reading one makes the host wait for the device.
+        check_every: Steps between two checks of the losses. Reading a loss makes the host wait for the device.
         stepper: Takes the steps.
         average: Of the model's parameters, where they are averaged.
     """
@@ -38,10 +38,10 @@ class Work(Protocol[Record]):
         """Take one step and return its loss, a scalar on the device."""
 
     def end_epoch(self, epoch: int, loss: float, budget: Budget) -> Record:
-        """Judge what is due after epoch `epoch` (from 0) of mean loss `loss`, and say what was found."""
+        """Evaluate if it is due after epoch `epoch` (from 0) of mean loss `loss`, and return the results."""
 
     def culprit(self, step: int, share: float, loss: float) -> str:
-        """Say whose loss is not finite at a step that began at a share of the budget."""
+        """Name what had a loss that is not finite, at a step that began at a share of the budget."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what a checkpoint must hold beside model, optimizer and average, named GROUP.NAME."""
@@ -50,7 +50,7 @@ class Work(Protocol[Record]):
         """Return what a checkpoint must hold beside tensors, plain values."""
 
     def load(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
-        """Take up what `tensors` and `facts` returned."""
+        """Restore what `tensors` and `facts` returned."""
 
     def identity(self) -> dict[str, Any]:
-        """Say which training this is: what may not differ when it is taken up again."""
+        """Return the identity of this training: the values that may not differ when it is resumed."""

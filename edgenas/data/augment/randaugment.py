@@ -1,5 +1,6 @@
-"""A batched relative of RandAugment (Cubuk 2020): every image gets one operation per round, images of one operation
-are changed together.
+"""A batched form of RandAugment (Cubuk 2020): every image gets one operation per round.
+
+Images of one operation are changed together.
 
 Differences from the paper: strengths are drawn uniformly up to the magnitude instead of fixed, and Equalize is left out
 (it needs a histogram per image).

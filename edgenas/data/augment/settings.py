@@ -19,8 +19,8 @@ class AugmentSettings:
         randaugment_magnitude: Their strength, 0 to 1.
         erase_probability: Share of images of which a rectangle is erased (Zhong 2020, random erasing).
         mixup_alpha: Blend pairs of images, weight from Beta(alpha, alpha) (Zhang 2018).
-        cutmix_alpha: Paste a rectangle of another image, area from Beta(alpha, alpha) (Yun 2019). With both, each batch
-            takes one of the two, by chance.
+        cutmix_alpha: Paste a rectangle of another image, area from Beta(alpha, alpha) (Yun 2019). If both mixes are on,
+            each batch takes one of them at random.
     """
 
     crop_padding: int = 0

@@ -19,7 +19,7 @@ from edgenas.data.values import Images
 
 # Height times width; Pillow begins to warn of decompression bombs there too.
 MOST_PIXELS = 89_478_485
-# EPS runs Ghostscript, WMF asks Windows, and the others are only told, not decoded.
+# EPS runs Ghostscript, WMF calls Windows, and Pillow recognises the others but cannot decode them.
 NOT_TAKEN = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"})
 GREY_MODES = frozenset({"1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N"})
 SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
@@ -146,7 +146,7 @@ def reason_of(error: BaseException) -> str:
         return "does not fit in memory"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    # A bare key or index says nothing without its type.
+    # The message of a KeyError or IndexError is only the key. It needs the type beside it.
     known = isinstance(error, (OSError, SyntaxError, ValueError, Image.DecompressionBombError)) and text
     return (text if known else f"damaged ({type(error).__name__}{': ' * bool(text)}{text})")[:LONGEST_REASON]
 
@@ -169,7 +169,7 @@ def _orientation(image: Image.Image) -> int | None:
         if image.format != "PNG":
             found = image.getexif().get(ORIENTATION_TAG)
         else:
-            # For PNG `getexif` decodes all pixels to look behind them; before them is where cameras write it.
+            # For PNG `getexif` decodes all pixels to find EXIF data after them. Cameras write it before them.
             exif = Image.Exif()
             exif.load(image.info.get("exif", b""))
             found = exif.get(ORIENTATION_TAG)

@@ -70,7 +70,7 @@ class DatasetReader:
 
     @property
     def key(self) -> str:
-        """Of the content of all rows: a name says nothing about what lies behind it today."""
+        """Digest of the content of all rows. The name is not enough, since its content may change."""
         digest = sha256(self.labels.tobytes())
         for index in range(len(self.labels)):
             try:

@@ -52,7 +52,7 @@ def _refuse_repeated(names: tuple[str, ...], *, where: str) -> None:
 
 
 def require_every_class(labels: np.ndarray, classes: Sequence[str], *, what: str) -> None:
-    """Refuse a part that lacks a class: an accuracy on it would say nothing of that class.
+    """Refuse a part that lacks a class, since its accuracy would ignore that class.
 
     Args:
         labels: Class numbers, (N,).

@@ -56,7 +56,7 @@ def _files(path: Path) -> dict[str, Path]:
 
 def _load(file: Path) -> Arrays:
     if not zipfile.is_zipfile(file):
-        # numpy would take anything else for a pickle and say so, which misleads.
+        # numpy would take any other file for a pickle, and its message would mislead.
         raise DataError(explain(f"{file} is not a usable .npz file", remedy="Write it with numpy.savez."))
     try:
         with np.load(file, allow_pickle=False) as archive:
@@ -80,7 +80,7 @@ def _load(file: Path) -> Arrays:
 
 
 def _require_size(file: Path, names: list[str]) -> None:
-    """Refuse an archive that unpacks to far more than it holds, before anything is unpacked.
+    """Refuse an archive that would unpack to far more than its size. Nothing is unpacked for this.
 
     Raises:
         DataError: It would unpack to more than `MOST_BYTES` and more than `MOST_RATIO` times its size, or an array's
