@@ -26,6 +26,8 @@ class FakeBench:
     noise = 0.01
     drift = 1.0
     shift = 1.0
+    # Ratio of the reference by `law`; spaces of large networks need it, since no ratio may be in the hundreds.
+    reference_law = 1.0
     gone_after: int | None = None
     # Numbers of the visits of a network whose sessions are far apart, so that they are set aside.
     set_aside: frozenset[int] = frozenset()
@@ -40,7 +42,7 @@ class FakeBench:
         if kind.gone_after is not None and kind.visits >= kind.gone_after:
             raise DeviceError("the device does not answer.")
         kind.visits += 1
-        ratio = law(architecture) * kind.shift * float(np.exp(kind.noise * self._rng.standard_normal()))
+        ratio = law(architecture) / kind.reference_law * kind.shift * float(np.exp(kind.noise * self._rng.standard_normal()))
         reference_ms = REFERENCE_MS * kind.drift
         return Visit(
             latency_ms=ratio * reference_ms,

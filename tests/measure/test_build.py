@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgenas.errors import DeviceError, InputError, TableError
-from edgenas.latency import predict, table_digest
+from edgenas.latency import SpaceLatency, predict, table_digest
 from edgenas.measure import Business, build_table, check_table, validate_table
+from edgenas.measure.table.build import reference_of
 from edgenas.measure.table.design import space_units
 from edgenas.measure.table.validate import held_out_networks
 from edgenas.space import load
@@ -233,3 +235,22 @@ def test_progress_is_reported_to_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
     seen: list[tuple[int, int]] = []
     build_table(load("tiny"), networks=10, progress=lambda done, total, what: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1] == len(seen)
+
+
+def test_a_table_predicts_every_member_of_its_space_though_no_network_held_some_groups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    space = load("edge_lite")
+    reference = law(reference_of(space))
+    use(monkeypatch, reference_law=reference)
+    # None of these four networks holds a dense convolution of stride 1.
+    table = build_table(space, networks=4, seed=1)
+    assert set(table.entries) == set(space_units(space))
+    (warning,) = [line for line in table.build.warnings if "no measured network contains any conv3s1 (" in line]
+    assert "error of 100 %" in warning
+    strange = [entry for key, entry in table.entries.items() if key.startswith("conv k3 s1")]
+    assert strange and all(entry.networks == 0 and entry.error >= entry.ratio > 0 for entry in strange)
+    genes = space.sample(300, np.random.default_rng(0))
+    found = SpaceLatency(table, space).predict(genes)
+    truth = np.array([0.03 * law(space.decode(code)) / reference for code in genes])
+    assert ((found.low_ms <= truth) & (truth <= found.high_ms)).mean() >= 0.87

@@ -178,7 +178,8 @@ class UnitFit:
         """Posterior mean and standard deviation of units' times, measured or not.
 
         Args:
-            units: (V,) units; of a group that no measured network contains the result is NaN.
+            units: (V,) units; one of a group that no measured network contains is estimated from other groups, with
+                an error of at least its own size (`Trend.of_strangers`).
 
         Returns:
             (V,) times, not negative, and (V,) errors.
@@ -197,7 +198,12 @@ class UnitFit:
         variance = own - np.einsum("un,nu->u", cross, cho_solve(self._factor, cross.T))
         base = self._base(units)
         times = np.maximum(0.0, base * (1.0 + cross @ self._weights))
-        return times, base * np.sqrt(np.maximum(variance, 0.0))
+        errors = base * np.sqrt(np.maximum(variance, 0.0))
+        strange = np.isnan(base)
+        if strange.any():
+            found = self._trend.of_strangers([units[place] for place in np.flatnonzero(strange).tolist()])
+            times[strange], errors[strange] = (np.maximum(values, self._floor) for values in found)
+        return times, errors
 
     def _base(self, units: Sequence[Unit]) -> Floats:
         """Trend times (U,), never zero: the unit in which a deviation counts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,11 @@ _COSTLY = ("hard_swish", "silu", "hard_sigmoid", "sigmoid")
 def group(unit: Unit) -> str:
     """Kernels of one group scale alike: the kind, for depthwise also kernel and stride."""
     return f"{unit.kind}{unit.kernel}s{unit.stride}" if unit.kind in ("depthwise", "conv") else unit.kind
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of the units of a group: `depthwise` of `depthwise5s2`."""
+    return re.sub(r"\d+s\d+$", "", name)
 
 
 def work(unit: Unit) -> Floats:
@@ -110,6 +116,30 @@ class Trend:
         """Trend times (U,) of units; NaN for a group that was never seen."""
         unseen = np.full(7, np.nan)
         return np.array([float(work(unit) @ self.rates.get(group(unit), unseen)) for unit in units])
+
+    def of_strangers(self, units: Sequence[Unit]) -> tuple[Floats, Floats]:
+        """Estimate units of groups that were never seen, from the groups that are nearest to theirs.
+
+        The nearest are those of the same kind (other kernels and strides), or all where the kind was never seen. Each
+        says what the unit would take at its own rates. The estimate is the median of these; its error is as large as
+        the estimate itself, or as the furthest of them is from it, for nothing was measured that could deny it.
+
+        Args:
+            units: (V,) units.
+
+        Returns:
+            (V,) times and (V,) their standard errors.
+        """
+        pairs = [self._of_stranger(unit) for unit in units]
+        return np.array([time for time, _ in pairs]), np.array([error for _, error in pairs])
+
+    def _of_stranger(self, unit: Unit) -> tuple[float, float]:
+        times = {name: float(work(unit) @ rates) for name, rates in self.rates.items()}
+        kin = [time for name, time in times.items() if kind_of(name) == unit.kind]
+        # Rates can be 0 where a fit could not tell groups apart: such kin says nothing.
+        said = np.array(kin if any(kin) else list(times.values()))
+        middle = float(np.median(said))
+        return middle, max(middle, float(np.abs(said - middle).max()))
 
 
 def _non_negative(design: Floats, times: Floats) -> Floats:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from edgenas.arch import Architecture
 from edgenas.arch.notation import format_notation
 from edgenas.errors import InputError, explain
 from edgenas.latency.device import Mode, Precision, RuntimeName
+from edgenas.latency.model.work import group
 from edgenas.latency.table import (
     RATIO_UNIT,
     BuildInfo,
@@ -169,7 +170,8 @@ def table_from(
             date=datetime.now(UTC).date().isoformat(),
             edgenas=__version__,
             warnings=doubts(
-                left_out, interval, covered=design.covered, total=design.total, networks=len(design.genes)
+                left_out, interval, covered=design.covered, total=design.total, networks=len(design.genes),
+                strange=_strange(space, found),
             ),
             measured=tuple(space.decode(genes).digest for genes in design.genes),
         ),
@@ -201,8 +203,13 @@ def _entries(space: SearchSpace, from_: Fitted) -> dict[str, Entry]:
     return {
         key: Entry(ratio=round(time_ / RATIO_UNIT), error=round(error / RATIO_UNIT), networks=networks.get(key, 0))
         for key, time_, error in zip(found, times.tolist(), errors.tolist(), strict=True)
-        if not math.isnan(time_)
     }
+
+
+def _strange(space: SearchSpace, from_: Fitted) -> dict[str, int]:
+    """Units of the space by group, of the groups that no measured network contains."""
+    seen = {group(unit) for unit in from_.units}
+    return dict(Counter(name for unit in space_units(space).values() if (name := group(unit)) not in seen))
 
 
 def reference_drift(visits: Sequence[Visit], table: LatencyTable) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from edgenas.errors import shorten
 from edgenas.latency.model.crossval import LeftOut
 from edgenas.latency.table import Interval
 
@@ -12,9 +15,19 @@ _GOOD = 0.02
 _COVERED = 0.9
 # Noise of a visit that a quiet machine does not have.
 _NOISY = 0.02
+# Letters of a list of groups.
+_LISTED = 300
 
 
-def doubts(left_out: LeftOut, interval: Interval, *, covered: int, total: int, networks: int) -> tuple[str, ...]:
+def doubts(
+    left_out: LeftOut,
+    interval: Interval,
+    *,
+    covered: int,
+    total: int,
+    networks: int,
+    strange: Mapping[str, int] | None = None,
+) -> tuple[str, ...]:
     """Return the doubts about a fit; empty for a good one.
 
     Args:
@@ -23,6 +36,7 @@ def doubts(left_out: LeftOut, interval: Interval, *, covered: int, total: int, n
         covered: Units of the space that measured networks contain.
         total: Units of the space.
         networks: Measured networks.
+        strange: How many units of the space belong to each group that no measured network contains.
     """
     found = []
     error, by_macs = left_out.median, left_out.median_by_macs
@@ -38,6 +52,13 @@ def doubts(left_out: LeftOut, interval: Interval, *, covered: int, total: int, n
     if covered < _COVERED * total:
         found.append(
             f"the {networks} networks contain {covered} of the space's {total} units, the others are estimated: "
+            "measure more networks"
+        )
+    if strange:
+        listed = ", ".join(f"{name} ({number} unit{'s' if number > 1 else ''})" for name, number in strange.items())
+        found.append(
+            f"no measured network contains any {shorten(listed, _LISTED)}: these units are estimated from other kinds "
+            "with an error of 100 % or more of their time, which widens what is predicted of networks that hold them: "
             "measure more networks"
         )
     return tuple(found)
