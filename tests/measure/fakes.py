@@ -42,7 +42,8 @@ class FakeBench:
         if kind.gone_after is not None and kind.visits >= kind.gone_after:
             raise DeviceError("the device does not answer.")
         kind.visits += 1
-        ratio = law(architecture) / kind.reference_law * kind.shift * float(np.exp(kind.noise * self._rng.standard_normal()))
+        noise = float(np.exp(kind.noise * self._rng.standard_normal()))
+        ratio = law(architecture) / kind.reference_law * kind.shift * noise
         reference_ms = REFERENCE_MS * kind.drift
         return Visit(
             latency_ms=ratio * reference_ms,
