@@ -38,3 +38,13 @@ def test_a_cost_that_is_not_positive_is_refused(latency: float) -> None:
         mnasnet_soft([0.8], [latency], target_ms=10.0)
     with pytest.raises(SearchError, match="must be positive"):
         mnasnet_hard([0.8], [1.0], target_ms=latency)
+
+
+def test_the_combined_reward_weighs_both_costs_by_the_published_exponent_unless_told() -> None:
+    # 0.8 * 2^-0.07 * 4^-0.07.
+    found = combined([0.8], [20.0], [400.0], target_ms=10.0, target_macs=100.0)
+    assert found == pytest.approx([0.8 * 8**-0.07])
+
+
+def test_costs_and_targets_below_one_are_costs_too() -> None:
+    assert mnasnet_soft([0.8], [0.25], target_ms=0.5, exponent=-1.0) == pytest.approx([1.6])
