@@ -121,7 +121,7 @@ LAZY = ("data.resolution=128", "data.cache=false", "data.memory_limit_mib=1")
         (["compute=gpu"], "compute: not usable; got 'gpu'; allowed: auto, cpu, cuda or cuda:N"),
         (["compute=cuda:99"], "compute: cuda:99 is not here.*Set compute=auto"),
         (["train.teacher=none.safetensors"], "train.teacher is not there; got none.safetensors"),
-        (["train.teacher=cut.safetensors"], "cannot read cut.safetensors"),
+        (["train.teacher=cut.safetensors"], "cannot read the checkpoint cut.safetensors"),
         (["train.teacher=five.safetensors"], r"the teacher five.safetensors knows other classes; got 5 .*allowed: 3"),
         (["train.optimizer=sgd", "train.learning_rate=1e25", "train.warmup_share=0"], "loss is not finite at step 1"),
     ],

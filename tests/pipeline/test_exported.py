@@ -80,7 +80,7 @@ def broken(kind: str, folder: Path) -> Path:
     ("kind", "message"),
     [
         ("truncated", "cannot read"),
-        ("overwritten", "layer "),
+        ("overwritten", "its digest does not match"),
         ("pickle", "pickles are not read"),
         ("other", "layer stages.0.0.squeeze has no weights"),
         ("nameless", "does not say which architecture"),

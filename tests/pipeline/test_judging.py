@@ -53,6 +53,6 @@ def test_estimators_are_judged_without_a_look_at_the_test_images(run: Path, monk
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a finished training was repeated")
 
-    monkeypatch.setattr("edgenas.evaluate.trained.fit", refuse)
+    monkeypatch.setattr("edgenas.evaluate.trained.train_architecture", refuse)
     again = validate_run_estimators(context, networks=9, seeds=1)
     assert again["accuracy"] == found["accuracy"]
