@@ -1,4 +1,4 @@
-"""Trainings as estimators that drive a search."""
+"""Estimators for a search that train every candidate."""
 
 from __future__ import annotations
 

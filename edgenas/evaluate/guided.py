@@ -1,4 +1,4 @@
-"""Any strategy on tens of thousands of predicted candidates, and the best of them judged.
+"""Guided search: a strategy searches tens of thousands of predicted candidates, and the best of them are judged.
 
 Letters: N candidates, D genes, M objectives, K limits.
 """
@@ -45,7 +45,7 @@ class GuidedRound:
 class GuidedSearcher(AskTell):
     """First random networks; then, in rounds, the best that a strategy finds among predicted candidates.
 
-    What it proposes is judged like any other proposal, so that no predicted value is ever a result.
+    Its proposals are judged like any others, so that no predicted value becomes a result.
 
     Pending: random first networks count as soon as they are asked; the first predictor waits for half of them, and
     more random ones are proposed until then. Warm start: known results take the place of random first networks.
@@ -74,7 +74,7 @@ class GuidedSearcher(AskTell):
         Args:
             space: Where to search.
             inner: Makes the strategy, from a seed and the number of candidates.
-            translate: Knows all objectives but one, and the limits.
+            translate: Computes all objectives but the predicted one, and the limits.
             column: Of the objective that is predicted.
             networks: Random networks that the first predictor is fitted on; at least 4.
             candidates: Of the strategy, in all rounds together.
@@ -126,7 +126,8 @@ class GuidedSearcher(AskTell):
         return np.array(done, dtype=np.float64).reshape(-1, 4)
 
     def _walk(self) -> Genes:
-        """Fit a predictor on all that was judged, let the strategy walk, and order its candidates, best first."""
+        """Fit a predictor on all judged networks, run the strategy on it, and order the candidates, best first.
+        """
         started = time.perf_counter()
         genes, values = np.concatenate(self._genes), np.concatenate(self._values)
         predictor = self._predictor = AccuracyPredictor.fit(encode(self.space, genes), values)
@@ -151,7 +152,7 @@ class GuidedSearcher(AskTell):
         return _best_first(done)
 
     def _remember(self, genes: Genes) -> None:
-        """Keep what was expected of proposals, to be held against what they turn out to be."""
+        """Keep the predictions of proposals, to compare them with the judged values."""
         if self._predictor is None or not len(genes):
             return
         found: Predictions = self._predictor.predict(encode(self.space, genes))

@@ -54,7 +54,7 @@ class MeasuredLatencyEvaluator:
     unit = "ms"
 
     def __init__(self, space: SearchSpace, measure: MeasureLatency) -> None:
-        """Remember.
+        """Keep the arguments.
 
         Args:
             space: Of the networks.

@@ -19,11 +19,11 @@ TRUTH_SHARE = 0.5
 def part_validation(
     data: ImageData, *, truth_share: float = TRUTH_SHARE, seed: int = 0
 ) -> tuple[ImageData, ImageData]:
-    """Part the validation images of a set, class by class: what estimators see and what the truth is judged on.
+    """Split the validation images of a set, class by class, into those of the estimators and those of the truth.
 
-    An estimate and the truth that it is held against must share no image: an image that is hard for all networks
-    would speak for the estimate. Both results have the training images of the set and no test images: how estimators
-    compare decides which one is used, so the test images must not have a say in it.
+    An estimate and the truth that it is compared with must share no image: an image that is hard for all networks would
+    favour the estimate. Both results have the training images of the set and no test images. The comparison decides
+    which estimator is used, so test images must not influence it.
 
     Args:
         data: A set.

@@ -33,7 +33,8 @@ class PredictorEvaluator:
             predictor: Fitted on networks of the space.
             space: Of the networks.
             name: In tables.
-            preparation_seconds: What the networks that it was fitted on took, and what those needed before.
+            preparation_seconds: Seconds spent on judging the networks that it was fitted on, with the preparation of
+                their evaluator.
         """
         self.name = name
         self._predictor, self._space, self._preparation_seconds = predictor, space, preparation_seconds

@@ -1,4 +1,4 @@
-"""What every estimate of a network's worth looks like, and where it comes from."""
+"""The interface of all estimators of a network's quality or cost, and the form of their estimates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Estimates:
         values: (N,); larger is better where the estimator is one of quality. NaN where it failed.
         standard_error: (N,) of the values, None where it is not known.
         seconds: Wall-clock time of all N, preparation not included.
-        preparation_seconds: What had to be spent before the first network (training a supernet, fitting).
+        preparation_seconds: Seconds spent before the first network (training a supernet, fitting).
     """
 
     values: Floats

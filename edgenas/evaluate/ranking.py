@@ -1,4 +1,4 @@
-"""How well one list of numbers orders what another one orders, with intervals. Letters: N networks, B bands."""
+"""Rank agreement of two lists of numbers, with intervals. Letters: N networks, B bands."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ class Margin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partial:
-    """What an estimate knows of the truth beyond what a baseline knows.
+    """What an estimate says about the truth that a baseline does not.
 
     Attributes:
-        spearman: Rank correlation of what the baseline leaves open in both; NaN where it leaves nothing open.
+        spearman: Partial rank correlation with the baseline held fixed; NaN if the baseline explains everything.
         low, high: Its bootstrap interval over networks, 95 %.
     """
 
@@ -130,8 +130,8 @@ def margin_within_bands(
 ) -> Margin:
     """Compare how two estimates (N,) order the truth (N,) within bands of cost, on the same resamples.
 
-    Over mixed costs any count of work orders networks well, so that little is left to be better by; among networks of
-    similar cost an estimate shows what else it knows. Networks are resampled within their bands (N,).
+    Over mixed costs any count of work orders networks well, and an estimate can hardly do better. Among networks of
+    similar cost it must know something else. Networks are resampled within their bands (N,).
 
     Raises:
         InputError: There are fewer than three networks, or a value is not finite.
@@ -146,11 +146,11 @@ def margin_within_bands(
 
 
 def beyond(estimate: Floats, baseline: Floats, truth: Floats, *, rng: np.random.Generator) -> Partial:
-    """Correlate the ranks of an estimate (N,) and of the truth (N,), those of the baseline (N,) held fixed.
+    """Partial rank correlation of an estimate (N,) and the truth (N,), given the baseline (N,).
 
     The partial correlation (r_et - r_eb r_tb) / sqrt((1 - r_eb^2) (1 - r_tb^2)) of ranks (Kendall 1942, for rho). It
-    is what an estimate adds where the baseline is known anyway, as MACs are; a margin asks for more, that it orders
-    better than the baseline by itself.
+    measures what an estimate adds to a baseline that is known anyway, such as MACs. A `margin` asks for more: that the
+    estimate alone orders better than the baseline.
 
     Raises:
         InputError: There are fewer than three networks, or a value is not finite.
@@ -205,7 +205,7 @@ def _partial_rows(estimate: Floats, baseline: Floats, truth: Floats) -> Floats:
     """Partial correlation of ranks, row by row of (R, N)."""
     ours, theirs = _spearman_rows(estimate, baseline), _spearman_rows(truth, baseline)
     left = (1 - ours**2) * (1 - theirs**2)
-    # Rounding leaves a trace of an estimate that is the baseline in other units.
+    # An estimate that is the baseline in other units leaves a rounding error, which must count as nothing.
     return _ratio(_spearman_rows(estimate, truth) - ours * theirs, np.where(left > 1e-12, left, 0))
 
 
@@ -255,10 +255,10 @@ def _resamples_within(bands: NDArray[np.int64], rng: np.random.Generator) -> NDA
 
 
 def _interval(values: Floats) -> tuple[float, float]:
-    """Percentiles of resampled values; resamples that order nothing are left out, up to a tenth of them."""
+    """Percentiles of resampled values. Resamples without any order are left out, up to a tenth of them."""
     finite = np.isfinite(values)
     if finite.mean() < 1 - MISSING_SHARE:
-        # What is left is a choice of the resamples that happen to suit the statistic.
+        # With more left out, the rest would be a selection that suits the statistic.
         return float("nan"), float("nan")
     values = values[finite]
     tail = (1 - LEVEL) / 2

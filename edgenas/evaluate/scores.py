@@ -1,8 +1,8 @@
 """Scores of an untrained network from a few images: the zero-cost estimators.
 
 Each takes a freshly initialised network in training mode and one batch of images (N, C, H, W) with labels, and
-returns a number that is larger for networks that are expected to learn better. None is worth anything unless it
-orders networks better than their MACs do, which is why MACs and parameters always stand beside them.
+returns a number that is larger for networks that are expected to learn better. A score is useful only if it orders
+networks better than their MACs do. So MACs and parameters are always shown beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ZICO_PARTS = 4
 def naswot(module: GraphModule, images: Tensor, labels: Tensor) -> float:
     """log |det K| of the kernel of activation patterns (Mellor 2021, eq. 2): how differently images are mapped.
 
-    A unit is on where its input is positive; for hard-swish and SiLU as for ReLU.
+    A unit is on where its input is positive, for hard-swish and SiLU as for ReLU.
     """
     kernel = torch.zeros(len(images), len(images), dtype=torch.float64)
     results: dict[str, Tensor] = {}

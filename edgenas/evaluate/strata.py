@@ -15,9 +15,9 @@ POOL = 4000
 def stratified_networks(space: SearchSpace, networks: int, rng: np.random.Generator) -> Genes:
     """Draw distinct networks (N, D) spread evenly over the logarithm of MACs, cheapest first.
 
-    Random members crowd around the middle of the range of costs, where nothing tells good estimators from bad. The
-    smallest and the largest member are among them. With the same generator a set of 2 N - 1 contains that of N: a
-    judgement that left too much open is refined, and its trainings are not repeated.
+    Random members crowd around the middle of the range of costs, where good and bad estimators look alike. The smallest
+    and the largest member are included. With the same generator the set of 2 N - 1 networks contains the set of N. So
+    an inconclusive comparison can be refined without repeating its trainings.
 
     Raises:
         InputError: The space has fewer networks than are wanted.
@@ -28,7 +28,7 @@ def stratified_networks(space: SearchSpace, networks: int, rng: np.random.Genera
         raise InputError(explain(f"the space {space.name} has too few networks", got=len(pool), allowed=f"{networks}+"))
     logs = np.log(population_costs(space).macs(pool).astype(np.float64))
     targets = np.linspace(logs.min(), logs.max(), networks)[_coarse_first(networks)]
-    # Among equals the pool's order decides; it must not be that of the genes.
+    # Among equals the order of the pool decides, so it must not be the order of the genes.
     order = rng.permutation(len(pool))
     free = np.ones(len(pool), dtype=bool)
     chosen = []

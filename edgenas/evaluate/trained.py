@@ -1,4 +1,4 @@
-"""Full training as an evaluator: the truth that the others are held against, and what it costs."""
+"""Full training as an evaluator: the truth that the other estimators are compared with, and its cost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ from edgenas.train.teacher import weights_digest
 from edgenas.types import Genes, Progress
 
 SHORT_SHARE = 1 / 9
-"""Of a full training, as an estimate of it: where the first rung of a halving lies that finds the best network."""
+"""Share of a full training that a short training takes.
+
+It is the first rung of a halving that finds the best network.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ class TrainedEvaluator:
         teacher: Callable[[Preprocessing], nn.Module] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Remember.
+        """Keep the arguments.
 
         Args:
             space: Of the networks.
@@ -102,7 +105,7 @@ class TrainedEvaluator:
         total, done, seconds = len(genes) * self._seeds, 0, 0.0
         for index, row in enumerate(genes):
             for number in range(self._seeds):
-                # A failure is an outcome: the others still count, and this one stays NaN.
+                # A failed training stays NaN; the others still count.
                 with suppress(TrainingError):
                     training = self.train(row, seed=self._settings.seed + number)
                     values[index, number] = training.validation_accuracy
@@ -127,7 +130,7 @@ class TrainedEvaluator:
         if known is not None:
             return known
         preprocessing = replace(self._preprocessing, resolution=architecture.resolution)
-        # Judged once at the end: what happens on the way decides nothing here.
+        # Evaluated once at the end, since accuracies on the way decide nothing here.
         quiet = replace(settings, evaluate_every=10**9)
         started = time.perf_counter()
         _, found = train_architecture(
@@ -164,7 +167,7 @@ class TrainedEvaluator:
 
 
 def shortened(settings: TrainSettings, share: float = SHORT_SHARE) -> TrainSettings:
-    """Return the same recipe with a share of its budget, whose whole schedule fits in there.
+    """Return the same recipe with a share of its budget. Its whole schedule fits into that share.
 
     Args:
         settings: Of a full training.

@@ -1,9 +1,9 @@
-"""The judge: how well does each estimator order networks, beside their MACs, and what does it cost.
+"""Validation of estimators: how well each orders networks, compared with their MACs, and what it costs.
 
-Networks are spread evenly over the range of costs, trained stand-alone with several seeds, and every estimator's
-order is held against the mean accuracy of those trainings. The images of that accuracy are a part of the validation
-images that no estimator sees (`part_validation`), so none is flattered by images that it shares with the truth; and
-since the result decides which estimator is used, the test images have no say in it.
+Networks are spread evenly over the range of costs and trained stand-alone with several seeds. Every estimator's order
+is compared with the mean accuracy of those trainings. That accuracy is measured on a part of the validation images that
+no estimator sees (`part_validation`), so that shared images favour none. The result decides which estimator is used, so
+the test images are not looked at.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _judge(
     bands: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Judged | str:
-    """Judge one estimator, or say why it cannot be."""
+    """Judge one estimator, or return why this is impossible."""
     if not np.isfinite(estimates.values).all():
         missing = int((~np.isfinite(estimates.values)).sum())
         return f"{estimator.name} is not judged: it gave no value for {missing} of {len(truth)} networks."

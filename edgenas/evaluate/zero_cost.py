@@ -85,7 +85,7 @@ class ZeroCostEvaluator:
     def _batch(self, resolution: int) -> Batch:
         if resolution not in self._batches:
             preprocessing = replace(self._preprocessing, resolution=resolution)
-            # One batch: not worth bringing the whole set to a GPU.
+            # Only one batch: copying the whole set to a GPU would not pay.
             chosen = some_of(self._data.train, self._images, seed=self._seed)
             batches = Batches(
                 chosen, preprocessing, batch_size=self._images, device=self._device, resident_limit_mib=0

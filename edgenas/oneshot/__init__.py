@@ -1,4 +1,7 @@
-"""One-shot search: a distribution over networks learned together with shared weights. Torch waits until needed."""
+"""One-shot search: a distribution over networks, learned together with shared weights.
+
+Torch is imported when needed.
+"""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class GeneDistribution(nn.Module):
         return found
 
     def entropy(self) -> float:
-        """Mean entropy of the genes, in shares of that of the uniform distribution: 1 at first, 0 when decided."""
+        """Mean entropy of the genes, as a share of the uniform distribution's: 1 at first, 0 when decided."""
         most = np.log(np.maximum(self.space.cardinalities, 2))
         return float(np.mean(entropies(self.probabilities()) / most))
 
@@ -80,11 +80,11 @@ class GeneDistribution(nn.Module):
         return (chosen if genes is None else chosen[:, list(genes)]).sum(1)
 
     def gumbel_pair(self, noise: Tensor, temperature: float) -> GenePair:
-        """Draw two networks that differ in every gene, and how far the relaxed choice prefers the first.
+        """Draw two networks that differ in every gene, with the log odds of the first over the second.
 
-        With Gumbel noise the largest values are a draw, and the second largest a draw among the other choices, which is
-        how ProxylessNAS draws its two paths (Cai 2019, section 3.2.1); the odds are those of the Gumbel-softmax (Jang
-        2017; FBNet, Wu 2019, eq. 6) of these two.
+        After adding Gumbel noise, the choice with the largest value is a draw, and the one with the second largest
+        value is a draw among the others. ProxylessNAS draws its two paths like this (Cai 2019, section 3.2.1). The odds
+        are those of the Gumbel-softmax over these two (Jang 2017; FBNet, Wu 2019, eq. 6).
 
         Args:
             noise: (D, K) Gumbel noise.
@@ -93,16 +93,16 @@ class GeneDistribution(nn.Module):
         values = self.log_probabilities() + noise
         order = values.detach().argsort(1, descending=True)
         first, second = order[:, 0], order[:, min(1, values.shape[1] - 1)]
-        # Of a gene with one choice the second would be an absent one.
+        # A gene with one choice has no second one; the first is taken again.
         second = torch.where(self.get_buffer("absent").gather(1, second[:, None])[:, 0], first, second)
         odds = (values.gather(1, first[:, None]) - values.gather(1, second[:, None]))[:, 0] / temperature
         return GenePair(first=_genes(first), second=_genes(second), odds=odds)
 
     def expectation(self, values: Callable[[Genes], Floats], draws: int, rng: np.random.Generator) -> Tensor:
-        """Expected value of a function of networks, whose gradient is that of the score function (Williams 1992).
+        """Expected value of a function of networks. Its gradient is the score-function estimate (Williams 1992).
 
-        Costs of whole populations are so cheap that the mean of thousands of draws replaces the expectation, for any
-        cost, additive or not, and any function of it.
+        Costs of whole populations are cheap, so the mean of thousands of draws replaces the expectation. The cost need
+        not be additive, and any function of it works.
 
         Args:
             values: From codes (N, D) to (N,).

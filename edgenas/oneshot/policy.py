@@ -53,7 +53,7 @@ class PolicyLearner:
     def learn_by_two_paths(self, batch: Batch, *, temperature: float, rng: np.random.Generator) -> None:
         """One step down the gradient of the loss with respect to the gates of two sampled paths.
 
-        Genes without a place learn as in `learn_by_reward`, from the loss.
+        Genes without a place (see `TwoPaths`) learn from the loss by REINFORCE, as in `learn_by_reward`.
 
         Args:
             batch: Images that it learns from.
@@ -67,7 +67,7 @@ class PolicyLearner:
         self._note_accuracy(output, batch)
         loss = functional.cross_entropy(output, batch.labels)
         drawn = self.distribution.log_prob(pair.first[None], genes=self._two_paths.placeless)[0]
-        # The weights' gradients of this loss are not wanted.
+        # Gradients of this loss for the weights are dropped.
         (gradient,) = torch.autograd.grad(loss + self._advantage(loss.item()) * drawn, [logits])
         logits.grad = gradient
         self._step(rng)
@@ -102,7 +102,8 @@ class PolicyLearner:
     def expected(self, losses: Tensor, genes: Genes) -> Tensor:
         """Return the mean loss of drawn networks; its gradient in the distribution is unbiased.
 
-        Each loss is held against the mean of the others (Kool 2019), which takes out how hard the images are.
+        The mean of the other losses is subtracted from each loss (Kool 2019). This removes the difficulty of the
+        images.
 
         Args:
             losses: (N,), N >= 2; differentiable in the weights or not.
@@ -141,14 +142,14 @@ class PolicyLearner:
         self.accuracy = float((logits.argmax(1) == batch.labels).float().mean())
 
     def _advantage(self, value: float) -> float:
-        """Difference of a value to the moving average of those before, which it is then added to."""
+        """Difference of a value to the moving average of earlier values. The value is then added to the average."""
         before = value if self._baseline is None else self._baseline
         decay = self._settings.baseline_decay
         self._baseline = decay * before + (1 - decay) * value
         return value - before
 
     def _step(self, rng: np.random.Generator) -> None:
-        """Take a step down the gradient that is there and that of the expected cost."""
+        """Take a step down the present gradient plus that of the expected cost."""
         self._cost_term(rng).backward()
         self._adam.step()
         self._adam.zero_grad()
@@ -170,7 +171,7 @@ class PolicyLearner:
 
     @torch.no_grad()
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up what `tensors` returned."""
+        """Restore what `tensors` returned."""
         self.distribution.logits.copy_(tensors["logits"])
         adam = {name.removeprefix("adam."): value for name, value in tensors.items() if name.startswith("adam.")}
         load_state_tensors(self._adam, adam)
@@ -181,7 +182,7 @@ class PolicyLearner:
         return {"accuracy": None if np.isnan(self.accuracy) else self.accuracy, "baseline": self._baseline}
 
     def load_facts(self, facts: Mapping[str, float | None]) -> None:
-        """Take up what `facts` returned."""
+        """Restore what `facts` returned."""
         self.accuracy = float("nan") if facts["accuracy"] is None else facts["accuracy"]
         self._baseline = facts["baseline"]
 

@@ -1,4 +1,4 @@
-"""The learned distribution behind ask and tell, like any other searcher."""
+"""A searcher (ask and tell) that proposes networks of a learned distribution."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgenas.search.task import Task
 from edgenas.types import Genes
 
 NEAR = 0.05
-"""Draws whose cost is so close to the target, as a share of it, are proposed before others."""
+"""Draws whose cost differs from the target by at most this share are proposed before others."""
 _DRAWS = 64
 
 
 class DistributionSearcher(AskTell):
-    """Proposes networks of a learned distribution: the likeliest first, then draws; it learns no more.
+    """Proposes networks of a learned distribution: the likeliest first, then draws. It learns nothing further.
 
-    Where the distribution is so decided that its draws are spent, random networks of the space follow. Pending and
-    known results change nothing, but that their networks are not proposed again.
+    A decided distribution soon gives only known draws. Random networks of the space follow then. Pending and known
+    results change nothing, but that their networks are not proposed again.
     """
 
     def __init__(

@@ -61,7 +61,7 @@ class OneShotResult:
 
     Attributes:
         distribution: Over the networks of the space.
-        best: The likeliest network (D,) at the target where one is to be hit, else the likeliest.
+        best: The likeliest network (D,) near the target if the goal is a target, else the likeliest of all.
         best_cost: Its cost.
         history: The distribution over time.
         steps: Optimiser steps of the weights.
@@ -91,10 +91,10 @@ def search_one_shot(
     checkpoint_dir: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> OneShotResult:
-    """Train a supernet and learn which of its networks are worth most at a cost.
+    """Train a supernet and learn which of its networks are the best at a cost.
 
-    All draws depend on (seed, step) alone and checkpoints are written between epochs, so that a search that was killed
-    and started again with the same arguments ends, on a CPU and with a budget of epochs or steps, with the same result.
+    All draws depend only on (seed, step), and checkpoints are written between epochs. So a search that was killed and
+    started again with the same arguments ends with the same result, on a CPU and with a budget of epochs or steps.
 
     Args:
         supernet: Changed in place and moved to `device`.
@@ -104,7 +104,7 @@ def search_one_shot(
         preprocessing: Normalisation of the images; None takes the statistics of the training images.
         progress: Called after every step with (steps done, steps in all, "steps"), or in thousandths ("") where a clock
             limits.
-        checkpoint_dir: Where to keep the state; taken up from where there is one.
+        checkpoint_dir: Where to keep the state. A state that lies there is resumed.
         device: Where to train.
 
     Raises:
@@ -145,7 +145,7 @@ class OneShotWork:
     loss_name = "the loss of the supernet"
     section = "supernet"
     check_every = 1
-    """The distribution learns from the weights at every step, so a broken one must not wait."""
+    """Losses are checked at every step, since the distribution learns from the weights at every step."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class OneShotWork:
         return loss
 
     def _judged_weights(self) -> AbstractContextManager[None]:
-        """Let the supernet have the weights that networks are judged with: their average, where there is one."""
+        """Put the evaluation weights into the supernet within a block: their average, if there is one."""
         return nullcontext() if self.average is None else self.average.in_place_of(list(self._supernet.parameters()))
 
     def _learn(self, batch: Batch, share: float, rate: float, rng: np.random.Generator) -> None:
@@ -268,14 +268,14 @@ class OneShotWork:
         }
 
     def load(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
-        """Take up what `tensors` and `facts` returned."""
+        """Restore what `tensors` and `facts` returned."""
         self._policy.load_tensors(groups["policy"])
         self._policy.load_facts(facts["policy"])
         self._validation.skip_to(facts["validation"])
         self.history = [_record_of(record) for record in facts["history"]]
 
     def identity(self) -> dict[str, Any]:
-        """Say which search this is."""
+        """Return the identity of this search."""
         space = self._supernet.space
         ends = self._cost(np.stack([space.smallest(), space.largest()]))
         found = shared.identity(self._supernet, self._data, self._preprocessing, self._settings.to_dict())

@@ -14,7 +14,10 @@ CostGoal = Literal["penalty", "target"]
 METHODS: tuple[str, ...] = get_args(MethodName)
 COST_GOALS: tuple[str, ...] = get_args(CostGoal)
 COST_WEIGHTS = {"tunas": 0.1, "gumbel": 0.3, "darts": 0.3, "darts_second_order": 0.3}
-"""The first against accuracy (Bender 2020: 0.10), the others against a loss, whose differences are larger."""
+"""Default weights of the cost.
+
+The first is relative to accuracy (Bender 2020: 0.10). The others are relative to a loss, whose differences are larger.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +30,20 @@ class OneShotSettings:
             "gumbel": gradient through the gates of two sampled paths, relaxed by the Gumbel-softmax (ProxylessNAS, Cai
             2019; FBNet, Wu 2019);
             "darts", "darts_second_order": bi-level gradient of the expected loss (Liu 2019, first order and one
-            unrolled step), where DARTS takes the loss of the mixture of all networks.
+            unrolled step). DARTS itself takes the loss of the mixture of all networks.
         cost_goal: "penalty": the lower the expected cost the better; "target": the distance from `target` counts.
         target: Cost to hit; also the unit of the penalty.
         cost_weight: Of the cost, against accuracy or loss: TuNAS's -b, ProxylessNAS's lambda; `COST_WEIGHTS` if None.
         learning_rate: Of the distribution's Adam (beta1 = 0 for tunas).
         warm_up_share: Share of the budget in which only weights learn, on uniform networks (Bender 2020: 0.25).
-        filter_warm_up: Whether, in the warm-up, a share of steps falling from 1 to 0 trains the largest network, so
-            that late choices and last filters are trained too (Bender 2020, section 4.2).
+        filter_warm_up: Whether some steps of the warm-up train the largest network, so that late choices and last
+            filters are trained too (Bender 2020, section 4.2). The share of such steps falls from 1 to 0.
         baseline_decay: Of the moving average of rewards (0.95).
         temperature: First and last of the Gumbel-softmax, exponential between.
         paths: Networks whose losses stand for the expected loss of a darts step.
         cost_draws: Networks whose costs stand for the expected cost of a step.
         train: Budget, optimiser of weights, augmentation, seed. With `averaging_decay` the distribution learns from the
-            averaged weights, which are also what is kept; not for "darts_second_order", whose step is one of the
+            averaged weights, and these are kept. "darts_second_order" allows no averaging, since it takes a step of the
             weights themselves. Dropout, stochastic depth and `keep` do not apply.
     """
 

@@ -21,13 +21,15 @@ Blocks = dict[str, tuple[Step, ...]]
 class TwoPaths:
     """Runs the first of two networks and, at every place, the second's block on the first's input.
 
-    Results are mixed by gates of 1 and 0 that carry the gradient of the relaxed choice, so that the loss is that of the
-    first network, and one step back tells at every place by how much the second's choice would change it, to first
-    order (ProxylessNAS, Cai 2019, section 3.2.1: two sampled paths and binary gates). One path alone could not: the
-    gate of a normalised branch does what the norm's own scale does, whose gradient vanishes where weights are trained.
+    Results are mixed by gates of 1 and 0 that carry the gradient of the relaxed choice. So the loss is that of the
+    first network. One backward pass gives, at every place and to first order, the change of the loss by the second
+    network's choice (ProxylessNAS, Cai 2019, section 3.2.1: two sampled paths and binary gates). One path alone cannot
+    give it. The gate of a normalised branch acts like the scale of its norm, and the gradient of that scale vanishes
+    once the weights are trained.
 
-    Choices of a block or of all blocks of a stage, and depths, have a place. Those of the whole network (width,
-    resolution, a stage's channels) have none, nor those of stages with skips, whose blocks close ranks.
+    Choices of a block, choices of all blocks of a stage, and depths have a place. Choices of the whole network (width,
+    resolution, a stage's channels) have none. Choices of stages with skips have none either: a skip moves the later
+    blocks of its stage to other slots.
 
     Attributes:
         placeless: Indices of genes without a place; both networks take the first's choices there.
@@ -56,7 +58,7 @@ class TwoPaths:
         second[list(self.placeless)] = pair.first[list(self.placeless)]
         path = self._supernet.path(pair.first)
         counts = np.array([self._counts(pair.first), self._counts(second)])
-        # Of each stage the deeper one's blocks, so that either depth can be tried.
+        # Every stage runs the blocks of the deeper of the two networks, so that both depths can be compared.
         ours, theirs = (
             _blocks(self._supernet.path(self._with_depths(genes, pair.first, second, counts)))
             for genes in (pair.first, second)
@@ -72,7 +74,7 @@ class TwoPaths:
     def _outputs(
         self, stage: int, x: Tensor, pair: GenePair, ours: Blocks, theirs: Blocks, depth: int, deepest: int
     ) -> list[Tensor]:
-        """Run a stage's blocks; those behind the first network's depth without a gradient."""
+        """Run a stage's blocks. Blocks beyond the first network's depth run without a gradient."""
         outputs = []
         for index in range(deepest):
             name = f"stages.{stage}.{index}"
@@ -118,7 +120,7 @@ def _blocks(path: Path) -> Blocks:
 
 
 def _mix(first: Tensor, second: Tensor, odds: Tensor) -> Tensor:
-    """Return the first, with the gradient of a mixture by the odds of the first over the second."""
+    """Return the first value, with the gradient of a mixture by the odds of the first over the second."""
     share = torch.sigmoid(odds)
     gain = share - share.detach()
     return first * (1 + gain) - second.detach() * gain

@@ -45,7 +45,7 @@ def load_supernet(path: Path, *, space: SearchSpace | None = None) -> tuple[Supe
 
     Args:
         path: A file that `save_supernet` wrote.
-        space: The space that it must be of; None accepts any.
+        space: The space that the supernet must have; None accepts any.
 
     Raises:
         WeightsError: It is no such file, is damaged, or belongs to another space.

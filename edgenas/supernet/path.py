@@ -77,7 +77,7 @@ def run_path(path: Path, x: Tensor, layer: Callable[[Tensor, Step], Tensor]) -> 
 
 
 def at_resolution(images: Tensor, resolution: int) -> Tensor:
-    """Resize images (N, C, H, W) to a resolution, with antialiasing as prepared images are; unchanged where it fits."""
+    """Resize images (N, C, H, W) to a resolution, with antialiasing like prepared images; unchanged if it fits."""
     if images.shape[2:] == (resolution, resolution):
         return images
     return functional.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)

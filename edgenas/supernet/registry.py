@@ -17,7 +17,7 @@ class Scheme:
         members: Called as `members(space, settings, step=, share=, rng=)` with the `SearchSpace`, the
             `SupernetSettings`, the optimiser steps done, the share of the budget spent and a generator of that step.
             Returns the members of the step, one row (D,) each, and whether the first one teaches the others. It must
-            depend on its arguments alone, so that a killed training can be taken up.
+            depend on its arguments alone, so that a killed training can be resumed.
         first_teaches: Whether the first member ever teaches the others (`supernet.distillation_weight`).
         largest_first: Whether the largest network is trained alone first, so that it can teach afterwards
             (`supernet.teacher_weight`).

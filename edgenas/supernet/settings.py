@@ -28,8 +28,9 @@ class SupernetSettings:
         distillation_weight: Share of the largest member's outputs in the loss of the others in a sandwich step
             (Yu 2020: 1).
         distil_after: Share of the budget after which a sandwich step distils; before, all learn from labels.
-        teacher_weight: Of a progressive training: share of the teacher in the loss once its warm-up is over (Cai 2020).
-            The teacher is the largest member as the warm-up left it, softened by `train.distillation_temperature`.
+        teacher_weight: Share of the teacher in the loss of a progressive training after its warm-up (Cai 2020). The
+            teacher is the largest member with its weights at the end of the warm-up, softened by
+            `train.distillation_temperature`.
         train: Budget, optimiser, augmentation, precision and seed, as for one network. `averaging_decay` averages
             the shared weights; dropout, stochastic depth and `keep` do not apply.
     """

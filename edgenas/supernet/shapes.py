@@ -41,9 +41,9 @@ class Sharing:
 
 
 def block_form(block: Block) -> str:
-    """Name the form of a block; blocks of another form at the same place do other work and share no weights.
+    """Name the form of a block. Blocks of different forms at the same place share no weights.
 
-    Kernel, expansion, width, squeeze-excite and activation leave the form as it is: their weights are nested.
+    Kernel, expansion, width, squeeze-excite and activation do not change the form: their weights are nested.
     """
     parts: list[str] = [block.kind]
     if not block.expand:
@@ -97,7 +97,7 @@ def block_places(architecture: Architecture, slots: Sequence[tuple[int, int]]) -
 
 
 def shared_shapes(space: SearchSpace) -> dict[str, Sharing]:
-    """Find the largest shape of every shared weight of a space: exact, from every block that may stand anywhere.
+    """Find the largest shape of every shared weight of a space, exactly, from all possible blocks of all places.
 
     Args:
         space: The space.

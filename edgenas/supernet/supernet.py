@@ -30,8 +30,8 @@ class Supernet(nn.Module):
 
     A member takes the first channels and the centre of the kernels; its blocks take the weights of their place in
     the space's full grid. Blocks of another form (fused, without expansion, with a start convolution) at the same
-    place have weights of their own, a single-path choice. Batch norm always uses the statistics of the batch at
-    hand: running statistics mean nothing across members and are estimated for one member at a time.
+    place have weights of their own, a single-path choice. Batch norm always uses the statistics of the current batch.
+    Running statistics have no meaning across members; they are estimated for one member at a time.
 
     Attributes:
         space: The space.
@@ -73,7 +73,7 @@ class Supernet(nn.Module):
         return run_path(self.path(genes), x, self.layer)
 
     def path(self, genes: Genes) -> Path:
-        """Return the steps of a member, remembered for the last `KNOWN_PATHS` members."""
+        """Return the steps of a member, cached for the last `KNOWN_PATHS` members."""
         key = np.asarray(genes, np.int64).tobytes()
         path = self._paths.get(key)
         if path is None:

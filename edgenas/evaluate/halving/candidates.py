@@ -39,7 +39,7 @@ class TrainedCandidates:
         preprocessing: Callable[[int], Preprocessing] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Remember; nothing is built or read yet.
+        """Keep the arguments. Nothing is built or read yet.
 
         Args:
             build: Makes the untrained model of a candidate, always the same for the same number.
@@ -63,7 +63,7 @@ class TrainedCandidates:
         self._device = device
 
     def __call__(self, candidate: int, from_epoch: int, to_epoch: int) -> float:
-        """Train to `to_epoch`, taking up whatever lies in the candidate's folder; known points are not trained again.
+        """Train to `to_epoch`, resuming from the candidate's folder. Known points are not trained again.
 
         Raises:
             TrainingError: The training cannot go on.

@@ -19,7 +19,7 @@ class LearningCurve:
         epochs: At which it was judged, rising.
         accuracies: On the validation images, in [0, 1].
         fidelity: Share of a full training that it got; below 1 the last accuracy is partial.
-        failure: Why its training could not go on; empty where it could.
+        failure: Why its training failed; empty if it did not.
     """
 
     candidate: int
@@ -80,7 +80,7 @@ class Curves:
         return True
 
     def fail(self, candidate: int, reason: str) -> None:
-        """Leave a candidate out from here on."""
+        """Leave a candidate out from now on."""
         self._points.setdefault(candidate, {})
         self._failures[candidate] = reason
 

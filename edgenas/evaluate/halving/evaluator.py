@@ -57,9 +57,9 @@ class HalvingEvaluator:
             settings: Of a full training; its epochs are replaced by the halving's.
             preprocessing: Of the images; its resolution is replaced by each network's.
             halving: Rungs.
-            folder: Holds one folder of checkpoints for every set of networks; what lies there is taken up.
-            workers: None compares rung by rung; a number runs the asynchronous form with so many trainings at a
-                time, so that none waits for a rung to fill. With more than one its choice is not repeatable.
+            folder: Holds one folder of checkpoints for every set of networks. Trainings that lie there are resumed.
+            workers: None compares rung by rung. A number runs the asynchronous form with that many trainings at a time,
+                so that none waits for a rung to fill. With more than one the choice is not repeatable.
             device: Where to train.
         """
         self._space, self._data, self._preprocessing = space, data, preprocessing
@@ -97,6 +97,6 @@ class HalvingEvaluator:
 
 
 def _set_name(networks: list[Architecture]) -> str:
-    """Name a set of networks: candidates are numbered, so another set must not take up their checkpoints."""
+    """Name a set of networks. Candidates are only numbered, so another set must not resume their checkpoints."""
     text = " ".join(network.digest for network in networks)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

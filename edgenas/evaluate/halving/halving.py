@@ -1,7 +1,7 @@
 """Early stopping: successive halving (Jamieson 2016) and its asynchronous form ASHA (Li 2020).
 
-Both train many candidates a little and few of them fully. The accuracies on the way are of partial fidelity: they
-decide who goes on and are never a result.
+Both train many candidates a little and few of them fully. The accuracies on the way are of partial fidelity. They
+decide which candidates continue and are never a result.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class ResumableEvaluator(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalvingSettings:
-    """How much is given to whom.
+    """The training epochs of the rungs.
 
     Attributes:
         min_epochs: r, what every candidate gets.
         max_epochs: R, a full training.
-        reduction: eta, one of so many goes on; epochs grow by the same factor.
+        reduction: eta: one of eta candidates continues, and epochs grow by the factor eta.
     """
 
     min_epochs: int = 1
@@ -99,7 +99,7 @@ def successive_halving(
     alive = list(range(candidates))
     for size, (start, end) in pieces:
         reached: list[int] = []
-        # Where one of the best cannot be trained on, the next best takes its place.
+        # If the training of one of the best fails, the next best takes its place.
         for candidate in curves.ranked(alive):
             if len(reached) < size and _train(evaluator, curves, candidate, start, end):
                 reached.append(candidate)
@@ -112,9 +112,9 @@ def successive_halving(
 class AsynchronousHalving:
     """ASHA (Li 2020, algorithm 2): hands out jobs so that no worker waits for a rung to fill.
 
-    A candidate goes on as soon as it is among the best 1/eta of those seen at its rung; otherwise a new candidate
-    starts. When all have started and no one qualifies, the best of the highest rung goes on if nobody has reached the
-    last, so that there always is a full training to show.
+    A candidate continues as soon as it is among the best 1/eta of those seen at its rung; otherwise a new candidate
+    starts. When all have started and none qualifies, the best of the highest rung continues if no candidate has reached
+    the last rung. So there is always one full training.
     """
 
     def __init__(self, candidates: int, settings: HalvingSettings) -> None:
@@ -133,7 +133,7 @@ class AsynchronousHalving:
         return not self._running and self._choose() is None
 
     def next_job(self) -> Job | None:
-        """Return what an idle worker shall do now; None if it must wait for a report or all is done."""
+        """Return the next job for an idle worker; None if it must wait for a report or all is done."""
         choice = self._choose()
         if choice is None:
             return None
@@ -148,7 +148,7 @@ class AsynchronousHalving:
         return job
 
     def report(self, job: Job, accuracy: float | TrainingError) -> None:
-        """Take in what a job gave: an accuracy in [0, 1], or why it could not be done.
+        """Record the result of a job: an accuracy in [0, 1], or the reason of its failure.
 
         Raises:
             SearchError: The job is not running.

@@ -31,8 +31,8 @@ def calibration_images(
     """
     batch_size = min(batch_size, len(data.train))
     wanted = max(1, min(count, len(data.train)) // batch_size) * batch_size
-    # A few batches: not worth bringing the whole set to a GPU.
+    # Only a few batches: copying the whole set to a GPU would not pay.
     chosen = some_of(data.train, wanted, seed=seed)
     batches = Batches(chosen, preprocessing, batch_size=batch_size, device=device, resident_limit_mib=0)
-    # Shuffled, so that the statistics of a batch are not those of one class.
+    # Shuffled, so that a batch does not have the statistics of a single class.
     return [batch.images for batch in batches.shuffled(seed=seed, epoch=EPOCH, classes=len(data.classes))]

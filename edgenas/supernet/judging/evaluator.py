@@ -21,7 +21,10 @@ from edgenas.train.result import standard_errors
 from edgenas.types import Genes
 
 JUDGE_BATCH = 64
-"""Fastest on one core for 8 x 8 to 32 x 32 images: larger batches leave the cache, smaller ones cost calls."""
+"""Fastest on one core for 8 x 8 to 32 x 32 images.
+
+Larger batches do not fit the cache, smaller ones cost more calls.
+"""
 
 _CALIBRATION_SEED = 0
 
@@ -40,12 +43,12 @@ class Inherited:
 
 
 class SupernetEvaluator:
-    """Judges members of a trained supernet; remembers what it judged.
+    """Judges members of a trained supernet. It remembers the results.
 
     Search uses validation images and calibration uses training images; the test images are never looked at.
 
     Attributes:
-        judged: Members judged so far, not counting those remembered.
+        judged: Members judged so far; repeated ones count once.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class SupernetEvaluator:
         calibration: int = 512,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Remember; images are read when the first member of their resolution is judged.
+        """Keep the arguments. Images are read when the first member of their resolution is judged.
 
         Args:
             supernet: Trained; its weights must not change while this is in use.

@@ -1,4 +1,4 @@
-"""One member of a supernet, made ready to be judged: its own normalisation statistics, folded for speed."""
+"""One member of a supernet, prepared for evaluation: with its own normalisation statistics, folded for speed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from edgenas.types import Genes
 
 
 class Member:
-    """A member with the supernet's weights as they are now; later training of the supernet does not change it.
+    """A member with a copy of the supernet's weights. Later training of the supernet does not change it.
 
-    Call `calibrate` first: batch norm needs statistics of this very member, without them its accuracy means nothing.
+    Call `calibrate` first. Batch norm needs statistics of this member; without them its accuracy has no meaning.
     """
 
     def __init__(self, supernet: Supernet, genes: Genes) -> None:
@@ -77,13 +77,13 @@ class Member:
         return module
 
     def _measure(self, x: Tensor, step: Step) -> Tensor:
-        """Run a layer with the statistics of the batch, and add them up."""
+        """Run a layer with the statistics of the batch, and add these to the sums."""
         name, op = step.op.name, step.op
         weight = self._weights[f"{name}.weight"]
         if not op.norm:
             return convolve(x, op, weight, self._weights[f"{name}.bias"])
         y = convolve(x, op, weight, None)
-        # Momentum 1 leaves mean and unbiased variance of the batch, as torch's own running statistics are.
+        # With momentum 1 the running statistics are mean and unbiased variance of the batch, as in torch.
         mean, var = torch.zeros(y.shape[1], device=y.device), torch.ones(y.shape[1], device=y.device)
         scale, shift = self._weights[f"{name}.norm.weight"], self._weights[f"{name}.norm.bias"]
         out = functional.batch_norm(y, mean, var, scale, shift, True, 1.0, step.eps)

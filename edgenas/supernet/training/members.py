@@ -22,7 +22,7 @@ class MemberStepper:
     Attributes:
         stepper: Of the shared weights.
         member_steps: Forward and backward passes of members so far.
-        teacher: Gives soft targets (B, K) of images (B, C, H, W) to all members; None where nobody teaches.
+        teacher: Gives soft targets (B, K) of images (B, C, H, W) to all members; None without a teacher.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class MemberStepper:
             supernet: On the device.
             settings: Optimiser, precision, accumulation, clipping, label smoothing.
             device: Where to compute.
-            distillation_weight: Of the first member's outputs in the loss of the others, where it teaches them.
-            teacher_weight: Of the outputs of `teacher` in the loss of all, where there is one.
+            distillation_weight: Weight of the first member's outputs in the loss of the others, if it teaches them.
+            teacher_weight: Weight of the outputs of `teacher` in the loss of all members, if there is one.
         """
         self.stepper = Stepper(supernet, settings, device=device, section="supernet")
         self.member_steps = 0

@@ -1,4 +1,4 @@
-"""A supernet on its device, and images that fit it."""
+"""Moving a supernet to its device, and checking that images fit it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def require_fitting_data(supernet: Supernet, data: ImageData) -> None:
     """Check that images have the classes and channels of the supernet's space.
 
     Raises:
-        DataError: They have not.
+        DataError: Classes or channels differ.
     """
     member = supernet.space.decode(supernet.space.smallest())
     got = (len(data.classes), data.channels)

@@ -12,7 +12,7 @@ from edgenas.supernet.settings import SupernetSettings
 from edgenas.types import Genes
 
 _STREAM = 2**31 + 1
-"""Keeps the choice of members apart from the order of images, which is seeded by (seed, epoch, step)."""
+"""Separates the random choice of members from the order of images, which is seeded by (seed, epoch, step)."""
 
 PROGRESSIVE_PHASES = (
     ("resolution", "kernel", "start_kernel", "kind", "squeeze_excite", "activation"),
@@ -20,13 +20,13 @@ PROGRESSIVE_PHASES = (
     ("expansion", "expanded"),
     ("width", "out"),
 )
-"""In this order choices are set free; in once-for-all: kernel, depth, width (Cai 2020, section 3.3)."""
+"""Order in which choices become free. Once-for-all has kernel, depth, width (Cai 2020, section 3.3)."""
 
 WARM_UP_SHARE = 0.2
 """Share of the budget in which progressive shrinking trains the largest member alone."""
 
 PHASE_SHARE = 0.15
-"""Share of the budget of every phase but the last, which has the rest."""
+"""Share of the budget of every phase but the last, which gets the rest."""
 
 
 class Members(NamedTuple):
@@ -42,7 +42,7 @@ class Members(NamedTuple):
 
 
 def members_of_step(space: SearchSpace, settings: SupernetSettings, *, step: int, share: float) -> Members:
-    """Return the members that a step trains; depends on the arguments alone, so that a training can be taken up.
+    """Return the members that a step trains. They depend on the arguments alone, so that a training can be resumed.
 
     Args:
         space: The space.
@@ -88,23 +88,23 @@ def _progressive(
 
 
 def _fair(space: SearchSpace, seed: int, step: int) -> Genes:
-    """Deal the choices of every gene out over a round of steps: each as often as the others, up to one.
+    """Spread the choices of every gene over a round of steps. The counts of a gene's choices differ by one at most.
 
-    What a member does not use (genes of blocks that its depth leaves out) is dealt all the same, so that blocks that
-    are often left out are seen less often, as they are by a random draw.
+    Genes of blocks that the member's depth leaves out are chosen all the same. So blocks that are often left out are
+    trained less often, as with random draws.
     """
     counts = np.asarray(space.cardinalities)
     length = int(counts.max())
     number, place = divmod(step, length)
     rng = np.random.default_rng((seed, number, _STREAM))
-    # A gene with fewer choices than steps begins its deal at a random one, so that no choice is favoured for good.
+    # A gene with fewer choices than steps starts at a random choice, so that no choice is favoured in every round.
     order = rng.permuted(np.tile(np.arange(length), (len(counts), 1)), axis=1)[:, place]
     found: Genes = space.canonical(((order + rng.integers(counts)) % counts)[None])[0]
     return found
 
 
 def _restricted(space: SearchSpace, genes: Genes, share: float) -> Genes:
-    """Put back to the largest what is not free yet."""
+    """Set the choices that are not free yet to the largest."""
     if share < WARM_UP_SHARE:
         return space.largest()
     free = int((share - WARM_UP_SHARE) / PHASE_SHARE) + 1

@@ -1,4 +1,5 @@
-"""What all trainings of shared weights have in common: the supernet on its device, and which training it is."""
+"""Parts common to all trainings of shared weights: the interval of checkpoints and the training's identity.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +10,13 @@ from edgenas.data import ImageData, Preprocessing
 from edgenas.supernet.supernet import Supernet
 
 CHECKPOINT_SECONDS = 60.0
-"""A checkpoint of shared weights is written after the first epoch that ends this long after the last one."""
+"""Least seconds between two checkpoints of shared weights. A checkpoint is written after an epoch."""
 
 
 def identity(
     supernet: Supernet, data: ImageData, preprocessing: Preprocessing, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Say which training this is: what may not differ when it is taken up again.
+    """Return the identity of a training: the values that may not differ when it is resumed.
 
     Args:
         supernet: Its space counts, not its weights.
@@ -24,7 +25,7 @@ def identity(
         settings: Plain values with the recipe under "train".
     """
     recipe = {name: value for name, value in settings["train"].items() if name != "workers"}
-    # A few names are in both; the recipe has them plain.
+    # A few names occur in both; the plain ones are the recipe's.
     own = {f"own.{name}" if name in recipe else name: value for name, value in settings.items() if name != "train"}
     return {
         "space": supernet.space.digest,

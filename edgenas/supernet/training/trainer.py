@@ -81,9 +81,9 @@ def train_supernet(
 ) -> SupernetResult:
     """Train a supernet on the training images; validation and test images are not touched.
 
-    Order, augmentation and members depend on (seed, epoch, step) alone and checkpoints are written between epochs: a
-    training that was killed and started again with the same arguments ends, on a CPU and with a budget of epochs or
-    steps, with the same weights bit for bit.
+    Order, augmentation and members depend only on (seed, epoch, step), and checkpoints are written between epochs. So a
+    training that was killed and started again with the same arguments ends with the same weights bit for bit, on a CPU
+    and with a budget of epochs or steps.
 
     Args:
         supernet: Changed in place and moved to `device`.
@@ -92,7 +92,7 @@ def train_supernet(
         preprocessing: Normalisation of the images; None takes the statistics of the training images.
         progress: Called after every step with (steps done, steps in all, "steps"), or in thousandths ("") where a clock
             limits.
-        checkpoint_dir: Where to keep the state; taken up from where there is one.
+        checkpoint_dir: Where to keep the state. A state that lies there is resumed.
         on_epoch: Called with every new record of the history.
         device: Where to train.
 
@@ -129,7 +129,7 @@ def train_supernet(
 
 
 class SupernetWork:
-    """Shared weights on their way; see `edgenas.train.work.Work`.
+    """Shared weights in training; see `edgenas.train.work.Work`.
 
     Attributes:
         history: One record per epoch.
@@ -176,14 +176,14 @@ class SupernetWork:
         return schemes.members_of_step(self._supernet.space, self._settings, step=step, share=share)
 
     def _appoint_teacher(self) -> None:
-        """Let the largest member teach from here on, with the weights that it has now."""
+        """Make the largest member, with its present weights, the teacher from now on."""
         frozen = copy.deepcopy(self._supernet).requires_grad_(False)
         largest = frozen.space.largest()
         self._teacher = frozen
         self.members.teacher = lambda images: frozen(images, largest)
 
     def end_epoch(self, epoch: int, loss: float, budget: Budget) -> SupernetEpoch:
-        """Note what was found; nothing is judged."""
+        """Record the epoch. Nothing is evaluated."""
         record = SupernetEpoch(epoch=epoch, step=budget.step, train_loss=loss, seconds=budget.seconds)
         self.history.append(record)
         return record
@@ -207,7 +207,7 @@ class SupernetWork:
         return {"member_steps": self.members.member_steps, "history": history}
 
     def load(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
-        """Take up what `tensors` and `facts` returned."""
+        """Restore what `tensors` and `facts` returned."""
         if groups.get("teacher"):
             self._appoint_teacher()
             assert self._teacher is not None
@@ -217,12 +217,13 @@ class SupernetWork:
         self.history = [SupernetEpoch(**record) for record in facts["history"]]
 
     def identity(self) -> dict[str, Any]:
-        """Say which training this is."""
+        """Return the identity of this training."""
         settings = self._settings.to_dict()
         if not SCHEMES[self._settings.scheme].first_teaches:
-            # Nobody teaches in the other schemes.
+            # The other schemes have no teacher.
             del settings["distillation_weight"]
         if not self._settings.teacher_weight:
-            # As before there was one: trainings that were begun then are taken up.
+            # Without a teacher the identity stays as it was before teachers existed, so that older trainings can be
+            # resumed.
             del settings["teacher_weight"]
         return shared.identity(self._supernet, self._data, self._preprocessing, settings)
