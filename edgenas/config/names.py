@@ -1,4 +1,4 @@
-"""Names in a configuration that come from a registry, so that what a package adds is allowed and listed at once."""
+"""Names in a configuration that come from a registry. Names that a package adds are allowed and listed at once."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from edgenas.text import SAFE_NAME, is_safe_name
 
 
 def _path_text(text: str) -> str:
-    """Refuse what cannot be a path before anything is trained."""
+    """Refuse a text that cannot be a path, before anything is trained."""
     problem = path_problem(text)
     if problem is not None:
         raise ValueError(f"a path without control characters, of at most 255 bytes a name; this has {problem}")
@@ -139,7 +139,7 @@ class AugmentSection(Section):
 
 
 class FitSection(Section):
-    """What every training of weights by gradients takes; sections of trainings add their own keys and defaults."""
+    """Keys of every training of weights. The sections of trainings add their own keys and defaults."""
 
     epochs: Positive = Field(40, description="Passes over the training images.")
     seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
@@ -162,7 +162,7 @@ class FitSection(Section):
 
 
 def _again(name: str, default: Any, description: str = "") -> Any:
-    """Return a key of `FitSection` with another default, and another description where its meaning is narrower."""
+    """Return a key of `FitSection` with another default, and with another description if its meaning is narrower."""
     told = {"description": description} if description else {}
     return FieldInfo.merge_field_infos(FitSection.model_fields[name], default=default, **told)
 

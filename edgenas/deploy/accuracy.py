@@ -1,4 +1,4 @@
-"""How well a file does against torch on the same images, with intervals."""
+"""Comparison of a file with torch on the same images, with intervals."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def paired_drop(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A file beside torch on the same images.
+    """A file compared with torch on the same images.
 
     Attributes:
         accuracy: Of the file.
@@ -107,7 +107,7 @@ def compare(logits: NDArray[np.float32], reference: NDArray[np.float32], labels:
         labels: True classes, (N,).
 
     Raises:
-        ExportError: Some logits are not finite: such a file is broken, whatever its accuracy.
+        ExportError: Some logits are not finite. Such a file is broken, whatever its accuracy.
     """
     _require_finite(logits, "the file")
     _require_finite(reference, "torch")

@@ -1,4 +1,4 @@
-"""Count what decides the speed of a file: quantised kernels in ONNX Runtime's graph, partitions of XNNPACK."""
+"""Counts that decide the speed of a file: quantised kernels in ONNX Runtime's graph, partitions of XNNPACK."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def require_quantised(data: bytes, *, convolutions: int, dense: int, signed: boo
         signed: See `count_onnx`.
 
     Raises:
-        ExportError: Some do not, and the file would be slow without saying so; or the runtime rounds by itself what was
-            left in floating point for its accuracy.
+        ExportError: Fewer run on integers, so the file would be slow without a warning. Or more do: the runtime itself
+            rounds operations that were left in floating point for their accuracy.
     """
     counts = count_onnx(data, signed=signed)
     if (counts.quantised_convolutions, counts.quantised_dense) != (convolutions, dense):
@@ -132,10 +132,11 @@ def count_tflite(data: bytes) -> TfliteCounts:
 def require_one_partition(data: bytes) -> TfliteCounts:
     """Count the partitions of a file and refuse it where XNNPACK does not take it as a whole.
 
-    An older runtime (tflite-runtime) takes less, which is its users' fate and no fault of the file: not refused.
+    An older runtime (tflite-runtime) supports fewer operations. That is a limit of the runtime and not a fault of the
+    file. So the file is not refused there.
 
     Raises:
-        ExportError: The graph falls apart: the file would be slow without saying so.
+        ExportError: The graph has several partitions, so the file would be slow without a warning.
     """
     counts = count_tflite(data)
     if interpreter_class()[1] == "ai-edge-litert" and not counts.covered:

@@ -1,4 +1,4 @@
-"""Recipes: which files a target wants, how int8 is calibrated, and how much accuracy it may cost. Strict YAML."""
+"""Recipes in strict YAML: which files a target needs, how int8 is calibrated, and how much accuracy it may cost."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ class GuardSpec:
 
     Attributes:
         max_drop_points: Largest loss of accuracy against torch on the validation images, percentage points.
-        remedies: What is tried in turn above it; the cheap ones that cost no latency first.
+        remedies: Remedies above the limit, tried in this order. The cheap ones without a cost in latency come first.
         exclude_layers: At most so many operations stay in floating point.
         fine_tune_steps: Optimizer steps of quantisation-aware fine-tuning.
         fine_tune_learning_rate: Its peak.
-        required: Whether a file that stays above the limit ends the export; else the card says so in bold.
+        required: Whether a file that stays above the limit ends the export. If not, the card states it in bold.
     """
 
     max_drop_points: float = 1.0
@@ -112,7 +112,7 @@ class GuardSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What a target wants.
+    """The files of a target, with the calibration and the limit of their accuracy.
 
     Attributes:
         name: Name of the recipe.

@@ -65,7 +65,7 @@ def _open_onnx(data: bytes, threads: int) -> Predict:
         parts = [session.run(None, {entry.name: part})[0] for part in _parts(images, batch)]
         return np.concatenate(parts)[: len(images)]
 
-    # A dynamic batch takes a short last part; a fixed one gets it filled up.
+    # A dynamic batch takes a short last part. For a fixed batch the last part is filled up.
     return predict if not isinstance(entry.shape[0], int) or batch == 1 else _filled(predict, batch)
 
 

@@ -1,4 +1,4 @@
-"""Further targets, written by their own tools where those are installed: OpenVINO, Core ML, ExecuTorch."""
+"""Further targets, written by their own packages if those are installed: OpenVINO, Core ML, ExecuTorch."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _run_openvino(data: bytes) -> Predict:
 
     with ZipFile(io.BytesIO(data)) as archive:
         model = openvino.Core().read_model(archive.read("model.xml"), archive.read("model.bin"))
-    # Left alone it computes in bf16 where the processor can.
+    # By default it computes in bf16 if the processor can.
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     compiled = openvino.Core().compile_model(model, "CPU", settings)
     return _one_by_one(lambda image: compiled([image])[compiled.output(0)])
@@ -146,7 +146,7 @@ def _coreml(architecture: Architecture, weights: WeightArrays) -> bytes:
 
     module, image = _torch_module(architecture, weights)
     traced = torch.jit.trace(module, image)
-    # Left alone the converter computes in half precision and numbers the output.
+    # By default the converter computes in half precision and gives the output a number as its name.
     model = coremltools.convert(
         traced,
         inputs=[coremltools.TensorType(name="image", shape=image.shape)],

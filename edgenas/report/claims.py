@@ -1,4 +1,4 @@
-"""Sentences of a report that may be true or not: each follows from values of the run."""
+"""Sentences of a report that depend on the run. Each is derived from the run's values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUPERNET = "supernet/supernet.safetensors"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetClaim:
-    """What a report says of the budget.
+    """The statement of a report about the budget.
 
     Attributes:
         budget_ms: The budget, None where there is none.
@@ -25,7 +25,7 @@ class BudgetClaim:
 
     @property
     def met(self) -> bool:
-        """Whether the budget holds; not where there is none."""
+        """Whether the budget is met; False without a budget."""
         return self.budget_ms is not None and self.upper_ms <= self.budget_ms
 
     @property
@@ -55,7 +55,7 @@ def budget_claim(front: Mapping[str, Any], winner: Mapping[str, Any]) -> BudgetC
 
 
 def baseline_claim(search: Mapping[str, Any]) -> str:
-    """Say what the curves of a search are compared with; only what was run.
+    """Say what the curves of a search are compared with. Only searches that were run are named.
 
     Args:
         search: `search.json`.

@@ -38,7 +38,7 @@ def write_report(run: Path, target: Path | None = None) -> Path:
 
 
 def _rendered(found: RunFiles, folder: Path) -> str:
-    """Render a run; files that were changed by hand may lack any figure that a report shows."""
+    """Render a run. A file that was changed by hand may lack a figure, which is a StoreError."""
     from jinja2 import UndefinedError
 
     try:

@@ -34,7 +34,7 @@ def _svg(figure: Figure) -> str:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    # Text stays text, and the file has no random identifiers: the same run gives the same report.
+    # Text stays text, and identifiers are not random, so that the same run gives the same report.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "edgenas", "font.family": "sans-serif", "font.size": 10}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
@@ -77,7 +77,7 @@ def front_plot(search: Mapping[str, Any], front: Mapping[str, Any], winner: Mapp
 
 
 def _styles(colours: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Styles of curves without end: where the colours have run out, dashes tell curves apart."""
+    """An endless sequence of styles of curves. Dashes distinguish curves once the colours have run out."""
     for dash in itertools.cycle(("-", "--", ":", "-.")):
         for colour in colours:
             yield {"color": colour, "linestyle": dash}
@@ -188,7 +188,7 @@ def curve_plot(history: Sequence[Mapping[str, Any]]) -> str:
 
 
 def one_shot_plot(learned: Mapping[str, Any]) -> str:
-    """Entropy and expected cost of a learned distribution over time, and what it came to for each choice.
+    """Entropy and expected cost of a learned distribution over time, and its final probability of each choice.
 
     Args:
         learned: `one_shot` of `search.json`.

@@ -25,7 +25,7 @@ def _take(weights: Mapping[str, Weights], name: str) -> Weights:
 def importance(graph: Graph, weights: Mapping[str, Weights], producer: str) -> NDArray[np.float64]:
     """Norm of each filter of one operation as it acts, its batch norm folded in (Yang 2018, section 3.3).
 
-    The plain norm of the weights says nothing behind a batch norm, which undoes any scale.
+    The plain norm of the weights is meaningless before a batch norm, which cancels any scale.
 
     Args:
         graph: The network's graph.
@@ -50,7 +50,7 @@ def importance(graph: Graph, weights: Mapping[str, Weights], producer: str) -> N
 def kept_channels(graph: Graph, weights: Mapping[str, Weights], layer: Layer, channels: int) -> Index:
     """Choose the channels of a layer that stay: those with the largest importance, summed over its producers.
 
-    Each producer's importances are first divided by their mean, so that none drowns the others.
+    Each producer's importances are first divided by their mean, so that none dominates the others.
 
     Args:
         graph: The network's graph before narrowing.
@@ -100,7 +100,7 @@ def narrowed_weights(
         coming = channels[sources[0].name]
         own = op.kind == "fc" or (op.kind == "conv" and not op.depthwise)
         stays = kept.get(op.name, np.arange(op.shape.channels)) if own else coming
-        # What multiplies or is added must keep the channels of what it meets.
+        # Operands of a multiplication or addition must keep the same channels.
         if op.name.endswith(".excite"):
             stays = channels[_scaled_by(graph, op)]
         channels[op.name] = stays

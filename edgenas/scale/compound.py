@@ -2,9 +2,8 @@
 
     depth = alpha^phi, width = beta^phi, resolution = gamma^phi        (Tan & Le 2019, eq. 3)
 
-Rounding, as published for EfficientNet: channels by make_divisible, layers up. What is not published there, because
-the paper scales one family only, is inferred from the network: the multiple of its channels, and the rule of its
-squeeze-and-excitation.
+Rounding is as published for EfficientNet: channels by make_divisible, layers up. The paper scales one family only. So
+two rules are inferred from the network: the multiple of its channels, and the rule of its squeeze-and-excitation.
 """
 
 from __future__ import annotations
@@ -118,9 +117,9 @@ def scaled(
 
     Channels of stem, stages and head are multiplied by the width and rounded by make_divisible; expanded channels
     keep their ratio to the channels coming in. A stage gets ceil(blocks * depth) blocks: its last one is repeated, or
-    its last ones are left out; a stage of plain convolutions is counted to the stem and keeps its blocks. A block
-    keeps a skip, and gains one where the network has skips wherever shapes allow. With the published width, depth
-    and resolution, EfficientNet-B0 becomes B1 to B7 exactly.
+    its last ones are left out. A stage of plain convolutions counts as part of the stem and keeps its blocks. A block
+    keeps its skip. If the network has skips wherever shapes allow, new possible skips are added. With the published
+    width, depth and resolution, EfficientNet-B0 becomes B1 to B7 exactly.
 
     Args:
         architecture: The network.
@@ -234,7 +233,7 @@ def _stages(architecture: Architecture, rules: _Rules, channels: int) -> Iterato
                 blocks.append(rules.block(old, before=before, in_channels=channels))
                 entered, before = before, old.out_channels
             else:
-                # Its expansion counts from the channels that came into the block it repeats.
+                # Its expansion ratio is relative to the channels coming into the block that it repeats.
                 blocks.append(rules.repeated(old, before=entered, in_channels=channels))
             channels = blocks[-1].out_channels
         before = stage.blocks[-1].out_channels

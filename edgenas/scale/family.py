@@ -89,9 +89,9 @@ def family(
 ) -> tuple[Member, ...]:
     """Find for each target the largest member that is not slower.
 
-    phi is halved in until the latency lies between `low` and 1 times the target. Channels, layers and pixels are
-    whole, so latency jumps as phi grows; where a jump leaves no such member, depth, width and resolution are moved
-    apart a little around the phi found, the least first.
+    Bisection finds a phi whose latency lies between `low` and 1 times the target. Channels, layers and pixels are
+    whole, so latency jumps as phi grows. If a jump leaves no such member, depth, width and resolution get slightly
+    different phis around the one found, small differences first.
 
     Args:
         architecture: The network at phi = 0.
@@ -140,7 +140,7 @@ def _member(scaler: _Scaler, target: float, *, low: float, phi_range: tuple[floa
 
 
 def _bracket(scaler: _Scaler, target: float, phi_range: tuple[float, float]) -> tuple[float, float]:
-    """Return a phi whose member is not slower than the target, and one above it whose member is, or the largest."""
+    """Return a phi whose member meets the target, and a larger one whose member does not (or the largest phi)."""
     least, most = phi_range
     fast = slow = 0.0
     while scaler.latency_ms((fast,) * 3) > target:
@@ -162,7 +162,8 @@ def _bracket(scaler: _Scaler, target: float, phi_range: tuple[float, float]) -> 
 def _moved_apart(
     scaler: _Scaler, target: float, phi: tuple[float, float, float], *, low: float
 ) -> tuple[float, float, float]:
-    """The phis nearest to equal ones whose member lies within the target; else the slowest that is not slower."""
+    """The nearly equal phis whose member lies just below the target; else those of the slowest one that meets it.
+    """
     offsets = sorted(product(_NEAR, repeat=3), key=lambda moves: (sum(abs(move) for move in moves), moves))
     best, best_ms = phi, scaler.latency_ms(phi)
     tries = scaler.asked + _MOST_TRIES

@@ -61,8 +61,8 @@ def grid_by_macs(
 ) -> tuple[Candidate, ...]:
     """List the grid points with alpha * beta^2 * gamma^2 near a ratio (Tan & Le 2019, eq. 3 and section 4).
 
-    Points that give the same network at phi = 1 are one, that with the product nearest the ratio: so the network of
-    the published 1.2, 1.1, 1.15 (product 1.920) is in the default grid, under coefficients nearer to 2.
+    Of the points that give the same network at phi = 1, the one with the product nearest the ratio stays. So the
+    network of the published 1.2, 1.1, 1.15 (product 1.920) is in the default grid under coefficients nearer to 2.
 
     Args:
         architecture: The network at phi = 0.
@@ -100,8 +100,8 @@ def grid_by_latency(
 ) -> tuple[Candidate, ...]:
     """List the grid points whose network at phi = 1 takes a given multiple of the latency at phi = 0.
 
-    Latency rises with each coefficient, save for rounding, so along alpha the walk ends one step behind the last
-    point within the tolerance. The latency of each distinct network is asked for once.
+    Latency rises with each coefficient, apart from rounding. So the walk along alpha ends one step after the last point
+    within the tolerance. The latency of each distinct network is asked for once.
 
     Args:
         architecture: The network at phi = 0.

@@ -1,4 +1,4 @@
-"""What a network needs in memory, before anything is allocated."""
+"""Estimates of a network's memory before anything is allocated."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """NetAdapt (Yang 2018; Howard 2019, section 5.2): the steps from a network to a latency budget, without the training.
 
-Each step proposes networks in which one layer is narrowed until latency falls by delta. Someone trains each briefly
+Each step proposes networks in which one layer is narrowed until latency falls by delta. The caller trains each briefly
 from the weights that `narrowed_weights` keeps; `choose` picks the one that loses the least accuracy for the latency
 that it saves.
 """
@@ -58,8 +58,8 @@ def propose(
 ) -> tuple[Proposal, ...]:
     """Make one proposal for every layer that can bring latency down by delta.
 
-    The widest layer that does is found by halving over multiples of the divisor. Latency need not fall with every
-    channel, so it may not be the very widest; what is proposed always saves delta.
+    The widest layer that saves enough is found by bisection over multiples of the divisor. Latency need not fall with
+    every channel, so it may not be the very widest. Every proposal saves at least delta.
 
     Args:
         architecture: The network to start from.
@@ -119,8 +119,8 @@ def choose(
 ) -> int:
     """Return the number of the proposal with the largest ratio of accuracy change to latency change.
 
-    The latency change is negative, so where accuracy falls the ratio is that of the loss for each millisecond saved,
-    smallest; where it rises, the gain counts for more the less latency it cost to get (Howard 2019, section 5.2.1).
+    The latency change is negative. If accuracy falls, the choice is the smallest loss for each millisecond saved. If it
+    rises, a gain counts more with a smaller change of latency (Howard 2019, section 5.2.1).
 
     Args:
         proposals: What was proposed.

@@ -1,4 +1,4 @@
-"""The part that every searcher shares: the order of ask and tell, duplicates, checks."""
+"""The base of every searcher: the order of ask and tell, duplicates, checks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from edgenas.search.task import Task
 class AskTell:
     """Base of the searchers: subclasses say `_propose(n)` and `_learn(results)`, and perhaps `_warm(results)`.
 
-    `_propose` returns any number of canonical codes; the base keeps the new ones and fills up with random new members,
-    so no strategy can stop before the space is exhausted, and none evaluates a network twice.
+    `_propose` returns any number of canonical codes. The base keeps the new ones and fills up with random new members.
+    So no strategy stops before the space is exhausted, and none evaluates a network twice.
 
     Candidates without a result are pending. More may be asked while some are, and results are told in any order, a few
     at a time. A random initial phase counts what is known, what was told and what is pending.
@@ -35,7 +35,7 @@ class AskTell:
 
     @property
     def evaluated(self) -> int:
-        """How many results it was told."""
+        """Number of results told so far."""
         return self._evaluated
 
     @property
@@ -61,7 +61,7 @@ class AskTell:
         return genes.copy()
 
     def tell(self, results: Results | Sequence[Result]) -> None:
-        """Learn what became of pending candidates; see `Searcher.tell`."""
+        """Learn the results of pending candidates; see `Searcher.tell`."""
         if not self._asked:
             raise SearchError(explain("results were told before anything was asked", remedy="Call ask first."))
         columns = as_results(results, objectives=self.objectives, limits=self.limits)

@@ -1,4 +1,4 @@
-"""Finding members of a space: all of them where it is small, else unseen ones by bounded sampling."""
+"""Finding members of a space: all of a small space, else unseen ones by bounded sampling."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def listed_members(space: SpaceView, *, most: int = LISTED_SIZE) -> Genes | None
 
 
 class Newcomers:
-    """Remembers which canonical codes were proposed, and finds members that were not and that meet the known limits.
+    """Remembers proposed canonical codes, and finds new members that meet the known limits.
 
     A space of at most `LISTED_SIZE` codes is walked in one random order, so it is exhausted exactly. A larger one is
-    sampled with a bound, and `acceptance` says which share of the draws was new. Where few draws meet the known
-    limits, draws are repaired: single genes change at random while that brings a code no further over its limits.
+    sampled with a bound, and `acceptance` says which share of the draws was new. If few draws meet the known limits,
+    draws are repaired: single genes change at random as long as the violation of the limits does not grow.
     """
 
     def __init__(self, task: Task, rng: np.random.Generator) -> None:
@@ -92,13 +92,13 @@ class Newcomers:
             index = index[self.allowed(genes[index])]
         chosen = index[:0]
         while len(chosen) < n and len(index):
-            # Claimed no further than they may be taken: what is left over may be proposed later.
+            # Only as many are claimed as may be taken. The others may be proposed later.
             some, index = index[: n - len(chosen)], index[n - len(chosen) :]
             chosen = np.concatenate([chosen, some[self.seen.claim(keys[some])]])
         return genes.take(chosen, axis=0)
 
     def random(self, n: int) -> Genes:
-        """Take n random new members; fewer only where the space is exhausted (or seems so, if it is not listed).
+        """Take n random new members; fewer only if the space is exhausted (or seems so, if it is not listed).
 
         Raises:
             SearchError: No member meets the known limits, or none could be found.
@@ -141,7 +141,8 @@ class Newcomers:
         return np.concatenate(found) if found else self._walk[:0]
 
     def _repaired(self, genes: Genes, enough: int) -> Genes:
-        """Walk canonical codes (N, D) to where they meet the known limits; returns at least `enough` where it can."""
+        """Change canonical codes (N, D) until they meet the known limits; return at least `enough` if possible.
+        """
         violation = self.task.known_violation(genes)
         for _ in range(_REPAIRS * sum(self.space.cardinalities)):
             over = np.flatnonzero(~(violation <= 0))

@@ -1,4 +1,4 @@
-"""An accuracy predictor with intervals that hold: a Gaussian process over structure and choices.
+"""An accuracy predictor with calibrated intervals: a Gaussian process over structure and choices.
 
 The covariance (`edgenas.search.gp.two_sets`) adds a linear and a smooth term on structural features (depths, sums of
 kernels and expansions, log MACs ...) and the same on the one-hot code of the choices. Its seven parameters maximise the
@@ -161,5 +161,5 @@ class AccuracyPredictor:
 
 def _spread(values: Floats) -> Floats:
     deviation = values.std(0)
-    # A column that never changed in training says nothing; its scale is left alone.
+    # A column that is constant in training keeps its scale.
     return np.where(deviation > 1e-12, deviation, 1.0)

@@ -1,4 +1,4 @@
-"""What a searcher sees and says: a space as codes, results as numbers to minimise.
+"""The interface of searchers: they see a space as codes and results as numbers to minimise.
 
 Letters: N candidates, D genes, M objectives, K limits, F features.
 """
@@ -58,11 +58,11 @@ class SpaceView(Protocol):
 
 
 class Searcher(Protocol):
-    """Proposes candidates and learns from what became of them. It reads no files and sees only numbers."""
+    """Proposes candidates and learns from their results. It reads no files and sees only numbers."""
 
     @property
     def evaluated(self) -> int:
-        """How many results it was told."""
+        """Number of results told so far."""
         ...
 
     @property
@@ -81,7 +81,7 @@ class Searcher(Protocol):
         ...
 
     def tell(self, results: Results | Sequence[Result]) -> None:
-        """Learn what became of pending candidates: of all or some, in any order.
+        """Learn the results of pending candidates, all or some of them, in any order.
 
         Raises:
             SearchError: Nothing was asked, a result is of a network that is not pending, or two are of one network.
@@ -99,4 +99,4 @@ class Searcher(Protocol):
 
 
 CostFunction = Callable[[Genes], Floats]
-"""Exact values (N,) for codes (N, D): an objective, or a margin, that costs nothing to know."""
+"""Exact values (N,) for codes (N, D): an objective or a margin that needs no evaluation."""

@@ -91,14 +91,14 @@ class SeenCodes:
         slot, index = self._home(keys), np.arange(len(keys))
         while len(index):
             wanted = keys[index]
-            # Several keys may want one free slot: the first of them writes last, and so reads its own number back.
+            # Several keys may want one free slot. The first of them writes last, and so reads its own number back.
             free = np.flatnonzero(self._slots[slot] == _EMPTY)
             at, number = slot[free], index[free].astype(np.uint64)
             self._slots[at[::-1]] = number[::-1]
             won = free[self._slots[at] == number]
             self._slots[slot[won]] = wanted[won]
             claimed[index[won]] = True
-            # Whoever finds its own key has won, or is there already; the others walk on.
+            # A key that finds itself in the slot is stored now or was before. The others try the next slot.
             go = np.flatnonzero(self._slots[slot] != wanted)
             index, slot = index[go], self._next(slot[go])
         self._used += int(np.count_nonzero(claimed))

@@ -1,4 +1,4 @@
-"""The registry of strategies that need nothing but a space. Heavy modules are imported when one is made."""
+"""The registry of strategies. Heavy modules are imported when a searcher is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every searcher is given: where to search, how many numbers it will be told, and what is known beforehand."""
+"""The task of a searcher: its space, its objectives and limits, its seed, and what is known without an evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgenas.search.protocol import CostFunction, Floats, Genes, Mask, SpaceView
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:
-    """A search to be done. Letters: N candidates, D genes, M objectives, K limits.
+    """A search task. Letters: N candidates, D genes, M objectives, K limits.
 
     Attributes:
         space: Where to search.
@@ -21,10 +21,11 @@ class Task:
         limits: K.
         seed: All randomness of the searcher comes from it.
         budget: How many evaluations are planned; sizes populations. More or fewer may be asked for.
-        known_objectives: Objectives, by index, that cost nothing to know exactly: from codes (N, D) to values (N,). A
-            model need not learn them; a strategy without a model has no use for them.
-        known_margins: Margins to limits, by index, that cost nothing to know exactly (cost / limit - 1, so <= 0 where
-            the limit is met): from codes (N, D) to values (N,). No strategy proposes a network that breaks one.
+        known_objectives: Objectives, by index, that are exact without an evaluation: from codes (N, D) to values (N,).
+            A model need not learn them. Strategies without a model ignore them.
+        known_margins: Margins to limits, by index, that are exact without an evaluation: from codes (N, D) to values
+            (N,). A margin is cost / limit - 1, so it is <= 0 if the limit is met. No strategy proposes a network that
+            breaks one.
     """
 
     space: SpaceView
@@ -54,7 +55,7 @@ class Task:
                 )
 
     def known_violation(self, genes: Genes) -> Floats:
-        """Sum (N,) of what codes (N, D) break of the known limits; 0 where they meet all, NaN where that is unknown."""
+        """Total violation (N,) of the known limits by codes (N, D); 0 if all are met, NaN if that is unknown."""
         total = np.zeros(len(genes))
         for margin in self.known_margins.values():
             total += np.maximum(margin(genes), 0.0)

@@ -1,4 +1,4 @@
-"""Studies: what is wanted of a search, what was found, and where it is kept."""
+"""Studies: the goals of a search, its results, and their store."""
 
 from typing import TYPE_CHECKING
 
@@ -30,5 +30,5 @@ __all__ = [
     "open_store",
 ]
 
-# SQLAlchemy takes a fifth of a second to import, and a searcher needs none.
+# SQLAlchemy takes a fifth of a second to import, and searchers do not need it.
 __getattr__ = lazy_names(__name__, {"Store": "store", "open_store": "store"})

@@ -1,4 +1,4 @@
-"""Databases as a store needs them: opened by many processes at once, written by many, and made once."""
+"""Databases for the store: many processes may open and write one at the same time, and one of them makes its tables."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from edgenas.errors import StoreError, explain
 _MAGIC = b"SQLite format 3\0"
 _BUSY_MS = 30_000
 _CHECKED_BYTES = 256 * 2**20
-"""A larger file is not read through when it is opened."""
-# Any number will do, as long as every version of edgenas takes the same.
+"""A larger file is not checked completely when it is opened."""
+# Any number works, as long as every version of edgenas takes the same.
 _ADVISORY_LOCK = 0x6564_6765
 _ABOUT = Table("edgenas_store", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))
 _SECRETS = ((re.compile(r"(://[^:/@\s]*):[^@\s]*@"), r"\1:***@"), (re.compile(r"(password=)[^&\s]+", re.I), r"\1***"))
@@ -88,7 +88,7 @@ def prepare(engine: Engine, schema: MetaData, *, version: int) -> int:
         try:
             return _prepare(engine, schema, version)
         except OperationalError as error:
-            # SQLite does not wait for the lock that its write-ahead mode is switched on with.
+            # SQLite does not wait for the lock that it needs to switch write-ahead mode on.
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
@@ -97,7 +97,7 @@ def prepare(engine: Engine, schema: MetaData, *, version: int) -> int:
 def _prepare(engine: Engine, schema: MetaData, version: int) -> int:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            # "if not exists" looks first and makes then: two of them at once fail without this.
+            # "if not exists" looks first and creates afterwards. Without this lock, two processes at once would fail.
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         known = set(inspect(connection).get_table_names())
         tables = [_ABOUT, *schema.sorted_tables]
@@ -138,13 +138,13 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
 
 
 def is_broken_store(file: Path, engine: Engine) -> bool:
-    """Whether a file was an SQLite database once and is none that can be used now."""
+    """Whether a file was an SQLite database and cannot be used now."""
     if not file.is_file() or file.stat().st_size == 0:
         return False
     with file.open("rb") as stream:
         head = stream.read(len(_MAGIC))
     if head != _MAGIC[: len(head)]:
-        return False  # it never was one: nobody's file is moved
+        return False # it was never a database, so it is left where it is
     try:
         with engine.connect() as connection:
             if file.stat().st_size > _CHECKED_BYTES:

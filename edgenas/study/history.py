@@ -1,4 +1,4 @@
-"""What a run found, in the order in which it was found."""
+"""The outcomes of a run, in order."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class History:
         """Make sure that something was found that meets the limits.
 
         Raises:
-            BudgetError: Nothing was: it says which limits nothing met, and the best value that was found; or why all
-                evaluations failed.
+            BudgetError: No network meets them. The message names the limits that no network met with the best value
+                found, or says why all evaluations failed.
         """
         if self.feasible.any():
             return

@@ -1,4 +1,4 @@
-"""What became of candidates, as numbers to minimise: all that a searcher is told.
+"""Results of candidates as numbers to minimise: all that a searcher is told.
 
 Letters: N candidates, D genes, M objectives, K limits.
 """
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one candidate.
+    """The result of one candidate.
 
     Attributes:
         genes: D integers, as asked.
@@ -36,7 +36,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Results:
-    """What became of N candidates, column by column.
+    """The results of N candidates, column by column.
 
     Attributes:
         genes: (N, D) integers, as asked.

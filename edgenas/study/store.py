@@ -1,4 +1,4 @@
-"""The store of evaluations: what one run paid for, no other pays again."""
+"""The store of evaluations. Runs share it, so that no evaluation is repeated."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Store:
             {"key": key, "architecture": o.digest[:80], "context": about, "outcome": _encode(o)}
             for key, o in outcomes.items()
         ]
-        # In one order everywhere: two writers that lock the same rows in two orders wait for each other for ever.
+        # Sorted, since two writers that lock the same rows in different orders would wait for each other for ever.
         rows.sort(key=lambda row: row["key"])
         with self._connection() as connection:
             for start in range(0, len(rows), _CHUNK):
@@ -115,7 +115,7 @@ def open_store(place: str | Path, *, say: Say | None = None) -> Store:
                 say(f"  the store {file} was damaged: it lies in {kept.name} now, and a new one was begun")
         version = prepare(engine, _SCHEMA, version=_VERSION)
         with engine.begin() as connection:
-            # A read-only file opens well and fails at the first write: find out now.
+            # A read-only file opens without an error and fails at the first write. This write finds it now.
             connection.execute(_OUTCOMES.delete().where(_OUTCOMES.c.key == ""))
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()

@@ -1,4 +1,4 @@
-"""A study: what is wanted, in metrics; and the loop that asks, evaluates, tells and stores."""
+"""A study: objectives and limits on metrics, and the loop that asks, evaluates, tells and stores."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AsksAndTells(Protocol):
         ...
 
     def tell(self, results: Results) -> None:
-        """Learn what became of them."""
+        """Learn their results."""
         ...
 
 
@@ -66,7 +66,7 @@ def digest_of_genes(genes: Genes) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """What is wanted of a search.
+    """The goals of a search.
 
     Directions and limits belong here: a searcher sees numbers to minimise and violations. A share (unit "1") that is
     maximised becomes 1 - value, an error; another metric that is maximised changes its sign.
@@ -74,7 +74,7 @@ class Study:
     Attributes:
         objectives: What to improve, at least one.
         limits: Further limits on metrics that are not improved.
-        context: What evaluates; part of the key under which outcomes are stored.
+        context: What the evaluations depend on; part of the key under which outcomes are stored.
         identify: Digests of architectures from genes; of the genes themselves when left out.
         batch: Candidates asked at a time.
     """
@@ -138,8 +138,8 @@ class Study:
     ) -> History:
         """Ask, evaluate, tell and store until the budget is spent or the space is exhausted.
 
-        Resume is replay: run again with a searcher of the same seed, the walk goes through what the store knows without
-        evaluating, and continues from there. Failures are stored and replayed too.
+        Resume is replay. A second run with a searcher of the same seed proposes the same candidates, takes their
+        outcomes from the store without evaluating, and continues from there. Failures are stored and replayed too.
 
         Args:
             searcher: A fresh one.
@@ -214,7 +214,7 @@ class Study:
                     waiting, flushed = {}, time.monotonic()
             _check_count(count, len(keys))
         finally:
-            # What was paid for is kept, also when the evaluation of the next candidate raised or was interrupted.
+            # Finished outcomes are stored even if the evaluation of the next candidate raises or is interrupted.
             store.put_many(waiting, context=self.context)
         return found | waiting
 

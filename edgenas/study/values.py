@@ -23,7 +23,7 @@ class Metric:
         standard_error: Its standard error, None where it is not known.
         unit: "1" for shares such as an accuracy, else such as "ms" or "MAC".
         source: Whether it was measured, predicted by a table or model, inherited from shared weights, trained, or is a
-            proxy. Reports never mix sources in silence.
+            proxy. Reports always name the source.
     """
 
     value: float
@@ -133,7 +133,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much a search may spend; what was found in the store costs nothing in seconds, but counts as evaluated.
+    """How much a search may spend. An outcome from the store takes no time but counts as an evaluation.
 
     Attributes:
         evaluations: Most evaluations.

@@ -1,4 +1,4 @@
-"""The card of a bundle: what the files are and how they do, as one frozen value that becomes card.json."""
+"""The card of a bundle: its files with their accuracy and latency, as one frozen value that becomes card.json."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class FileCard:
         sha256: Of its content.
         test, validation: Against torch; None for formats that cannot run here.
         latency: None where it was not measured.
-        kernels: What was counted in the runtime's own graph.
+        kernels: Counts of kernels in the runtime's own graph.
         steps: What was done to quantise it.
         float_ops: Operations of an int8 file that stay in floating point.
-        trials: Ways of quantising that were judged, with the accuracy each lost on validation, in points.
+        trials: Ways of quantising that were tried, with the accuracy that each lost on validation, in points.
         diagnosis: The operations that lose most: name, noise in the logits, share of changed classes.
         warnings: What a user must know, one sentence each; bold in the text.
         probe: Logits on the images of `probe.npz`, (P, K); empty for formats that cannot run here.
@@ -96,7 +96,7 @@ class Card:
         weights_sha256: Digest of the float weights.
         labels: Names of the classes.
         preprocessing: Plain values of `Preprocessing`.
-        data, training: Facts given by whoever trained it.
+        data, training: Facts that the trainer of the network gave.
         torch_test, torch_validation: Accuracy of the torch module.
         torch_probe: Its logits on the images of `probe.npz`.
         files: One entry for each model file.

@@ -43,7 +43,7 @@ def card_text(card: Card) -> str:
 
 
 def _about_accuracy(card: Card) -> str:
-    """Say what the accuracies are on: "no decision saw" only where that is known."""
+    """Describe the images of the accuracies. It says that no decision saw them only if that is known."""
     found = card.data.get("test_images")
     if isinstance(found, Mapping) and found.get("verdict") == "unseen":
         return "Accuracy is on test images that no decision saw, with its 95 % interval."
@@ -60,13 +60,13 @@ def _use(card: Card) -> str:
 
 
 def _plain(value: object) -> str:
-    """Text of others as Markdown that shows it: no HTML, no emphasis, no link, no line of its own."""
+    """Escape a user's text so that Markdown shows it literally: no HTML, no emphasis, no link, no line break."""
     text = escape(printable(str(value)), quote=False)
     return "".join(f"\\{character}" if character in "\\`*_[]|" else character for character in text)
 
 
 def _code(value: object) -> str:
-    """Text of others in a code span, which nothing in it ends."""
+    """A user's text in a code span that nothing in the text can end."""
     return f"`{printable(str(value)).replace('`', chr(39))}`"
 
 

@@ -1,4 +1,5 @@
-"""Checking a bundle again: sums, files on their runtimes, and where images are given, every figure of the card."""
+"""Checking a bundle again: checksums, the files on their runtimes and, with images, every figure of the card.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from edgenas.errors import EdgenasError, ExportError, explain
 from edgenas.measure import ModelFile
 from edgenas.reading.json_text import read_json
 
-# int8 kernels of another processor may round the other way now and then; float kernels differ in the last digits.
+# int8 kernels of another processor sometimes round the other way. Float kernels differ in the last digits.
 _TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "int8": 5e-2}
 _LATENCY_TOLERANCE = 0.1
 
@@ -82,7 +83,7 @@ def _probe(folder: Path) -> NDArray[np.uint8] | None:
             images: NDArray[np.uint8] = archive["images"]
             return images
     except (OSError, KeyError, ValueError, BadZipFile, EOFError):
-        # Missing or damaged: the sums and the files say so.
+        # The file is missing or damaged. The checks of sums and files report that.
         return None
 
 
@@ -117,7 +118,7 @@ def _compare_probe(entry: FileCard, logits: NDArray[np.float32]) -> Iterator[Dif
         yield serious(entry.name, what)
         return
     error = float(np.abs(logits - expected).max() / max(float(np.abs(expected).max()), 1e-12))
-    # NaN is within no limit.
+    # NaN must fail every limit.
     if not error <= _TOLERANCE[entry.precision]:
         what = f"logits on probe.npz differ by {error:.2g} of the largest"
         yield serious(entry.name, what)

@@ -37,7 +37,7 @@ class Difference:
 
 
 def serious(name: str, what: str) -> Difference:
-    """A difference for which the bundle is not to be trusted; foreign text is made printable."""
+    """A difference that makes the bundle untrustworthy. Text from the bundle is made printable."""
     return Difference(name=printable(name)[:200], what=printable(what), serious=True)
 
 

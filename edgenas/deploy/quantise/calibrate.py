@@ -1,4 +1,5 @@
-"""Ranges of activations from images: watch the float file run, then choose what the codes must cover."""
+"""Ranges of activations from images: record the float file's values, then choose the range of the codes.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +112,7 @@ def _record(
 def _stride(values: int, pixels: int) -> int:
     """Step that keeps about `_KEPT` values of an image and still meets every pixel.
 
-    One that falls into step with the rows of a channel sees a few columns only, and the border is not like the rest.
+    A step that divides the row length would see a few columns only, and columns at the border differ from the rest.
     """
     stride = max(1, values // _KEPT)
     while math.gcd(stride, pixels) > 1:
@@ -148,7 +149,7 @@ def _percentile(samples: NDArray[np.float32], bounds: Range) -> Range:
 
 
 def _least_error(samples: NDArray[np.float32], bounds: Range) -> Range:
-    # Every n-th of the sorted values has their distribution, in whatever order they came.
+    # Every n-th of the sorted values has the same distribution, whatever their order was.
     every = max(1, len(samples) // _MSE_VALUES)
     values = np.sort(samples)[every // 2 :: every]
     losses = [_rounding_error(values, (bounds[0] * shrink, bounds[1] * shrink)) for shrink in _SHRINKS]

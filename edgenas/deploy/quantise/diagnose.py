@@ -1,4 +1,4 @@
-"""Which operations lose the accuracy of an int8 network, and what can be done about it in torch."""
+"""Which operations lose the accuracy of an int8 network, and remedies in torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgenas.types import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerLoss:
-    """What one operation on integers, all others in floating point, does to the logits.
+    """The effect on the logits of one operation on integers while all others stay in floating point.
 
     Attributes:
         name: The operation.
@@ -123,16 +123,16 @@ def fine_tune(
     teacher: Simulator | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Train with the rounding in the loop towards the float network's logits (Jacob 2018; distilled as Hinton 2015).
+    """Train the rounded network towards the float network's logits (Jacob 2018; distilled as Hinton 2015).
 
-    No labels are needed, and the float network's answers are the aim, so the file cannot drift away from it.
+    No labels are needed. The aim are the float network's logits, so the file cannot drift away from that network.
 
     Args:
         simulator: The network; its weights are changed.
         batches: From the number of a step to normalised training images (N, C, H, W).
         steps: Optimizer steps.
         learning_rate: Peak of a cosine schedule.
-        teacher: Whose logits are the aim, without rounding; None for the network as it comes in.
+        teacher: Network without rounding whose logits are the aim; None takes the network itself as it was before.
         progress: Called with (steps done, steps in all, what).
 
     Raises:

@@ -1,4 +1,4 @@
-"""The accuracy guard: judge an int8 file, and while it loses too much, try the next remedy."""
+"""The accuracy guard: it evaluates an int8 file and tries one remedy after the other while the loss is too large."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Quantisation:
         ranges: Range of each value.
         float_ops: Operations that stay in floating point.
         steps: What was done, in words.
-        uncorrected: The weights before the biases were corrected, where they were. A correction is for what was rounded
-            then: other operations in floating point need another one.
+        uncorrected: The weights before a correction of biases, if there was one. A correction fits only the operations
+            that were rounded then. Another set of float operations needs another correction.
     """
 
     weights: Mapping[str, NDArray[np.float32]]
@@ -54,7 +54,7 @@ class Quantisation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judged:
-    """A file as the guard left it.
+    """The file that the guard chose.
 
     Attributes:
         data: The file.
@@ -74,7 +74,7 @@ class Judged:
 
 
 class Guard:
-    """Quantises one network for the int8 files of a recipe; what they share is computed once.
+    """Quantises one network for the int8 files of a recipe. Shared results are computed once.
 
     Args:
         architecture: The network.
@@ -125,7 +125,7 @@ class Guard:
         trials = [(_words(best), 100 * best.comparison.drop.value)]
         self.diagnosis, self._weight_limit = (), WEIGHT_LIMITS[file.format]
         for remedy in self.recipe.guard.remedies:
-            # A remedy builds on what has won so far.
+            # Each remedy starts from the best result so far.
             for candidate in self._remedy(remedy, best.quantisation) if not best.within_limit else ():
                 judged = self._judge(file, candidate)
                 trials.append((_words(judged), 100 * judged.comparison.drop.value))
@@ -177,7 +177,7 @@ class Guard:
 
     @cached_property
     def observations(self) -> Observations:
-        """What the float network's values are on the calibration images."""
+        """The float network's values on the calibration images."""
         images = self.recipe.calibration.images
         batches = split_batches(self.train, self.preprocessing, limit=images)
         total = min(images, len(self.train))
@@ -256,6 +256,6 @@ def _words(judged: Judged) -> str:
 
 
 def _better(one: Judged, other: Judged) -> bool:
-    """Lower drop; among equals the one that agrees more often with torch."""
+    """Whether the drop is lower; among equals, whether it agrees more often with torch."""
     key = [(judged.comparison.drop.value, -judged.comparison.top1_agreement) for judged in (one, other)]
     return key[0] < key[1]

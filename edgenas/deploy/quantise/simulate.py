@@ -1,7 +1,7 @@
-"""The int8 network in torch: every rounding of the files, differentiable, each operation to be switched off.
+"""The int8 network in torch: every rounding of the files, differentiable, to be switched off for each operation.
 
-For finding out which operation loses accuracy, for correcting biases, and for fine-tuning with the rounding in
-the loop. The shipped file is always judged on its runtime; this module only proposes.
+It serves to find the operations that lose accuracy, to correct biases, and to fine-tune with rounding. The shipped file
+is always evaluated on its runtime, never here.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Simulator(nn.Module):
         return logits
 
     def values(self, images: Tensor) -> Iterator[tuple[FoldedOp, Tensor]]:
-        """Yield every operation with its result; memory of values that are done with is freed."""
+        """Yield every operation with its result. Values that nobody reads any more are freed."""
         live: dict[str, Tensor] = {}
         for op in self.folded.ops:
             live[op.name] = self.apply_op(op, self.read(op, live) or [images])

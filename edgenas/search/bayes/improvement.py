@@ -1,8 +1,8 @@
 """Expected hypervolume improvement, exact for any number of objectives whose predictions are independent.
 
-The region that a front does not dominate is cut into boxes; the improvement by a point y is the sum over boxes of the
-volume of a box above y, and its expectation is a product over objectives (Emmerich 2006; Yang 2019, eq. 14). For two
-objectives the boxes are the strips between neighbours of the front.
+The region that a front does not dominate is cut into boxes. The improvement by a point y is the sum over boxes of the
+volume of each box that y dominates. Its expectation in each box is a product over objectives (Emmerich 2006; Yang 2019,
+eq. 14). For two objectives the boxes are the strips between neighbours of the front.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Candidates of a space that is too large to list: a short evolution on the model's mean."""
+"""Candidates for the model in a space too large to list: a short evolution on the model's mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHILDREN, _GENERATIONS, _PARENTS, _RANDOM = 400, 5, 60, 100
 
 
 def evolved_pool(newcomers: Newcomers, variation: Variation, parents: Genes, judge: Judge) -> Genes:
-    """Find candidates that the model thinks well of, and some random ones.
+    """Find candidates with good predictions, and some random ones.
 
     Args:
         newcomers: Knows what was proposed.

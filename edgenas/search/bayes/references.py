@@ -1,4 +1,4 @@
-"""Reference points of the hypervolume, where the user gave none. Letters: M objectives, S evaluations, P candidates."""
+"""Reference points of the hypervolume, if the user gave none. Letters: M objectives, S evaluations, P candidates."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _BEHIND = 0.05
 
 
 def whole_front(feasible: Floats, predicted: Sequence[Predicted]) -> Floats:
-    """A reference point behind the whole front, its ends included, as far as they are known or predicted.
+    """A reference point behind the whole front, including its known and predicted ends.
 
-    In every objective it lies a little behind the worst value of two sets: the members of the front, and the networks
+    In every objective it is a little worse than the worst value of two sets: the members of the front, and the networks
     that are predicted to be the best in some objective.
 
     Args:
@@ -38,11 +38,12 @@ def whole_front(feasible: Floats, predicted: Sequence[Predicted]) -> Floats:
 
 
 def region_of_interest(feasible: Floats, predicted: Sequence[Predicted], *, quartile: float) -> Floats:
-    """A reference point from data and model, for hypervolume where the user gave none.
+    """A reference point around the end of the front that is good in the first objective.
 
-    The first objective is taken as the one that must be good: a network is of interest where it is better in it than
-    three of four members of the space are thought to be. In the others, up to 1.1 times the value of the network that
-    is best in the first, or of any that the model thinks may be better still.
+    The first objective counts as the important one. Its reference is the predicted 75th percentile over the space, so
+    the worst quarter of the space is of no interest. In each other objective the reference is 1.1 times a value: that
+    of the network which is best in the first objective, or the largest prediction among the networks that may be better
+    still in the first.
 
     Args:
         feasible: (S, M), evaluations that meet the limits.

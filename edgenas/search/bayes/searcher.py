@@ -35,12 +35,13 @@ _SLIGHT = 1e-3
 class Surrogate(AskTell):
     """Bayesian optimisation over canonical codes, for one objective or several, with or without limits.
 
-    One Gaussian process an output, on its own or the logarithmic scale, whichever is the more likely. Acquisition:
-    expected hypervolume improvement over the feasible front (expected improvement with one objective) times the chance
-    that every limit is met; that chance alone while nothing feasible is known. Hypervolume is measured from two
-    references, one behind the whole front and one around its accurate end (`whole_front`, `region_of_interest`); the
-    candidate is taken whose expected improvement is the larger share of the hypervolume that is there already. A batch
-    is filled one by one: each choice is believed to come out as predicted.
+    Each output has a Gaussian process, on its own or on the logarithmic scale, whichever has the higher likelihood. The
+    acquisition is the expected hypervolume improvement over the feasible front (expected improvement with one
+    objective) times the probability that every limit is met. While nothing feasible is known it is that probability
+    alone. Hypervolume is measured from two references: one behind the whole front and one around its accurate end
+    (`whole_front`, `region_of_interest`). Each reference has a best candidate; the one whose expected improvement is
+    the larger share of the present hypervolume is taken. A batch is chosen one by one, as if each choice will turn out
+    as predicted.
 
     Pending: what is pending is believed to come out as predicted, like the choices of one batch. At first, random
     members are proposed until `initial` results that worked are there or pending, and half of them there.
@@ -164,7 +165,7 @@ class Surrogate(AskTell):
         layout = KernelLayout(
             genes=len(self.space.cardinalities), features=self._encoder.feature_count, starts=self._encoder.starts
         )
-        # A margin passes through 0, also where all of the first ones were broken: it has no logarithm.
+        # A margin may have either sign, even if the first ones were all positive, so it has no logarithm.
         self._models = [Model(layout, (IDENTITY, LOG)) for _ in range(self.objectives)]
         self._models += [Model(layout, (IDENTITY,)) for _ in range(self.limits)]
         if not self._evolves and members is not None:
@@ -173,7 +174,7 @@ class Surrogate(AskTell):
             self._pool_encoded = self._encoder(members)
 
     def _data(self) -> tuple[Encoded, Floats]:
-        """The evaluations that the models see: all, or the best and the latest of very many."""
+        """The evaluations that the models are fitted to: all, or of very many the best and the latest."""
         assert self._encoder is not None
         if len(self._genes) <= _MOST_DATA:
             return self._encoder(self._genes), self._outputs
@@ -247,7 +248,7 @@ class Surrogate(AskTell):
         """Index in the pool of the candidate with the best acquisition."""
         predicted = [p.predicted() for p in self._posteriors]
         objectives = predicted[: self.objectives]
-        # The pool holds nothing that breaks a known limit, and what meets one exactly meets it for sure.
+        # The pool holds no candidate that breaks a known limit, so known limits are met for sure.
         margins = [p for c, p in enumerate(predicted) if c >= self.objectives and c not in self._known]
         chance = chance_of_feasibility(margins, len(self._open))
         known = np.concatenate([self._outputs, believed])
@@ -264,7 +265,7 @@ class Surrogate(AskTell):
             if score[best] > gain:
                 index, gain = int(candidates[best]), float(score[best])
         if index < 0:
-            # Nothing promises anything: look where the least is known.
+            # No candidate promises an improvement: take the one with the largest uncertainty.
             unsure = np.sum([np.log(p.deviation[candidates]) for p in objectives], axis=0)
             index = int(candidates[np.argmax(unsure)])
         return index
@@ -272,10 +273,10 @@ class Surrogate(AskTell):
     def _candidates(
         self, objectives: Sequence[Predicted], front: Floats, reference: Floats, chance: Floats
     ) -> Genes:
-        """Indices of the candidates that are worth an exact acquisition: those that improve if they turn out well.
+        """Indices of the candidates worth an exact acquisition: those whose optimistic values would improve the front.
 
-        Candidates that hardly meet the limits are left out first: they may promise more than all others do, and would
-        leave no place for any that counts.
+        Candidates that hardly meet the limits are left out first. They may promise more than all others and would take
+        all places.
         """
         possible = self._open & (chance > _SLIGHT)
         if not possible.any():

@@ -1,4 +1,4 @@
-"""Regularised (ageing) evolution (Real 2019): the oldest dies, whatever its worth."""
+"""Regularised (ageing) evolution (Real 2019): the oldest member leaves the population, however good it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROUNDS = 6
 
 
 class Ageing(AskTell):
-    """Tournaments among a population of the latest results; the winner's mutants are proposed.
+    """Tournaments in a population of the latest results. Mutants of the winners are proposed.
 
     With several objectives a tournament is decided by constrained Pareto rank within the population, then by crowding.
 

@@ -12,23 +12,23 @@ from edgenas.search.task import Task
 
 _USE = 0.5
 _OF_INTEREST = 0.75
-# One proposal in so many goes for the whole front. Without them its cheap end stays unknown, with them alone its
-# accurate end comes late; `benchmarks/search_quality.py` measures both.
+# One proposal in this many explores the whole front. Without these the cheap end of the front stays unknown; with these
+# alone its accurate end is found late. `benchmarks/search_quality.py` measures both.
 _WHOLE_FRONT_EVERY = 3
 
 
 class ParetoLocalSearch(AskTell):
-    """Explores around the front, where the front is sparsest first.
+    """Explores around the front. The sparsest parts of the front come first.
 
-    Members of the best front come first, those with the largest crowding distance before the others; each use of a
-    member makes it less attractive. A member gives an unseen neighbour (one gene differs) or, as in genetic local
-    search (Jaszkiewicz 2002), a recombination with another of the front. Members whose neighbours are all known are
-    left out, and the next fronts follow, so it never stops at a local optimum.
+    Members of the best front come first, and among them those with the largest crowding distance. Each use of a member
+    lowers its rank. A member gives an unseen neighbour (one gene differs) or, as in genetic local search (Jaszkiewicz
+    2002), a recombination with another member of the front. Members whose neighbours are all known are left out. The
+    next fronts follow, so the search never stops at a local optimum.
 
-    The ends of a front count as the sparsest of its inner members, and not as infinitely sparse: an end is the best in
-    one objective and often bad in all others, and its neighbours would be visited before anything else. Two proposals
-    of three are for the accurate end of the front: there, members come last that are worse in the first objective than
-    three quarters of all results. Every third proposal is for the whole front.
+    The ends of a front get the crowding distance of its sparsest inner member, not infinity. An end is the best in one
+    objective and often bad in all others; with infinity its neighbours would come before all others. Two of three
+    proposals explore the accurate end of the front. For these, the members that are among the worst quarter of all
+    results in the first objective come last. Every third proposal explores the whole front.
 
     Pending: the front of what was told so far is explored; each use of a member counts at once, so that several
     proposals spread over it. Warm start: the known results are the archive.
@@ -83,12 +83,12 @@ class ParetoLocalSearch(AskTell):
         pair = self._genes[index, None], self._genes[self.rng.choice(front), None]
         child = self._variation.cross(*pair, self.rng, chance=1.0)
         mutant = self._variation.mutate_one(child.copy(), self.rng)
-        # What both parents say is often known already: then its mutant, which nobody may have looked at.
+        # A recombination is often known already. Its mutant is then taken, which may be new.
         ways = (mutant,) if self.rng.random() < self._mutated else (child, mutant)
         return self.newcomers.take(self.space.canonical(np.concatenate(ways)), 1)
 
     def _by_promise(self, ranks: Genes) -> Genes:
-        """Indices of the evaluated, those whose surroundings come first in front."""
+        """Indices of the evaluated members, the most promising first."""
         sparse = finite_crowding(self._objectives, ranks) / (1.0 + _USE * self._used)
         first = self._objectives[:, 0]
         poor = first > np.quantile(first, _OF_INTEREST)
@@ -108,7 +108,10 @@ class ParetoLocalSearch(AskTell):
 
 
 def finite_crowding(objectives: Floats, ranks: Genes) -> Floats:
-    """Crowding distance (N,) within fronts; the ends of a front have its largest inner value, 1 where there is none."""
+    """Crowding distance (N,) within fronts.
+
+    The ends of a front get its largest inner value, or 1 without inner members.
+    """
     crowding = crowding_distance(objectives, ranks)
     inner = np.isfinite(crowding)
     largest = np.zeros(int(ranks.max(initial=0)) + 1)

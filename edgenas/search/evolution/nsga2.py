@@ -25,8 +25,8 @@ def default_population(budget: int) -> int:
 class NSGA2(AskTell):
     """Elitist evolution: binary tournaments, uniform crossover, mutation, survival over parents and children.
 
-    Survival runs at every tell, over the population and whatever was told, so the number of candidates asked at a time
-    is free. A candidate that was proposed before is replaced by further variation, then by a random new member.
+    Survival runs at every tell, over the population and the new results. So any number of candidates can be asked at a
+    time. A candidate that was proposed before is replaced by further variation, then by a random new member.
 
     Pending: the survivors of what was told so far are the parents (steady state); the population is not waited for.
     Warm start: the survivors of the known results are the first population, and random members fill what is missing.
@@ -48,7 +48,7 @@ class NSGA2(AskTell):
         self._crossover, self._mutations = crossover, mutations
         cards = task.space.cardinalities
         self._variation = Variation(cards)
-        # Genes of one byte where they fit: most of what variation costs is moving them.
+        # Genes of one byte if they fit, since variation spends most of its time on moving them.
         self.population: NDArray[np.unsignedinteger[Any]] = np.zeros((0, len(cards)), dtype=compact_type(cards))
         """Survivors, the best first."""
         self._objectives: Floats = np.zeros((0, task.objectives))
@@ -81,8 +81,8 @@ class NSGA2(AskTell):
     def _winners(self, shape: tuple[int, int]) -> Genes:
         """Winners of binary tournaments by the crowded comparison (Deb 2002, section III-B).
 
-        The population stands in that order, so the better of two entrants is the one in front: its place is
-        floor(P * (1 - sqrt(u))) for a uniform u.
+        The population is sorted in that order, so the better of two entrants is the one with the smaller index. That
+        index is floor(P * (1 - sqrt(u))) for a uniform u.
         """
         size = len(self.population)
         return np.minimum((size * (1.0 - np.sqrt(self.rng.random(shape)))).astype(np.int64), size - 1)

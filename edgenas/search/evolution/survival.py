@@ -59,7 +59,7 @@ def _by_front(objectives: Floats, size: int) -> Genes:
 def _crowding_of_two(objectives: Floats, fronts: NDArray[np.integer[Any]]) -> Floats:
     """Crowding distance (N,) within fronts of two objectives.
 
-    One order serves both: along a front, what rises in one falls in the other.
+    One order serves both objectives: along a front, one rises while the other falls.
     """
     order = np.argsort(objectives[:, 0], kind="stable")
     order = order[np.argsort(fronts[order], kind="stable")]

@@ -32,9 +32,9 @@ class Encoded:
 class Encoder:
     """Encodes canonical codes of one space.
 
-    Features are standardised once, over a sample of the space and never over the few candidates evaluated so far: a
-    feature that happens to be constant among those would blow up everywhere else. Features that are constant, or equal
-    to an earlier one up to scale, are left out.
+    Features are standardised once, over a sample of the space. The few evaluated candidates are not used for this: a
+    feature that is constant among them by chance would become huge elsewhere. Features that are constant, or equal to
+    an earlier one up to scale, are left out.
     """
 
     def __init__(self, space: SpaceView, sample: Genes) -> None:

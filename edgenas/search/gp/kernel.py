@@ -106,7 +106,7 @@ def cross(layout: KernelLayout, theta: Floats, left: Scaled, right: Scaled) -> F
     np.exp(smooth, out=smooth)
     smooth *= s3
     out += smooth
-    # The rest is a matrix product again, and cheaper to add than to form on its own.
+    # The rest is a matrix product again. Adding it in place is cheaper than forming it separately.
     out += (left.onehot * (s1 / layout.genes)) @ right.onehot.T
     return out
 

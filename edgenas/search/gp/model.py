@@ -67,14 +67,14 @@ class Model:
         warped = self.warp.forward(values)
         self._shift = float(warped.mean())
         deviation = float(warped.std())
-        # A constant output is predicted as that constant; any spread will do.
+        # A constant output is predicted as that constant, with any spread.
         self._spread = deviation if deviation > 1e-12 * (abs(self._shift) + 1e-12) else 1.0
 
     def predicted(self, mean: Floats, variance: Floats) -> Predicted:
         """Standardised mean and variance (P,) as a prediction on the scale of the warp.
 
-        The prediction is of what will be observed, noise and all: a network may be better than anything in its
-        structure says, and what is told is what counts.
+        The prediction is of the observed value, noise included. A network may be better than its structure suggests,
+        and the observed value counts.
         """
         variance = np.maximum(variance, _SMALLEST_VARIANCE) + noise(self.theta)
         deviation = np.sqrt(variance) * self._spread
@@ -95,8 +95,9 @@ class Posterior:
 
     With L the Cholesky factor of the data's covariance, V = L^-1 K(data, pool) is kept row by row. A new point of the
     pool adds the row (k(x, pool) - V[:, x]' V) / d, d^2 = k(x, x) + noise - |V[:, x]|^2: O(N P), no factorisation
-    again. The variance depends on where was measured and not on what came out, so a point is conditioned on as soon as
-    it is proposed (the mean keeps its place: the believer rule, Ginsbourger 2010), and its value is filled in later.
+    again. The variance depends on the evaluated points and not on their values. So a point is conditioned on as soon as
+    it is proposed, and its value is filled in later. Until then the mean does not change (the believer rule,
+    Ginsbourger 2010).
     """
 
     def __init__(self, model: Model, data: Encoded, values: Floats, pool: Encoded) -> None:
@@ -144,7 +145,7 @@ class Posterior:
         good = np.isfinite(values)
         proposed, self._open = self._open, []
         if not good.all():
-            # A failed point says nothing: take all of the batch back, and add those that worked again.
+            # A failed point gives no information. Remove the whole batch, and add the points that worked again.
             start = self._count - len(proposed)
             self.variance += (self._rows[start : self._count] ** 2).sum(axis=0)
             self._count = start
@@ -158,7 +159,7 @@ class Posterior:
 
 
 class Known:
-    """An output that costs nothing to know; has the face of a `Posterior`."""
+    """An output that is known exactly without an evaluation. It has the interface of a `Posterior`."""
 
     def __init__(self, values: Floats) -> None:
         scale_of = float(np.abs(values).max()) if len(values) else 1.0
@@ -177,7 +178,7 @@ class Known:
 
 
 def predict_mean(model: Model, data: Scaled, weights: Floats, candidates: Encoded) -> Floats:
-    """Standardised mean (P,) for candidates that are only looked at once; weights (N,) are K^-1 y."""
+    """Standardised mean (P,) for candidates that are predicted only once; weights (N,) are K^-1 y."""
     layout, theta = model.layout, model.theta
     return cross(layout, theta, scale(layout, theta, candidates), data) @ weights
 

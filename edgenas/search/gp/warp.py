@@ -1,4 +1,4 @@
-"""Scales on which an objective is modelled, and what is expected below a level on its own scale."""
+"""Scales on which an objective is modelled, and the expected improvement below a level on its own scale."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Warp(Protocol):
         ...
 
     def log_jacobian(self, values: Floats) -> float:
-        """Sum of log |d forward / d value|: what a likelihood on the model scale is to be corrected by."""
+        """Sum of log |d forward / d value|: the correction of a likelihood on the model scale."""
         ...
 
     def below(self, level: Floats, mean: Floats, deviation: Floats) -> Floats:

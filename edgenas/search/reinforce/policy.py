@@ -71,7 +71,7 @@ class Factorised:
         return synonyms(self._space, genes)
 
     def log_chance(self, genes: Genes, credit: Mask) -> Floats:
-        """Log probability (N,): of each gene, that of all choices which mean the same."""
+        """Log probability (N,): the sum over genes of the log probability of all choices that mean the same network."""
         with np.errstate(divide="ignore"):
             return np.asarray(np.log((self.chances * credit).sum(axis=2)).sum(axis=1))
 
@@ -92,7 +92,7 @@ class Factorised:
             entropy_weight: Weight of the entropy.
         """
         p = self.chances
-        # Summed over networks first: no array of N x D x C numbers is made but the credit.
+        # Summed over networks first, so that the credit is the only array of N x D x C numbers.
         within = np.einsum("n,ndc->dc", weights, credit / np.maximum((credit * p).sum(axis=2, keepdims=True), 1e-300))
         gradient = (p * within - p * weights.sum()) / len(weights)
         logs = np.log(np.where(p > 0, p, 1.0))

@@ -14,9 +14,10 @@ from edgenas.search.reinforce.synonyms import synonyms_by_prefix
 def recurrent_policy(space: SpaceView, *, seed: int, width: int = 32) -> Policy:
     """Make an LSTM policy.
 
-    It emits one gene after the other. Of choices that mean the same network, given those before, it is shown the first:
-    so what follows depends on the network and not on the filler of a gene that the network does not use. The chance of
-    a network is then the product of the chances of all choices that mean the same, gene by gene.
+    It emits one gene after the other. Given the genes before, several choices may mean the same network; the LSTM's
+    next input is the first of these. So later genes depend on the network and not on the arbitrary value of a gene
+    without an effect. The probability of a network is then a product over genes: the probability of all choices of a
+    gene that mean the same network.
 
     Args:
         space: Over whose codes, of D genes.
@@ -69,7 +70,7 @@ def recurrent_policy(space: SpaceView, *, seed: int, width: int = 32) -> Policy:
             return genes
 
         def credit(self, genes: Genes) -> Mask:
-            """See `Policy.credit`: whatever comes behind each gene."""
+            """See `Policy.credit`; the synonyms hold whatever the later genes are."""
             return np.stack([synonyms_by_prefix(space, genes, gene) for gene in range(length)], axis=1)
 
         def log_chance(self, genes: Genes, credit: Mask) -> Floats:
@@ -98,7 +99,7 @@ def recurrent_policy(space: SpaceView, *, seed: int, width: int = 32) -> Policy:
             self._entropy = float(entropy.detach())
 
         def _logs(self, credit: Mask) -> tuple[Any, Any]:
-            """Log chances (N,) of networks by what means them, and the entropy of the choices on the way."""
+            """Log probabilities (N,) of networks over all their codes, and the entropy of the choices on the way."""
             same = torch.from_numpy(np.ascontiguousarray(credit))
             shown = same.int().argmax(-1)
             before = torch.cat([torch.zeros(len(same), 1, dtype=torch.long), shown[:, :-1] + 1], dim=1)

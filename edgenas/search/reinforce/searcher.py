@@ -23,13 +23,13 @@ _MOST_WARM_UPDATES = 8
 
 
 class Reinforce(AskTell):
-    """A policy proposes networks and is moved towards those of high reward.
+    """A policy proposes networks and learns to prefer those of high reward.
 
     With one objective f and limits, the reward is -f / s - penalty * sum of violations, with s the spread of f over the
-    first results: what meets a limit is not rewarded for how far it stays below. With `absolute` the margin of one
-    limit takes the place of its violation, -f / s - penalty * |cost / limit - 1|, so that the policy aims at the limit:
-    the absolute reward of TuNAS (Bender 2020). With several objectives the reward is the negative root of the Pareto
-    rank among all results. Advantages are taken against the mean reward of what the policy drew (the baseline).
+    first results. So a network is not rewarded for staying far below a limit. With `absolute` the margin of one limit
+    takes the place of its violation, -f / s - penalty * |cost / limit - 1|, so that the policy aims at the limit: the
+    absolute reward of TuNAS (Bender 2020). With several objectives the reward is the negative root of the Pareto rank
+    among all results. Advantages are taken against the mean reward of what the policy drew (the baseline).
 
     A network that is drawn again is not evaluated again. Its known reward enters every later update, at no cost.
 
@@ -66,7 +66,8 @@ class Reinforce(AskTell):
             steps: Gradient steps of an update, each on a fresh draw of known networks (REINFORCE), or on the batch
                 and the best known (PPO).
             clip: Ratio at which PPO clips (Schulman 2017, eq. 7); None for REINFORCE.
-            absolute: The limit, by index, that a single objective is to be had at; None for limits that are kept.
+            absolute: Index of the limit that the policy aims at; None if limits are only kept. It needs a single
+                objective.
             reward: Takes the place of the reward above.
 
         Raises:
@@ -105,7 +106,7 @@ class Reinforce(AskTell):
             lacking -= len(taken)
             if lacking == 0:
                 return np.concatenate(found)
-        # The policy has settled on what is known: look beside its draws.
+        # The policy draws only known networks: take neighbours of its draws.
         for _ in range(_ROUNDS):
             drawn = self._variation.mutate_one(self.policy.sample(_DRAWS * lacking, self.rng), self.rng)
             taken = self.newcomers.take(self.space.canonical(drawn), lacking)
@@ -165,13 +166,13 @@ class Reinforce(AskTell):
     def _reinforce(self, rewards: Floats) -> None:
         """Williams 1992 over the known networks as the policy would draw them.
 
-        E_p[A grad log p] restricted to what is known: each known network weighs as likely as the policy draws it, so
-        one evaluation serves all later steps.
+        This is E_p[A grad log p] restricted to known networks. The weight of each is its probability under the policy,
+        so one evaluation serves all later steps.
         """
         for _ in range(self._steps):
             logs = self.policy.log_chance(self._genes, self._credit)
             weight = np.exp(logs - logs.max())
-            # A floor keeps the best known in sight when the policy has moved away from them.
+            # A least weight keeps the best known networks in the update when the policy has moved away from them.
             weight = weight / weight.sum() + 0.25 * _best_weights(rewards)
             weight /= weight.sum()
             advantage = _advantages(rewards, weight)
@@ -208,7 +209,7 @@ class Reinforce(AskTell):
 def clipped_pull(ratio: Floats, advantage: Floats, clip: float) -> Floats:
     """Return d / d log p of the clipped surrogate min(r A, clip(r, 1 - c, 1 + c) A) (N,) (Schulman 2017, eq. 7).
 
-    It is r A, and 0 where the ratio has gone beyond the clip in the direction that the advantage pulls to.
+    It is r A, and 0 where the ratio is already beyond the clip in the direction of the advantage.
 
     Args:
         ratio: r (N,), chance now over chance at the beginning of the update.

@@ -1,8 +1,8 @@
-"""Which values of a gene mean the same network: what a policy's choice is credited with.
+"""Synonyms: the values of a gene that mean the same network. A policy's update credits all of them.
 
-Several codes may be one network: a gene of a block that the network does not have may hold anything, and two ratios may
-round to the same channels. The chance of a network is the sum over its codes, and its logarithm's gradient must not
-reward the filler that a canonical code holds in such places. Letters: N networks, D genes, C choices at most.
+Several codes may be one network: a gene of a block that the network does not have may have any value, and two ratios
+may round to the same channels. The probability of a network is the sum over its codes. The gradient of its logarithm
+must not reward the arbitrary values in a canonical code. Letters: N networks, D genes, C choices at most.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from edgenas.search.protocol import Genes, Mask, SpaceView
 
 
 def synonyms(space: SpaceView, genes: Genes) -> Mask:
-    """Return which value of each gene leaves a network as it is, all other genes being as in its canonical code.
+    """Return which values of each gene leave a network unchanged, with all other genes as in its canonical code.
 
-    Where the codes of a network are all combinations of these values, which dead genes and ratios that round alike
-    give, the chance of the network under independent choices is the product over genes of the chance of these values.
-    Where codes differ in several genes at once (blocks that move up behind a skipped one), codes are left out of that
-    product, and the chance is too small.
+    Genes without an effect and ratios that round alike give codes in all combinations of these values. The probability
+    of the network under independent choices is then the product over genes of the probability of these values. Some
+    codes differ in several genes at once (blocks that move up after a skipped one). Such codes are missing in the
+    product, and the probability is too small.
 
     Args:
         space: The space.
@@ -38,9 +38,9 @@ def synonyms(space: SpaceView, genes: Genes) -> Mask:
 
 
 def synonyms_by_prefix(space: SpaceView, genes: Genes, gene: int) -> Mask:
-    """Return which values of one gene mean the same, whatever the genes behind it will be, as far as can be seen.
+    """Return which values of one gene mean the same network whatever the later genes are, by a test of two cases.
 
-    The genes behind are tried at their first and at their last choices: a value is a synonym where both say so.
+    The later genes are set to their first and to their last choices. A value is a synonym if it is one in both cases.
 
     Args:
         space: The space.
