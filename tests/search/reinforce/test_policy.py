@@ -168,3 +168,32 @@ def test_the_recurrent_gradient_is_that_of_differences() -> None:
 
     start = head.detach().numpy().copy()
     assert found.numpy() == pytest.approx(differences(at, start, 1e-5), abs=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-8])
+def test_steps_are_those_of_adam_without_a_first_moment(scale: float) -> None:
+    policy, rng = factorised(7), np.random.default_rng(8)
+    credit, square = policy.credit(NETWORKS), np.zeros_like(policy.logits)
+    for step in (1, 2, 3):
+        weights = scale * rng.normal(size=len(NETWORKS))
+        gradient = policy.gradient(credit, weights, entropy_weight=0.0)
+        square = 0.999 * square + 0.001 * gradient**2
+        wanted = policy.logits + 0.1 * gradient / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        policy.step(NETWORKS, credit, weights, rate=0.1, entropy_weight=0.0)
+        assert policy.logits == pytest.approx(wanted, abs=1e-12)
+
+
+def test_synonyms_of_genes_with_unequal_numbers_of_choices() -> None:
+    space = load("tiny")
+    cards = np.asarray(space.cardinalities)
+    assert cards.min() < cards.max()
+    genes = space.canonical(space.sample(20, np.random.default_rng(9)))
+    found = synonyms(space, genes)
+    assert found.shape == (20, len(cards), cards.max())
+    beyond = np.arange(cards.max()) >= cards[:, None]
+    assert not found[:, beyond].any()
+    assert np.take_along_axis(found, genes[:, :, None], axis=2).all()
+    for gene in range(len(cards)):
+        one = synonyms_by_prefix(space, genes, gene)
+        assert one.shape == (20, cards.max()) and not one[:, cards[gene] :].any()
+        assert one[np.arange(20), genes[:, gene]].all()
