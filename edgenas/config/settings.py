@@ -234,6 +234,10 @@ class SearchSection(Section):
     store: PathText | None = Field(
         None, description="SQLAlchemy URL or file shared between runs; the run's own if left out."
     )
+    warm_start: Literal["none", "store"] = Field(
+        "none",
+        description="What the search starts from; store: what it knows of the same space, estimator, images and table.",
+    )
     retry_failures: bool = Field(False, description="Judge candidates again that failed in an earlier run.")
 
     @model_validator(mode="after")

@@ -48,6 +48,16 @@ class History:
             objectives_of=objectives, limits=limits, outcomes=tuple(outcomes), results=results, from_store=from_store
         )
 
+    def after(self, earlier: History) -> History:
+        """Return this history with that of an earlier search of the same study before it."""
+        return History.of(
+            self.objectives_of,
+            self.limits,
+            [earlier.results, self.results],
+            [*earlier.outcomes, *self.outcomes],
+            from_store=earlier.from_store + self.from_store,
+        )
+
     def __len__(self) -> int:
         return len(self.outcomes)
 

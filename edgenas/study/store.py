@@ -50,8 +50,18 @@ class Store:
             for start in range(0, len(wanted), _CHUNK):
                 chosen = _OUTCOMES.c.key.in_(wanted[start : start + _CHUNK])
                 for key, text in connection.execute(select(_OUTCOMES.c.key, _OUTCOMES.c.outcome).where(chosen)):
-                    found[key] = _decode(text, self.name)
+                    found[key] = decode_outcome(text, self.name)
         return found
+
+    def of_context(self, context: Context) -> list[Outcome]:
+        """Return all outcomes that were put with a context, in an order that depends on nothing but them.
+
+        Raises:
+            StoreError: The database cannot be read, or holds an entry that is not an outcome.
+        """
+        query = select(_OUTCOMES.c.outcome).where(_OUTCOMES.c.context == context.text()).order_by(_OUTCOMES.c.key)
+        with self._connection() as connection:
+            return [decode_outcome(text, self.name) for (text,) in connection.execute(query)]
 
     def put_many(self, outcomes: Mapping[str, Outcome], *, context: Context | None = None) -> None:
         """Write outcomes by key in one transaction; one that is known already is replaced.
@@ -67,7 +77,7 @@ class Store:
             return
         about = "" if context is None else context.text()
         rows = [
-            {"key": key, "architecture": o.digest[:80], "context": about, "outcome": _encode(o)}
+            {"key": key, "architecture": o.digest[:80], "context": about, "outcome": encode_outcome(o)}
             for key, o in outcomes.items()
         ]
         # Sorted, since two writers that lock the same rows in different orders would wait for each other for ever.
@@ -148,7 +158,8 @@ def _explain(name: str, error: Exception) -> str:
     )
 
 
-def _encode(outcome: Outcome) -> str:
+def encode_outcome(outcome: Outcome) -> str:
+    """Write an outcome as JSON, as it stands in a store."""
     if isinstance(outcome, Failure):
         return json.dumps({"failure": outcome.reason, "digest": outcome.digest, "seconds": outcome.seconds})
     metrics = [[name, m.value, m.standard_error, m.unit, m.source] for name, m in outcome.metrics]
@@ -163,7 +174,16 @@ def _encode(outcome: Outcome) -> str:
     )
 
 
-def _decode(text: str, name: str) -> Outcome:
+def decode_outcome(text: str, name: str) -> Outcome:
+    """Read an outcome that `encode_outcome` wrote.
+
+    Args:
+        text: JSON.
+        name: Of the store or file it comes from, for the error.
+
+    Raises:
+        StoreError: It is none.
+    """
     try:
         value = json.loads(text)
         if "failure" in value:

@@ -37,7 +37,9 @@ from edgenas.pipeline.search.one_shot import learn_distribution, target_of
 from edgenas.pipeline.search.session import Searching
 from edgenas.pipeline.stages import family, front, latency_table, search, supernet
 from edgenas.pipeline.training.network import train_member
+from edgenas.search import AskTell
 from edgenas.space import SearchSpace
+from edgenas.study import History, open_store
 from edgenas.supernet import Supernet, save_supernet
 from tests.measure.fakes import use
 from tests.supernet.samples import tiny_space
@@ -220,6 +222,20 @@ def searched(settings: RunSettings, folder: Path) -> Any:
         patch.setattr(search, "_summary", lambda *_: {})
         search.STAGE.run(context)
     return [str(entry).replace(str(folder), "") for entry in seen], walked
+
+
+def warm_started(settings: RunSettings, folder: Path) -> Any:
+    """What a search is told before its first proposal, where the store knows five networks."""
+    context, seen = _context(settings, folder), []
+    searching, genes = Searching(context), _space().sample(5, np.random.default_rng(0))
+    store = open_store(folder / "store.sqlite")
+    searching.study._outcomes(genes, searching._judge, store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AskTell, "warm_start", lambda _, results: seen.append(len(results)))
+        patch.setattr(type(searching.study), "run", lambda *_, **__: History.of((), (), [], [], from_store=0))
+        patch.setattr(History, "after", lambda self, earlier: earlier)
+        searching.walk(settings.search.strategy, seed=1, warm=True)
+    return seen
 
 
 class _Store:

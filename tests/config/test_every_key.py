@@ -147,6 +147,7 @@ ROWS: dict[str, Row] = {
     "search.predictor_candidates": _search(99, estimator="predictor"),
     "search.baseline": _search(False),
     "search.store": _search("other.sqlite"),
+    "search.warm_start": Row(value="store", probe=probes.warm_started),
     "search.one_shot.cost": _one_shot("macs", goal="penalty", target=None),
     "search.one_shot.goal": _one_shot("penalty"),
     "search.one_shot.target": _one_shot(0.8, goal="penalty"),

@@ -74,8 +74,11 @@ class SearcherConformance:
             searcher.tell(wrong)
         assert (searcher.pending, searcher.evaluated) == (undisturbed.pending, undisturbed.evaluated) == (3, 21)
         for one in (searcher, undisturbed):
-            one.tell(pending.pick(np.array([2, 0, 1])) if kind != "told before" else judge(
-                np.asarray(one._waiting_for), objectives=1, limits=0))
+            one.tell(
+                pending.pick(np.array([2, 0, 1]))
+                if kind != "told before"
+                else judge(np.asarray(one._waiting_for), objectives=1, limits=0)
+            )
         assert np.array_equal(searcher.ask(6), undisturbed.ask(6))
 
     def scattered(self, searcher, steps, *, seed=0, objectives=1, limits=0, **kind) -> np.ndarray:

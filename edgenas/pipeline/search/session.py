@@ -18,6 +18,7 @@ from edgenas.pipeline.search.budget import budget_in_ms, require_possible
 from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, identify, objectives_of
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.search.estimating import judge_of, own_settings
+from edgenas.pipeline.search.known import genes_of, known_evaluations
 from edgenas.pipeline.search.predicted import translator
 from edgenas.pipeline.search.retrying import RetryingStore
 from edgenas.pipeline.search.rewards import reward_of
@@ -26,6 +27,7 @@ from edgenas.study import Budget, Context, History, Limit, Study
 if TYPE_CHECKING:
     from edgenas.evaluate import GuidedSearcher
     from edgenas.search import CostFunction, Searcher
+    from edgenas.study.store import Store
     from edgenas.study.study import Progress as StudyProgress
 
 BASELINE = "random"
@@ -96,6 +98,7 @@ class Searching:
         self._costs = costs = CostModel(artifacts.space(context), artifacts.table(context))
         self.learned: dict[str, Any] | None = None
         self.guided: GuidedSearcher | None = None
+        self.known = 0
         self._tried: set[str] = set()
         target, space = context.settings.target, artifacts.space(context)
         self.budget_ms = budget_in_ms(target, space, costs, clock=clock)
@@ -200,12 +203,14 @@ class Searching:
             target=learned.goal,
         )
 
-    def walk(self, strategy: str, *, seed: int) -> History:
+    def walk(self, strategy: str, *, seed: int, warm: bool = False) -> History:
         """Run one strategy to the end of its budget; what the store knows is not judged again.
 
         Args:
             strategy: Its name.
             seed: Of the strategy.
+            warm: Start it from what the store knows, where the settings say so. Then that comes first in the history;
+                `known` says how many they are.
 
         Raises:
             SearchError: There is no such strategy.
@@ -219,6 +224,7 @@ class Searching:
         store = open_store(settings.store or context.directory.file(STORE_FILE), say=context.say)
         budget = Budget(evaluations=settings.evaluations)
         try:
+            known = self._start_from_known(searcher, store) if warm else None
             with context.progress(f"search ({strategy})") as report:
 
                 def show(progress: StudyProgress) -> None:
@@ -226,7 +232,20 @@ class Searching:
                     words += [f"{progress.failed} failed"] if progress.failed else []
                     report(progress.evaluated, progress.planned, ", ".join(words))
 
-                known = RetryingStore(store, self._tried) if settings.retry_failures else store
-                return self.study.run(searcher, self._judge, budget, store=known, progress=show)
+                view = RetryingStore(store, self._tried) if settings.retry_failures else store
+                found = self.study.run(searcher, self._judge, budget, store=view, progress=show)
+            return found if known is None else found.after(known)
         finally:
             store.close()
+
+    def _start_from_known(self, searcher: Searcher, store: Store) -> History | None:
+        """Tell a searcher what the store knows; that as a history, None where it is nothing."""
+        outcomes = known_evaluations(self._context, self.study.context, store)
+        self.known = len(outcomes)
+        if not outcomes:
+            return None
+        results = self.study.results(genes_of(outcomes), outcomes)
+        searcher.warm_start(results)
+        return History.of(
+            self.study.objectives, self.study.all_limits, [results], outcomes, from_store=len(outcomes)
+        )

@@ -14,6 +14,7 @@ from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.search.clock import clock_of, forget_clock
 from edgenas.pipeline.search.estimating import own_settings
 from edgenas.pipeline.search.hypervolume import shared_curves
+from edgenas.pipeline.search.known import forget_known
 from edgenas.pipeline.search.one_shot import STATE
 from edgenas.pipeline.search.predicted import predictor_document
 from edgenas.pipeline.search.session import BASELINE, Searching
@@ -60,10 +61,12 @@ def progress_curves(histories: Mapping[str, History]) -> dict[str, dict[str, lis
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
     # A key that came later leaves finished searches as they are where it says nothing.
-    unused = () if settings.search.retry_failures else ("retry_failures",)
+    search = settings.search
+    unused = [] if search.retry_failures else ["retry_failures"]
+    unused += ["warm_start"] if search.warm_start == "none" else []
     return {
         "seed": settings.seed,
-        "search": settings.search.model_dump(exclude={"store", *unused}),
+        "search": search.model_dump(exclude={"store", *unused}),
         "target": settings.target.model_dump(),
         **({} if (own := own_settings(context)) is None else {"estimator": own}),
         "recalibration_images": settings.supernet.recalibration_images,
@@ -92,6 +95,7 @@ def _run(context: RunContext) -> None:
         summary["budget_ms"] = context.settings.target.budget_ms if share is None else budget * now
     context.directory.write_json(SEARCH_FILE, {**summary, "clock": clock, "clock_now": now})
     forget_clock(context)
+    forget_known(context)
 
 
 def moves_with_clock(context: RunContext) -> bool:
@@ -101,19 +105,32 @@ def moves_with_clock(context: RunContext) -> bool:
 
 def _searched(context: RunContext, clock: float) -> dict[str, Any]:
     settings, searching = context.settings.search, Searching(context, clock=clock)
-    history = searching.walk(settings.strategy, seed=context.seed(f"search {settings.strategy}"))
+    history = searching.walk(settings.strategy, seed=context.seed(f"search {settings.strategy}"), warm=True)
     _say_failures(context, history)
     history.require_feasible()
     histories: dict[str, History] = {settings.strategy: history}
     if settings.baseline and settings.strategy != BASELINE:
         histories[BASELINE] = searching.walk(BASELINE, seed=context.seed(f"search {BASELINE}"))
-    about = {} if searching.learned is None else {"one_shot": searching.learned}
+    about: dict[str, Any] = {} if searching.learned is None else {"one_shot": searching.learned}
     if searching.guided is not None:
         about["predictor"] = predictor_document(searching.guided)
     summary = _summary(context, history, histories, searching.budget_ms)
+    if settings.warm_start != "none":
+        about["known"] = searching.known
+        summary = _without_known(summary, settings.strategy, searching.known)
     if searching.learned is not None:
         shutil.rmtree(context.directory.path / STATE)
     return {**summary, **about}
+
+
+def _without_known(summary: dict[str, Any], strategy: str, known: int) -> dict[str, Any]:
+    """Count and draw only what the search judged itself; what it started from stays among the evaluations."""
+    curve = summary["progress"][strategy]
+    own = {
+        "evaluations": list(range(1, len(curve["evaluations"]) - known + 1)),
+        "hypervolume": curve["hypervolume"][known:],
+    }
+    return {**summary, "judged": summary["judged"] - known, "progress": {**summary["progress"], strategy: own}}
 
 
 def _say_failures(context: RunContext, history: History) -> None:

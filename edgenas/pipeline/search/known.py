@@ -1,0 +1,94 @@
+"""What a store knows when a search begins: evaluations of the same space by the same judge, for a warm start.
+
+The set is written down when a search begins and read back by every later start of it, so that a killed search is
+replayed with the same knowledge; what it judged itself meanwhile is no part of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from edgenas.errors import EdgenasError, StoreError
+from edgenas.pipeline.core import artifacts
+from edgenas.pipeline.core.context import RunContext
+from edgenas.space import SearchSpace
+from edgenas.study import Context, Evaluation, Outcome
+from edgenas.study.store import Store, decode_outcome, encode_outcome
+from edgenas.types import Genes
+
+KNOWN_FILE = "search-known.json"
+
+
+def known_evaluations(context: RunContext, judged_in: Context, store: Store) -> tuple[Evaluation, ...]:
+    """Return what a search starts from: nothing unless `search.warm_start` is `store`.
+
+    Failures are no part of it, since a store does not keep their codes.
+
+    Args:
+        context: Of the run.
+        judged_in: Evaluator, settings, data and device; others' evaluations are not comparable.
+        store: Of the run, or shared.
+
+    Raises:
+        StoreError: The store cannot be read, or the file of an earlier start cannot be written.
+    """
+    if context.settings.search.warm_start == "none":
+        return ()
+    about = _about(context, judged_in)
+    kept = _kept(context, about)
+    if kept is None:
+        kept = tuple(o for o in store.of_context(judged_in) if _is_member(o, artifacts.space(context)))
+        document = {"about": about, "outcomes": [encode_outcome(outcome) for outcome in kept]}
+        context.directory.write_json(KNOWN_FILE, document)
+    context.say(f"  the search starts from {len(kept)} evaluations of the store")
+    return kept
+
+
+def forget_known(context: RunContext) -> None:
+    """Delete what a finished search started from; its `search.json` holds it, and the next one looks anew."""
+    (context.directory.path / KNOWN_FILE).unlink(missing_ok=True)
+
+
+def genes_of(known: tuple[Evaluation, ...]) -> Genes:
+    """Codes (N, D) of evaluations, at least one."""
+    return np.array([evaluation.genes for evaluation in known], dtype=np.int64)
+
+
+def _about(context: RunContext, judged_in: Context) -> list[Any]:
+    """What the walk depends on: another search begins with what the store knows by then."""
+    settings = context.settings
+    search = settings.search.model_dump(mode="json", exclude={"store", "retry_failures"})
+    whole = [settings.seed, search, settings.target.model_dump(mode="json"), artifacts.space(context).digest]
+    found: list[Any] = json.loads(json.dumps([*whole, judged_in.text()]))
+    return found
+
+
+def _kept(context: RunContext, about: list[Any]) -> tuple[Evaluation, ...] | None:
+    """Evaluations that an earlier start of this search wrote down; None where there was none."""
+    if not context.directory.has(KNOWN_FILE):
+        return None
+    try:
+        document = context.directory.read_json(KNOWN_FILE)
+        if document["about"] != about:
+            return None
+        outcomes = [decode_outcome(text, KNOWN_FILE) for text in document["outcomes"]]
+    except (StoreError, KeyError, TypeError, ValueError):
+        context.say(f"  {KNOWN_FILE} cannot be read: the search starts from what the store knows now")
+        return None
+    return tuple(outcome for outcome in outcomes if isinstance(outcome, Evaluation))
+
+
+def _is_member(outcome: Outcome, space: SearchSpace) -> TypeGuard[Evaluation]:
+    """Whether an outcome is of a network of this space, and its code one of this space."""
+    if not isinstance(outcome, Evaluation):
+        return False
+    cards = space.cardinalities
+    if len(outcome.genes) != len(cards) or not all(0 <= g < c for g, c in zip(outcome.genes, cards, strict=True)):
+        return False
+    try:
+        return space.decode(np.array(outcome.genes, dtype=np.int64)).digest == outcome.digest
+    except (EdgenasError, ValueError, IndexError):
+        return False
