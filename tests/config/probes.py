@@ -213,13 +213,19 @@ def searched(settings: RunSettings, folder: Path) -> Any:
         searching = Searching(context)
         study = searching.study
         seen += [[o.metric for o in study.objectives], [(o.metric, o.at_most) for o in study.all_limits]]
-        patch.setattr(type(study), "run", lambda study, searcher, judge, budget, **_: _told(seen, searcher, budget))
+
+        def run(study: Any, searcher: Any, judge: Any, budget: Any, *, store: Any, **_: Any) -> None:
+            _told(seen, searcher, budget)
+            seen.append(type(store).__name__)
+
+        patch.setattr(type(study), "run", run)
         if settings.search.latency == "measured":
             searching._judge._measure(NETWORK)
         searching.walk(settings.search.strategy, seed=1)
         walked: list[str] = []
         patch.setattr(Searching, "walk", lambda self, name, **_: walked.append(name) or _Feasible())
-        patch.setattr(search, "_summary", lambda *_: {})
+        patch.setattr(search, "_summary", lambda *_: {"budget_table_ms": None})
+        patch.setattr(search, "clock_of", lambda *_: 1.0)
         search.STAGE.run(context)
     return [str(entry).replace(str(folder), "") for entry in seen], walked
 
@@ -244,6 +250,8 @@ class _Store:
 
 
 class _Feasible:
+    outcomes: tuple[Any, ...] = ()
+
     def require_feasible(self) -> None:
         return None
 

@@ -147,6 +147,7 @@ ROWS: dict[str, Row] = {
     "search.predictor_candidates": _search(99, estimator="predictor"),
     "search.baseline": _search(False),
     "search.store": _search("other.sqlite"),
+    "search.retry_failures": _search(True),
     "search.warm_start": Row(value="store", probe=probes.warm_started),
     "search.one_shot.cost": _one_shot("macs", goal="penalty", target=None),
     "search.one_shot.goal": _one_shot("penalty"),
