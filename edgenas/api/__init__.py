@@ -1,1 +1,1 @@
-"""The Python interface: one small module a job, offered lazily by `import edgenas as en`; the command line calls it."""
+"""The Python interface: one small module a job. `import edgenas as en` offers it, and the command line calls it."""

@@ -1,4 +1,4 @@
-"""Networks that a search judged, as a person looks at them."""
+"""Networks that a search judged, as values for users."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def changed(settings: RunSettings, overrides: Overrides, *, source: str = "the c
     Raises:
         ConfigError: A key or value is not allowed.
     """
-    # What was not set stays so: a search tells a target that was asked for from a default.
+    # Keys that were not set stay unset, since a search distinguishes a requested target from a default.
     return validate(apply_overrides(settings.model_dump(exclude_unset=True), _texts(overrides)), source=source)
 
 

@@ -1,4 +1,4 @@
-"""The folder of a job: one that a person names and keeps, or a temporary one that lives as long as the result."""
+"""The folder of a job: one that the user names, or a temporary one that is removed with the result."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Folder:
-    """Where a job keeps its files. Whoever holds the value keeps a temporary folder alive.
+    """Where a job keeps its files. A temporary folder exists as long as this value does.
 
     Attributes:
         path: The folder.
-        temporary: Removes the folder when nobody holds it any more; None for a folder that stays.
+        temporary: Removes the folder when it is garbage collected; None for a folder that stays.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Run directories as values: the whole job, and one that was done before."""
+"""Run directories as values: doing the whole job, and opening a finished run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Run:
     """A run directory. Every property reads its file when it is asked for.
 
     Attributes:
-        folder: The directory, and what keeps it where it is temporary.
+        folder: The directory; a temporary one exists as long as this value does.
         seconds: Wall time of the call that returned this; None for a run that was only opened.
         unchanged: Whether that call found nothing to do.
     """
@@ -216,7 +216,7 @@ def run(
 ) -> Run:
     """Do the whole job: load images, take or measure a latency table, search, measure, train and export.
 
-    The same call goes on where a stopped one was, and skips what has not changed.
+    The same call resumes a stopped one and skips what has not changed.
 
     Args:
         config: A YAML file, the name of a shipped configuration, settings, or keys over the defaults; see
@@ -255,7 +255,7 @@ def open_run(path: str | Path | Run) -> Run:
 
 
 def context_of(run: str | Path | Run, *, progress: ProgressFactory | None, say: Say | None) -> RunContext:
-    """Return what the engine calls a run: its settings, directory and ways to talk.
+    """Return the pipeline's context of a run: its settings, directory, progress and output.
 
     Args:
         run: A run or its directory.

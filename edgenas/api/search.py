@@ -134,7 +134,7 @@ def search(
         search__estimator=estimator, search__evaluations=evaluations, front__measure=measure, seed=seed,
     )  # fmt: skip
     if (budget_ms is None) != (budget_share is None):
-        # One kind of budget replaces the other kind of the configuration.
+        # A budget of one kind replaces the configuration's budget of the other kind.
         keys["target.budget_share" if budget_share is None else "target.budget_ms"] = None
     job = _Job.of(load_config(load_config(config), keys), space, data, table, folder, progress, say)
     if measure is not None:
@@ -238,7 +238,7 @@ class _Job:
         progress: ProgressFactory | None,
         say: Say | None,
     ) -> _Job:
-        """Put what was given in the place of what the settings name.
+        """Replace what the settings name by the values that were given.
 
         Raises:
             InputError: The folder holds a finished run.
@@ -251,7 +251,7 @@ class _Job:
         if data is not None:
             values["data"] = data_section(data).model_dump()
         if space is not None:
-            # A name is fitted to the images; a space that was given must fit them.
+            # A space by name is fitted to the images. A space that was passed as a value must already fit.
             space = load_space(space, data=data if isinstance(space, str | Path) else None)
             if data is not None:
                 require_fit(space, data)

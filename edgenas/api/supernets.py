@@ -20,7 +20,7 @@ from edgenas.types import ProgressFactory, Say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inherited:
-    """What a network is worth with shared weights.
+    """The accuracy of a network with shared weights.
 
     Attributes:
         architecture: The network.

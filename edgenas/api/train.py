@@ -183,7 +183,7 @@ def train(
 
 
 def _shared_weights(network: Candidate, where: Folder) -> Path | None:
-    """Take a network out of the search's shared weights, for its training to start from; None where there are none."""
+    """Return the search's shared weights of a network, as the start of its training; None if there are none."""
     from edgenas.api.supernets import extract
     from edgenas.pipeline.core.artifacts import SUPERNET_FILE
 

@@ -22,7 +22,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
     from rich.text import Text
 
     def plain(value: object) -> Text:
-        # Names of others may hold markup, emoji codes and control characters.
+        # Names from users' data may hold markup, emoji codes and control characters.
         return Text(printable(str(value)))
 
     table = Table(title=plain(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -66,7 +66,7 @@ def _say_interrupted() -> None:
 
 
 def _print_any_name() -> None:
-    """Let a file name that is no text be printed, spelled out, instead of ending the command."""
+    """Print file names that are no valid text in escaped form, instead of ending the command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,1 +1,1 @@
-"""What is there already, used again: refined, scaled, specialised for a device, transferred to other images."""
+"""Reuse of finished results: refining, scaling, specialising for a device, transferring to other images."""

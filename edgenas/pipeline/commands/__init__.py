@@ -1,1 +1,1 @@
-"""One home for each command: what it does, without the terminal."""
+"""One module or package for each command: its work, without the terminal."""

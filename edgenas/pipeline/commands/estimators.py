@@ -19,10 +19,11 @@ VALIDATION_FILE = "estimators.json"
 
 
 def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -> dict[str, Any]:
-    """Train networks of a run's space stand-alone and judge supernet, predictor, short trainings and scores by them.
+    """Train networks of a run's space stand-alone and compare all estimators with them.
 
-    The truth is judged on one half of the run's validation images, estimators see the other half; test images are
-    not looked at. Finished trainings are kept in the run directory, so a killed validation goes on where it was.
+    The stand-alone networks are evaluated on one half of the run's validation images; estimators see the other half.
+    Test images are not looked at. Finished trainings are kept in the run directory, so a killed validation resumes
+    there.
 
     Args:
         context: Of the run.
@@ -49,7 +50,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
 
     device, space = context.compute_device, artifacts.space(context)
     seen, truth = part_validation(artifacts.images(context), seed=context.seed("estimators images"))
-    # The stand-alone networks start from random weights: the truth must know nothing of the supernet.
+    # The stand-alone networks start from random weights, so that they are independent of the supernet.
     recipe = train_settings(context.settings.train, seed=context.seed("estimators"), workers=context.threads)
     folder = context.directory.file("estimators/training").parent
     teacher = teacher_for(context.settings.train.teacher, classes=seen.classes)
@@ -92,13 +93,13 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         )
     document = {**found.to_dict(), "images": {"seen": len(seen.validation), "truth": len(truth.validation)}}
     document["estimators"] = [flat_entry(entry) for entry in document["estimators"]]
-    # A report shows these judgements only beside the supernet that they are of.
+    # A report shows these results only if the run still has the same supernet.
     document["supernet"] = file_digest(context.directory.path / SUPERNET_FILE)
     context.directory.write_json(VALIDATION_FILE, document)
     return document
 
 
 def flat_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """Bring one estimator's agreement up a level, as reports and tables read it."""
+    """Flatten one estimator's entry: reports and tables read its agreement at the top level."""
     agreement = entry.pop("agreement")
     return {**entry, **agreement}

@@ -44,7 +44,7 @@ def export_checkpoint(
 
     Args:
         checkpoint: Weights, architecture, preprocessing and labels, as `edgenas train` and a run write them.
-        settings: Names the images, and the seed of their splits: it must be that of the training.
+        settings: Names the images and the seed of their splits. The seed must be that of the training.
         recipe: Name or file.
         out: Folder to make.
         force: Replace it where it exists.
@@ -146,7 +146,7 @@ def _require_classes(found: Sequence[str], wanted: Sequence[str], of: Path) -> N
 
 
 def _require_split(known: object, data: ImageData, folder: Path, *, say: Say) -> None:
-    """Refuse to judge a bundle on other test images than those that its card speaks of."""
+    """Refuse to check a bundle on other test images than those of its card."""
     if known is None or data.contents is None:
         say("  the card does not say which images its accuracies are on: it is unknown whether these were trained on")
     elif known != data.contents.digest:

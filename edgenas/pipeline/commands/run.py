@@ -79,7 +79,7 @@ def run_some(
 
 
 def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Say) -> RunResult:
-    """Do the whole job of a configuration, or what is left of it.
+    """Do the whole job of a configuration, or the part of it that is not done yet.
 
     Args:
         settings: The configuration.
@@ -87,8 +87,8 @@ def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Say) 
         say: Prints a line for people.
 
     Raises:
-        EdgenasError: Something that the user gave cannot be used, or the machine cannot do it; what was finished is
-            kept, and the same call goes on from there.
+        EdgenasError: Something that the user gave cannot be used, or the machine cannot do it. Finished work is kept,
+            and the same call resumes from there.
     """
     started = time.monotonic()
     stages = [stage for stage in STAGES if stage is not FAMILY or settings.scale.wanted]
@@ -109,7 +109,7 @@ def _worked(
     progress: ProgressFactory,
     say: Say,
 ) -> tuple[RunDirectory, list[StageOutcome]]:
-    """Run stages under the run's lock; beside the run where it belongs to other settings, see `next_run`."""
+    """Run stages under the run's lock. If the run belongs to other settings, they work in `.next`; see `next_run`."""
     directory = open_run_directory(settings.output, settings.name)
     document = {**settings.model_dump(), "version": __version__}
     with locked(directory.path) as writable:
@@ -134,7 +134,7 @@ def _worked(
 
 
 class _Beginning:
-    """Told of every stage that has to run; before the first, all that can be refused early is."""
+    """Callback for every stage that has to run. Before the first one it refuses what a later stage could not use."""
 
     def __init__(
         self, settings: RunSettings, stages: Collection[str], directory: RunDirectory, say: Say, *, writable: bool
@@ -156,7 +156,7 @@ class _Beginning:
 def _end(
     stage: Stage[RunContext], outcome: StageOutcome, directory: RunDirectory, document: Mapping[str, Any], say: Say
 ) -> None:
-    # Only here: settings that no stage could work with are not those of the run.
+    # Written only now, so that settings that were refused do not become those of the run.
     kept = settings_of(directory)
     if kept is None or (not outcome.skipped and kept != document):
         directory.write_json(SETTINGS_FILE, document)
@@ -222,7 +222,7 @@ def _summary(context: RunContext, seconds: Mapping[str, float]) -> dict[str, Any
 
 
 def _family(directory: RunDirectory, names: Collection[str]) -> list[dict[str, Any]]:
-    """Members that this run made of the winner."""
+    """Members of the winner's family that this run made."""
     if FAMILY.name not in names:
         return []
     kept = ("name", "notation", "macs", "params", "test_accuracy", "latency_ms", "target_share")

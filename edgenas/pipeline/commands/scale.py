@@ -24,7 +24,7 @@ def fit_coefficients(
 ) -> tuple[Fitted, ...]:
     """Train every point of a grid at phi = 1 and order the points by accuracy on validation images.
 
-    A point that was trained is kept in the context's folder and not trained again.
+    Trained points are kept in the context's folder and not trained again.
 
     Args:
         context: Its settings name images, training and, by latency, the runtime to measure on.

@@ -1,4 +1,4 @@
-"""The files of a run by name, and the values that stages load from them, each once."""
+"""Names of the files of a run, and the values that stages load from them. Each value is loaded once."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def load_evaluator(context: RunContext, *, data: ImageData | None = None) -> Sup
 
     Args:
         context: Of the run.
-        data: Its images where they are at hand; loaded if None.
+        data: Its images; loaded if None.
 
     Raises:
         WeightsError: Its file is damaged or belongs to another space.

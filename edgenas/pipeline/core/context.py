@@ -1,4 +1,4 @@
-"""What the stages of a run share: settings, the directory, seeds, and a place for values that are loaded once."""
+"""The context that the stages of a run share: settings, directory, seeds, and a cache of loaded values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ Loaded = TypeVar("Loaded")
 
 
 class RunContext:
-    """Handed to every stage. Nothing is read before a stage asks for it, so a run with nothing to do takes seconds."""
+    """The context of every stage.
+
+    Nothing is read before a stage asks for it, so a run with nothing to do takes seconds.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class RunContext:
         return int(np.random.SeedSequence([self.settings.seed, zlib.crc32(stage.encode())]).generate_state(1)[0])
 
     def state_folder(self, name: str, depends_on: Mapping[str, Any]) -> Path:
-        """Folder for the state of a long piece of work, of its own for everything that the work depends on.
+        """Return the folder for the state of long work. Other dependencies give another folder.
 
         Args:
             name: Relative to the run directory.

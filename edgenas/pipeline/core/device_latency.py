@@ -105,7 +105,7 @@ def shares(found: Sequence[FileLatency]) -> tuple[Share, ...]:
     """Return the shares of a visit's files, each over the first of them.
 
     Args:
-        found: The first file and the others, measured alternately: what slows all for a while cancels out.
+        found: The first file and the others, measured alternately, so that common disturbances cancel out.
     """
     first = found[0]
     answer = []
@@ -117,15 +117,15 @@ def shares(found: Sequence[FileLatency]) -> tuple[Share, ...]:
 
 
 def _finite(error_ms: float) -> float:
-    # A single session knows nothing of its error; what is pooled with it then counts no more than it does.
+    # A single session has no known error. Visits pooled with it then count no more than it does.
     return error_ms if math.isfinite(error_ms) else 0.0
 
 
 def pooled(found: Sequence[Share]) -> Share:
     """Combine the shares of several visits.
 
-    The median, since a visit under a neighbour's load may be far off. Its error is the larger one of what the visits
-    say of themselves and of what lies between them.
+    It is the median, since a visit under another program's load may be far off. Its error is the larger one of the
+    visits' own errors and of the spread between the visits.
     """
     values = np.array([share.value for share in found])
     within = math.sqrt(float(np.mean([share.error**2 for share in found])) / len(found))

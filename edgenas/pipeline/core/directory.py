@@ -1,4 +1,4 @@
-"""The run directory: where every stage reads the files of the one before and writes its own."""
+"""The run directory: every stage reads the files of earlier stages there and writes its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller has at hand already, in the place of what a configuration names."""
+"""Loaded values that a caller passes in, in place of what a configuration names."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Given:
     """Loaded values of a run; None where the stages load what the settings name.
 
     Attributes:
-        images: Those that the data section of the settings describes, loaded before.
+        images: The images of the settings' data section, already loaded.
         space: The search space for these images; `space.name` of the settings is `SPACE_FILE`.
-        table: The latency table of the space; taken as it is, on whatever device it was measured.
+        table: The latency table of the space. It is taken as it is, whatever its device.
     """
 
     images: ImageData | None = None
@@ -31,7 +31,7 @@ class Given:
     table: LatencyTable | None = None
 
     def keep(self, directory: RunDirectory) -> None:
-        """Write what a later process needs to open the run directory: the space.
+        """Write the space, which a later process needs to open the run directory.
 
         Raises:
             StoreError: The folder cannot be written.

@@ -1,4 +1,4 @@
-"""The images of a run: loaded as the configuration says, and what `data.json` tells of them."""
+"""The images of a run, loaded as the configuration says, and their description in `data.json`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def load_images(context: RunContext, *, resolution: int | None = None, cache: bool = True) -> ImageData:
     """Load the images as the configuration says; prepared images are cached in the run directory.
 
-    Images of that size that the caller gave are taken instead.
+    Images of that size that the caller passed in are taken instead.
 
     Args:
         context: Of the run.

@@ -22,7 +22,7 @@ except ImportError:  # only missing on Windows, where folders are then not locke
 LOCK_FILE = ".lock"
 _BUSY = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
 _held: set[int] = set()
-"""Open locks of this process. A child made by forking must not keep them when its parent was killed."""
+"""Open locks of this process. A forked child closes them, so that it does not hold them after its parent was killed."""
 
 
 def _let_go() -> None:
@@ -44,7 +44,7 @@ def locked(folder: Path) -> Iterator[bool]:
         folder: It exists.
 
     Yields:
-        Whether the lock is held: not where the folder cannot be written at all, so that nobody writes there.
+        Whether the lock is held. It is not if the folder cannot be written: then nobody writes there.
 
     Raises:
         StoreError: Another process holds it; says which.
@@ -89,7 +89,7 @@ def _take(handle: int, folder: Path) -> None:
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:4]])[:120],
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
-    # A full disk must not end a command that only wanted to say who it is.
+    # The lock file only names the process. A full disk must not end the command because of it.
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(about).encode(), 0)

@@ -1,8 +1,8 @@
-"""A changed configuration works beside the run that is there, and takes its place when it has come to its end.
+"""The folder `.next`: a changed configuration works beside the present run, and replaces it when it is finished.
 
-`.next` holds the files of the run as hard links, so what has not changed is not made again and takes no room. Files are
-only ever replaced, never changed, so nothing that happens there touches the run. A command that fails leaves the run as
-it was; what it finished lies in `.next`, and the next command goes on from there.
+`.next` begins with the files of the run as hard links. So unchanged files are not made again and take no room. Files
+are only replaced and never changed in place, so work in `.next` does not touch the run. A command that fails leaves the
+run as it was. Its finished stages stay in `.next`, and the next command continues there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from edgenas.pipeline.core.stage import RECORD
 NEXT = ".next"
 _COMMIT = ".commit.json"
 _SHARED = ("cache", "store.sqlite")
-"""What both work with: prepared images and judged networks, each under the digest of all that it depends on."""
+"""Files that the run and `.next` share: prepared images and judged networks.
+
+Each entry is stored under the digest of all its inputs.
+"""
 _PLACE = ("version", "output", "name")
 
 
@@ -35,7 +38,7 @@ def settings_of(directory: RunDirectory) -> dict[str, Any] | None:
 
 
 def workplace(directory: RunDirectory, settings: Mapping[str, Any]) -> RunDirectory:
-    """Return where the stages of a configuration write: in the run, or beside it where it belongs to another one.
+    """Return where the stages of a configuration write: in the run, or in `.next` if the run has other settings.
 
     Args:
         directory: Of the run; locked.
@@ -58,7 +61,7 @@ def workplace(directory: RunDirectory, settings: Mapping[str, Any]) -> RunDirect
 
 
 def finish(directory: RunDirectory, *, folders: Sequence[str]) -> None:
-    """Put what was made beside a run in its place, the settings last.
+    """Move the files of `.next` into the run, the settings last.
 
     Args:
         directory: Of the run; locked.
@@ -72,7 +75,7 @@ def finish(directory: RunDirectory, *, folders: Sequence[str]) -> None:
 
 
 def take_up(directory: RunDirectory) -> None:
-    """Go on with a `finish` that was killed; nothing where none was.
+    """Complete a `finish` that was killed; do nothing if there was none.
 
     Raises:
         StoreError: It cannot be written.

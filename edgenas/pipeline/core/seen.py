@@ -1,4 +1,4 @@
-"""Whether weights have seen the images that they are judged on: their history travels in the metadata of their file."""
+"""Whether weights have seen the images of an evaluation. The metadata of their file hold their history."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def history_of(file: Path) -> ImageHistory | None:
 
 
 def history_metadata(history: ImageHistory | None) -> dict[str, str]:
-    """Return what the metadata of a file say of the images of its weights."""
+    """Return the metadata that store the history of a file's weights."""
     return {} if history is None else {HISTORY_KEY: history.to_json()}
 
 
@@ -67,7 +67,7 @@ def trained_on(data: ImageData, *ancestors: tuple[str, ImageHistory | None]) -> 
 def require_unseen(
     history: ImageHistory | None, data: ImageData, *, of: str, say: Say, parts: tuple[str, ...] = ("test",)
 ) -> Finding:
-    """Refuse to judge weights on images that they were trained on, and say so where that is not known.
+    """Refuse to evaluate weights on their training images. If these are not known, say so.
 
     Args:
         history: Of the weights.

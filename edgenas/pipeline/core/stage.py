@@ -17,7 +17,7 @@ from edgenas.types import Say
 
 RECORD = "stages.json"
 _COPY = ".stages.json"
-"""The record once more: without it a run would not know that its supernet is trained."""
+"""A second copy of the record. Without a record a run would not know that its supernet is trained."""
 ContextType = TypeVar("ContextType")
 
 
@@ -46,7 +46,7 @@ class Stage(Generic[ContextType]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageOutcome:
-    """What became of a stage.
+    """The outcome of a stage.
 
     Attributes:
         name: Its name.
@@ -132,7 +132,7 @@ def run_stages(
     """Run stages in order, skipping those whose inputs have not changed and whose outputs are untouched.
 
     Args:
-        stages: In an order in which every need stands before.
+        stages: Every stage comes after the stages that it needs.
         context: Handed to each.
         directory: Where they read and write, and where the record of finished stages lies.
         on_start: Called before a stage that has to run.
@@ -140,7 +140,7 @@ def run_stages(
         say: Told of a broken record.
 
     Returns:
-        What became of each.
+        The outcome of each.
     """
     record = read_record(directory, say=say)
     outcomes = []

@@ -1,4 +1,4 @@
-"""The one place where commands open a latency table that a user named: it is of the target, or it is refused."""
+"""Opening a latency table that a user named. A table of another target is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """What a table must have been measured with; None leaves a part to the table."""
+    """Requirements on how a table was measured; None accepts any value."""
 
     runtime: str | None = None
     precision: str | None = None
@@ -27,7 +27,8 @@ def open_for(name: str, wanted: Wanted, *, here: bool, space: SearchSpace | None
     Args:
         name: A file, or a shipped table.
         wanted: The target.
-        here: Whether it must be of this machine with its runtime; else it must be where its device is this one.
+        here: Whether the table must be of this machine and its runtime. If not, the runtime is checked only for a table
+            whose device is this one.
         space: All of its networks must be predictable; None to not ask.
 
     Raises:
@@ -87,7 +88,7 @@ def require_usable_table(
 
 
 def own_table(path: Path, wanted: Wanted, *, say: Say) -> LatencyTable | None:
-    """Return the table of a run where it is of a target on this machine; None, and a word about it, where it is not.
+    """Return the table of a run if it is of a target on this machine; else None, and `say` tells why.
 
     Args:
         path: The file; it need not exist.

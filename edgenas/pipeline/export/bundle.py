@@ -49,7 +49,7 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
     Args:
         context: Of the run.
         trained: The network.
-        folder: Replaced where it exists; it stays as it was until the new bundle is complete.
+        folder: The bundle's folder. An existing one stays until the new bundle is complete.
 
     Raises:
         ExportError: A file does not compute what torch computes, or does not run as it should.
@@ -86,7 +86,7 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
 
 
 def measured_again(context: RunContext, folder: Path, entry: FileCard) -> FileLatency:
-    """Measure one file of a bundle in a visit of its own: the measurement that chose it favours it by chance.
+    """Measure one file of a bundle again. It was chosen by its first measurement, which chance favours.
 
     Args:
         context: Of the run.

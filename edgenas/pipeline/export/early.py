@@ -1,4 +1,4 @@
-"""What would end a run late is found before it begins: the store, the teacher, the recipe's file for the target."""
+"""Early checks of what would otherwise end a run late: the store, the teacher, the recipe's file for the target."""
 
 from __future__ import annotations
 

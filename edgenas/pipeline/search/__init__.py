@@ -1,1 +1,1 @@
-"""What the search of a run is made of: costs, budget, judge, searchers."""
+"""The parts of a run's search: costs, budget, judge, searchers."""

@@ -1,4 +1,4 @@
-"""The latency budget: what it is in milliseconds, and whether any network can meet it."""
+"""The latency budget in milliseconds, and the check that some network can meet it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def budget_in_ms(
         target: With `budget_ms`, or `budget_share` of the space's largest network as the table predicts it.
         space: The space.
         costs: Its costs, in the table's time.
-        clock: How much slower the machine is now than the table says; a share is the same at every clock.
+        clock: Present latency of the reference over the table's (see `clock.py`). A budget that is a share does not
+            depend on it.
     """
     if target.budget_share is None:
         return None if target.budget_ms is None else target.budget_ms / clock
@@ -91,7 +92,7 @@ def require_possible(
 
 
 def looked_at(space: SearchSpace, *, seed: int) -> NDArray[np.int64]:
-    """Return networks (N, D) that tell what a space can cost: both ends and a large random sample."""
+    """Return networks (N, D) that show the range of costs of a space: both ends and a large random sample."""
     sampled = space.sample(_LOOKED_AT, np.random.default_rng(seed))
     ends = np.stack([space.smallest(), space.largest()])
     genes: NDArray[np.int64] = np.concatenate([ends, space.canonical(sampled)])

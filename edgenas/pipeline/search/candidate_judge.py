@@ -23,7 +23,7 @@ MeasureLatency = Callable[[Architecture], tuple[float, float]]
 """From a network to its latency on the device and the standard error of that, ms."""
 
 _Value: TypeAlias = tuple[float, float | None, str, Source]
-"""Value, standard error, unit and source of a metric that may turn out not to be a number."""
+"""Value, standard error, unit and source of a metric whose value may be NaN."""
 
 GOALS: dict[str, str] = {"accuracy": "maximise", "latency_ms": "minimise", "macs": "minimise", "params": "minimise"}
 
@@ -64,7 +64,7 @@ class Judge:
             yield self._outcome(code, costs, row)
 
     def _outcome(self, code: Genes, costs: Costs, row: int) -> Outcome:
-        """Judge one network (D,); what goes wrong with it alone is its failure, anything else is raised."""
+        """Judge one network (D,). An error of this network alone becomes a failure; any other is raised."""
         started = time.monotonic()
         network = self._space.decode(code)
         try:
@@ -120,7 +120,7 @@ def identify(space: SearchSpace) -> Callable[[Genes], list[str]]:
 def _of_the_network(error: Exception) -> bool:
     """Whether an error says something about one network: it cannot be trained, does not fit, or a device refuses it.
 
-    A RuntimeError does so only where memory ran out; any other is a mistake of the program and no outcome.
+    A RuntimeError does so only if memory ran out. Any other RuntimeError is a mistake of the program.
     """
     if isinstance(error, (TrainingError, DeviceError, ExportError, MemoryError)):
         return True

@@ -1,8 +1,8 @@
-"""The clock of a run: how long the table's reference network takes now, over what the table says.
+"""The clock of a run: the present latency of the table's reference network, divided by its latency in the table.
 
-A table's milliseconds are those of the day it was measured. A budget in milliseconds is about now, so it is brought to
-the table's time before a search; a budget that is a share of a network's latency is the same at every clock. What was
-measured as "now" is written down and read back, so that a killed search is replayed with the same budget.
+A table's milliseconds are those of the day it was measured. A budget in milliseconds means milliseconds of today. So a
+search divides the budget by the clock. A budget that is a share of a network's latency does not depend on the clock.
+Measured clocks are stored in `search-clock.json`, so that a killed search is replayed with the same budget.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def measured_clock(context: RunContext) -> float:
 
 
 def clock_of(context: RunContext, visit: int) -> float:
-    """Return the clock at the n-th look of a search: read where an earlier start of it looked, else measured.
+    """Return the n-th clock of a search: the stored one of an earlier start, else a measured one.
 
     Args:
         context: Of the run.
@@ -54,5 +54,5 @@ def clock_of(context: RunContext, visit: int) -> float:
 
 
 def forget_clock(context: RunContext) -> None:
-    """Delete what a finished search looked at: the next one looks anew."""
+    """Delete the stored clocks of a finished search, so that the next search measures anew."""
     (context.directory.path / CLOCK_FILE).unlink(missing_ok=True)

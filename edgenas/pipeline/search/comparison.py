@@ -21,8 +21,8 @@ PLOT_FILE = "comparison.png"
 def compare(context: RunContext, strategies: Sequence[str], *, seeds: int) -> dict[str, Any]:
     """Run strategies on equal budgets and compare their hypervolume.
 
-    What one of them judged, the others take from the store, so time grows with distinct networks only; the cost that
-    is compared is the number of networks a strategy asked for.
+    Strategies share judged networks through the store, so the time grows only with distinct networks. The compared cost
+    is the number of networks that a strategy asked for.
 
     Args:
         context: Of the run; its first three stages are done.

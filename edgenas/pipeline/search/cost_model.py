@@ -1,4 +1,4 @@
-"""What a candidate costs: table latency and closed-form counts, for whole populations and for one network by block."""
+"""Costs of candidates: table latency and closed-form counts, for whole populations and for one network by block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The estimator that a run's configuration names, where it is not the supernet that judges."""
+"""The estimator that a run's configuration names, if the supernet does not judge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _SEED = "search estimator"
 
 
 def judge_of(context: RunContext) -> tuple[JudgeOne, Source] | None:
-    """Return what judges one candidate of a run and the source of its numbers; None where the supernet judges."""
+    """Return what judges one candidate of a run and the source of its numbers; None if the supernet judges.
+    """
     from edgenas.evaluate.registry import ESTIMATORS, EstimatorTask
 
     row = ESTIMATORS[context.settings.search.estimator]
@@ -33,7 +34,7 @@ def judge_of(context: RunContext) -> tuple[JudgeOne, Source] | None:
 
 
 def own_settings(context: RunContext) -> dict[str, Any] | None:
-    """Return what the values of a run's estimator depend on; None where the supernet judges."""
+    """Return the settings that the values of a run's estimator depend on; None if the supernet judges."""
     from edgenas.evaluate.registry import ESTIMATORS
 
     if ESTIMATORS[context.settings.search.estimator].make is None:

@@ -1,4 +1,4 @@
-"""What the winner would be with one choice changed: the answer to "why this network and not that one"."""
+"""The winner with one choice changed: it shows why this network was chosen and not a similar one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def neighbours(
             other = genes.copy()
             other[gene] = value
             other = space.canonical(other[None])[0]
-            # A gene that says nothing about this network changes nothing.
+            # A gene without an effect on this network changes nothing.
             if abs(value - int(genes[gene])) == 1 and not np.array_equal(other, genes):
                 changed.append(other)
                 names.append(f"{space.gene_names[gene]}: {choices[int(genes[gene])]} to {choices[value]}")

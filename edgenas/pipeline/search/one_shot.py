@@ -1,4 +1,5 @@
-"""One-shot strategies of a run: a distribution over networks is learned with shared weights, then proposes networks."""
+"""One-shot strategies of a run: a learned distribution over networks proposes candidates.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ class Learned:
     Attributes:
         result: The distribution and its history.
         settings: How it was learned.
-        cost: What was held against the target.
+        cost: The cost that was compared with the target.
         document: For `search.json` and the report.
     """
 
@@ -52,7 +53,7 @@ class Learned:
 def learn_distribution(
     context: RunContext, method: str, *, costs: CostModel, target: float, seed: int
 ) -> Learned:
-    """Learn which networks of a run's space are worth most at a cost; a killed one is taken up where it was.
+    """Learn which networks of a run's space are the best at a cost. A killed learning is resumed.
 
     Args:
         context: Of the run; its supernet is trained.
@@ -98,8 +99,8 @@ def learn_distribution(
 def target_of(context: RunContext, costs: CostModel, budget_ms: float | None) -> float:
     """Return the cost that a one-shot strategy of a run aims at.
 
-    That is the section's target, or else the budget; one of latency less the uncertainty of the table, since a network
-    exactly at the budget would be over it in half of the measurements.
+    It is the section's target, or else the budget. From a latency budget the uncertainty of the table is subtracted,
+    since a network exactly at the budget would be above it in half of the measurements.
 
     Args:
         context: Of the run.
@@ -128,7 +129,7 @@ def target_of(context: RunContext, costs: CostModel, budget_ms: float | None) ->
 
 
 def _require_reachable(target: float, cost: CostFunction, context: RunContext, section: OneShotSection) -> None:
-    """Refuse a target below every network; say so where it is above them all."""
+    """Refuse a target below the cost of every network. Warn of a target above all."""
     found = cost(looked_at(artifacts.space(context), seed=context.seed("budget")))
     low, high = float(found.min()), float(found.max())
     if target < low:

@@ -1,4 +1,4 @@
-"""A run's strategies on predicted accuracies: thousands of candidates, of which the best are judged by the supernet."""
+"""A run's strategies on predicted accuracies: they search thousands of candidates, and the supernet judges the best."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def translator(study: Study, costs: CostModel) -> tuple[int, Callable[[Genes, Floats], Results]]:
-    """Return the column of accuracy, and what completes predicted errors to all that a strategy is told.
+    """Return the column of accuracy, and the function from predicted errors to all objectives and limits.
 
     Latency by the table and counts are exact for any candidate, so accuracy alone is predicted.
 

@@ -9,7 +9,10 @@ from edgenas.study.store import Store
 
 
 class RetryingStore(Store):
-    """Hides the failures of earlier runs; those of this one are kept, so that nothing is tried twice in one run."""
+    """Hides the failures of earlier runs.
+
+    Failures of this run are kept, so that no candidate is tried twice in one run.
+    """
 
     def __init__(self, store: Store, tried: set[str]) -> None:
         """Wrap a store.

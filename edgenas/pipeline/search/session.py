@@ -1,4 +1,4 @@
-"""What every search of a run shares: the study, the judge of candidates, the budget, the searchers."""
+"""Parts that all searches of a run share: the study, the judge of candidates, the budget, the searchers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _context_of(context: RunContext) -> Context:
 def _limits(context: RunContext, budget_ms: float | None) -> tuple[Limit, ...]:
     limits = []
     if budget_ms is not None:
-        # A network whose prediction interval reaches into the budget may meet it when it is measured.
+        # A network whose prediction interval reaches below the budget may meet it when it is measured.
         slack = artifacts.table(context).interval.relative if context.settings.search.latency == "table" else 0.0
         limits.append(Limit(metric="latency_ms", at_most=budget_ms * (1 + slack)))
     if context.settings.target.max_macs is not None:
@@ -81,7 +81,7 @@ def _measure(context: RunContext) -> MeasureLatency:
 
 
 class Searching:
-    """What every search of a run shares: the study, the judge, the budget."""
+    """Parts that all searches of a run share: the study, the judge, the budget."""
 
     def __init__(self, context: RunContext, *, clock: float = 1.0) -> None:
         """Prepare; the supernet is loaded and the table spread over the space.
@@ -152,7 +152,7 @@ class Searching:
         return {k: cost for k, cost in found.items() if cost}
 
     def _known(self, metric: str, at_most: float | None = None) -> CostFunction | None:
-        """Return a cost that needs no evaluation, or its margin to a limit; None where it has to be found out."""
+        """Return a cost that is known without an evaluation, or its margin to a limit; None if it must be evaluated."""
         if metric == "accuracy" or (metric == "latency_ms" and self._context.settings.search.latency == "measured"):
             return None
 
@@ -163,7 +163,7 @@ class Searching:
         return cost
 
     def _guided_searcher(self, strategy: str, seed: int) -> Searcher:
-        """Let a strategy walk over predicted candidates, and judge its best."""
+        """Return a searcher whose strategy runs on predicted candidates and whose best ones are judged."""
         from edgenas.evaluate import GuidedSearcher
 
         settings = self._context.settings.search
@@ -184,7 +184,7 @@ class Searching:
         return self.guided
 
     def _learned_searcher(self, method: str, seed: int) -> Searcher:
-        """Learn a distribution over networks, and return what proposes its draws."""
+        """Learn a distribution over networks, and return a searcher that proposes its draws."""
         from edgenas.oneshot import DistributionSearcher
         from edgenas.pipeline.search.one_shot import learn_distribution, target_of
 
@@ -204,7 +204,7 @@ class Searching:
         )
 
     def walk(self, strategy: str, *, seed: int, warm: bool = False) -> History:
-        """Run one strategy to the end of its budget; what the store knows is not judged again.
+        """Run one strategy to the end of its budget. Networks in the store are not judged again.
 
         Args:
             strategy: Its name.

@@ -14,7 +14,8 @@ from edgenas.pipeline.training.teacher import load_teacher, require_apart_teache
 
 
 def _signature(context: RunContext) -> str:
-    """Tell whether images may have changed: by the signatures of their files, or by content where there are none."""
+    """Return what changes with the images: signatures of files, or the content of sources without files.
+    """
     from edgenas.data.signature import tree_signature
 
     settings = context.settings.data
@@ -29,7 +30,7 @@ def _signature(context: RunContext) -> str:
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
-    # A key that says nothing must not make the data of finished runs look like others.
+    # A key of a newer version, left at its default, must not change the fingerprint of finished runs.
     unused = {"seed"} if settings.data.seed is None else set()
     given = context.given.images
     return {
@@ -46,7 +47,7 @@ def _run(context: RunContext) -> None:
 
     data = artifacts.images(context)
     preprocessing = fit_preprocessing(data.train, resize=context.settings.data.resize)
-    # Here already, so that a teacher of other classes does not end a run at its last training.
+    # Checked here, so that a teacher of other classes does not end a run hours later at its last training.
     load_teacher(context.settings.train.teacher, classes=data.classes, preprocessing=preprocessing)
     require_apart_teacher(context.settings.train.teacher, data, say=context.say)
     for note in data.notes:

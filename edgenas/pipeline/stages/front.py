@@ -1,4 +1,4 @@
-"""The front stage: measure networks of the front on the device; the table proposes, the device decides."""
+"""The front stage: measure networks of the front on the device, since the table only predicts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def choose(
 ) -> list[int]:
     """Choose which networks of the front are measured.
 
-    Those that no other beats in accuracy and latency together come first, the most accurate of them before the
-    others; networks that are on the front only for their MACs fill what is left. Of two or more, the fastest is always
-    one, so that something is left where the device is slower than the table says. A single one is the most accurate
-    that the table puts within the budget.
+    Networks that no other dominates in accuracy and latency come first, the most accurate before the others. Networks
+    that are on the front only for their MACs fill the rest. Of two or more, the fastest is always one, so that one
+    network remains if the device is slower than the table says. A single one is the most accurate within the budget by
+    the table.
 
     Args:
         evaluations: Of the search.

@@ -48,7 +48,7 @@ def _load(context: RunContext, named: str) -> LatencyTable:
 
 
 def _shipped(context: RunContext) -> LatencyTable | None:
-    """Return the shipped table of this very space, machine and runtime where there is one that is still true."""
+    """Return the shipped table of this space, machine and runtime if there is one that still holds."""
     from edgenas.latency import list_tables
     from edgenas.measure import check_table
 
@@ -63,7 +63,7 @@ def _shipped(context: RunContext) -> LatencyTable | None:
             continue
         found = check_table(table)
         if found.passed:
-            # Its milliseconds are those of the day it was built; the front is measured at today's clock.
+            # The table's milliseconds are those of the day it was built. The front is measured at today's clock.
             return table.at_clock(found.reference_ms)
         context.say(f"  the shipped table {listed.path.name} does not hold here; measuring one")
     return None
@@ -73,7 +73,7 @@ def _measure(context: RunContext) -> LatencyTable:
     from edgenas.measure import build_table, validate_table
 
     settings, target = context.settings.latency, context.settings.target
-    # Samples of another space, target or number of networks are of no use, so they have another file.
+    # Samples of another space, target or number of networks cannot be used, so they have another file.
     mark = hashlib.sha256(json.dumps(_inputs(context), sort_keys=True).encode()).hexdigest()[:12]
     with context.progress("measure the latency table") as report:
         table = build_table(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 _MOST_SEARCHES = 3
-"""A machine whose pace never settles is searched for so often; the front is measured anyhow."""
+"""Most searches on a machine whose clock keeps changing. The front is measured afterwards in any case."""
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def progress_curves(histories: Mapping[str, History]) -> dict[str, dict[str, lis
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
-    # A key that came later leaves finished searches as they are where it says nothing.
+    # A key of a newer version, left at its default, must not change the fingerprint of finished searches.
     search = settings.search
     unused = [] if search.retry_failures else ["retry_failures"]
     unused += ["warm_start"] if search.warm_start == "none" else []
@@ -74,7 +74,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 
 
 def _run(context: RunContext) -> None:
-    # A search in which latencies are measured knows no other clock than the present one.
+    # A search that measures latencies always uses the present clock.
     target = context.settings.target
     limited = target.budget_ms is not None or target.budget_share is not None
     timed = context.settings.search.latency == "table" and limited
@@ -99,7 +99,7 @@ def _run(context: RunContext) -> None:
 
 
 def moves_with_clock(context: RunContext) -> bool:
-    """Whether the budget in the table's time depends on the clock: in milliseconds, not as a share."""
+    """Whether the budget in the table's time depends on the clock. It does if given in milliseconds, not as a share."""
     return context.settings.target.budget_ms is not None
 
 

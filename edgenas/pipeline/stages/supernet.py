@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
     start = settings.supernet.start
-    # A key that came later must not make finished supernets look like others where it says nothing.
+    # A key of a newer version, left at its default, must not change the fingerprint of finished supernets.
     unused = () if settings.supernet.teacher_weight else ("teacher_weight",)
     weights = {} if start is None else {"start": file_digest(Path(start)) if Path(start).is_file() else "absent"}
     return {

@@ -1,7 +1,7 @@
 """The winner stage: train and export the most accurate network whose measured file is within the budget.
 
-The table proposes, the front was measured, and the exported file decides: where it is over the budget after all, the
-next network of the front is taken, and the report says so.
+The measurement of the exported file decides. If the file is over the budget, the next network of the front is taken,
+and the report says so.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _run(context: RunContext) -> None:
         except OSError as error:
             raise cannot_write(context.directory.path / EXPORT_FOLDER, error) from error
         finally:
-            # The bundle of an earlier run stays where nothing takes its place.
+            # The bundle of an earlier run stays until another one replaces it.
             shutil.rmtree(draft, ignore_errors=True)
         notes.append(
             f"Network {entry['digest'][:10]} came first, but its exported {found.target.name} took {over}, over the "
@@ -112,7 +112,7 @@ def _run(context: RunContext) -> None:
 
 
 def ordered(networks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the measured networks within the budget, most accurate first, of equal ones the faster first."""
+    """Return the measured networks within the budget, most accurate first; among equals the faster first."""
     within = [entry for entry in networks if entry["within_budget"]]
     return sorted(within, key=lambda entry: (-entry["accuracy"], entry["measured_ms"]))
 
@@ -130,7 +130,7 @@ def over_budget(found: _Candidate, budget_ms: float | None) -> str | None:
 def _try(context: RunContext, entry: Mapping[str, Any], folder: Path) -> _Candidate:
     target = context.settings.target
     trained = train_member(context, np.asarray(entry["genes"]), entry["digest"])
-    # The only place where a run looks at the test images: when nothing is left to decide by accuracy.
+    # The only place where a run reads the test images: no decision by accuracy is left.
     card = export_network(context, trained, folder)
     wanted = (file_format_of(target.runtime), target.precision)
     chosen = [file for file in card.files if (file.format, file.precision) == wanted and file.latency is not None]
@@ -190,7 +190,7 @@ def _reason(found: _Candidate, networks: Sequence[Mapping[str, Any]], budget_ms:
 
 
 def _latency_document(found: _Candidate, budget_ms: float | None) -> dict[str, Any]:
-    """Both measurements of the file, and what is left of the budget when one standard error is added to the larger."""
+    """Both measurements of the file, and the rest of the budget after the larger one and its standard error."""
     assert found.target.latency is not None
     values: dict[str, Latency | FileLatency] = {"first": found.target.latency, "again": found.again}
     upper = max(latency.latency_ms + latency.standard_error_ms for latency in values.values())

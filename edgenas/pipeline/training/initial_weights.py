@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def fit_to_data(
     architecture: Architecture, classes: int, channels: int, resolution: int, *, say: Say
 ) -> Architecture:
-    """Return a network for images of other classes, channels or size, and say what was changed."""
+    """Fit a network to the classes, channels and size of images, and say what was changed."""
     fitted = dataclasses.replace(architecture, classes=classes, in_channels=channels, resolution=resolution)
     for name in ("classes", "in_channels", "resolution"):
         before, after = getattr(architecture, name), getattr(fitted, name)
@@ -63,7 +63,7 @@ def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *,
 
 
 def start_from(supernet: Supernet, start: Path, *, say: Say) -> None:
-    """Write the weights of a trained network into a supernet: those that its member of the same shape takes.
+    """Write the weights of a trained network into the places of its member in a supernet.
 
     Args:
         supernet: Of a space that has the network; changed in place.
@@ -82,7 +82,8 @@ def start_from(supernet: Supernet, start: Path, *, say: Say) -> None:
 def _member_of(space: SearchSpace, start: Path) -> NDArray[np.int64]:
     """Find out which member of a space (D,) the weights of a file are of.
 
-    A checkpoint says so. A foreign state dict does not, so it is tried as each published network of the space.
+    A checkpoint names its network. A foreign state dict does not, so it is tried as each published network of the
+    space.
     """
     from edgenas.nn import load_start
 
@@ -99,7 +100,7 @@ def _member_of(space: SearchSpace, start: Path) -> NDArray[np.int64]:
 
 
 def _published_members(space: SearchSpace) -> dict[str, Architecture]:
-    """Return the published networks that a space has, by name, for its classes, channels and largest resolution."""
+    """Return the published networks in a space by name, with its classes, channels and largest resolution."""
     from edgenas.arch.zoo import NAMES, published
 
     networks = {name: _for_task_of(space, published(name)) for name in NAMES}

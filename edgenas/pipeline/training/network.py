@@ -1,4 +1,4 @@
-"""The one place that builds and fits a network by the train section of a configuration."""
+"""Building and fitting a network by the train section of a configuration."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Trained:
         preprocessing: The network's input.
         fit: What the training found.
         started_from_weights: Whether it started from given weights, not from random ones.
-        history: Images that it and what it comes from were trained on; None where the images do not say.
+        history: Training images of the network and of the weights it comes from; None if they are not known.
     """
 
     module: GraphModule
@@ -85,7 +85,7 @@ def train_network(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train a network by the train section; a training that was stopped is taken up.
+    """Train a network by the train section. A training that was stopped is resumed.
 
     Args:
         context: Its settings name the training and the teacher.
@@ -93,7 +93,7 @@ def train_network(
         data: Images at the network's resolution.
         preprocessing: The network's input.
         seed: Of weights, order and augmentation.
-        initial: Gives the weights to start from, told the fresh ones; None starts from those.
+        initial: From the fresh weights to the weights to start from; None starts from the fresh ones.
         ancestor: The file that these weights come from.
         changes: Settings of this training that are not those of the section, by name.
         folder: Of the checkpoints.
@@ -177,7 +177,7 @@ def train_afresh(
     """
     data, preprocessing = _images(context, architecture)
     state = _folder(context, f"{folder}/{architecture.digest[:16]}", data, seed=seed)
-    # Judged once at the end, unless the best weights are wanted: what happens on the way decides nothing.
+    # Evaluated once at the end, unless the best weights are kept: accuracies on the way decide nothing.
     changes = {} if context.settings.train.keep == "best" else {"evaluate_every": 10**6}
     return train_network(
         context, architecture, data, preprocessing, seed=seed, changes=changes, folder=state, progress=progress
@@ -192,7 +192,7 @@ def _images(context: RunContext, architecture: Architecture) -> tuple[ImageData,
 
 
 def _folder(context: RunContext, name: str, data: ImageData, *, seed: int, **more: str | None) -> Path:
-    """Return the folder for the state of a training, of its own for everything that it depends on."""
+    """Return the folder for the state of a training. Other dependencies give another folder."""
     section = context.settings.train
     depends_on = {"train": section.model_dump(), "seed": seed, "data": data.digest, **more}
     return context.state_folder(name, {**depends_on, "teacher": teacher_digest(section.teacher)})

@@ -52,7 +52,7 @@ def load_teacher(path: str | None, *, classes: tuple[str, ...], preprocessing: P
 
 
 def require_apart_teacher(path: str | None, data: ImageData, *, say: Say) -> None:
-    """Refuse a teacher that was trained on the test images: what it knows of them reaches the student.
+    """Refuse a teacher that was trained on the test images, since the student learns from it.
 
     Args:
         path: A checkpoint that edgenas wrote; None where there is no teacher.
@@ -67,7 +67,7 @@ def require_apart_teacher(path: str | None, data: ImageData, *, say: Say) -> Non
 
 
 def teacher_for(path: str | None, *, classes: tuple[str, ...]) -> Callable[[Preprocessing], Teacher] | None:
-    """Return what reads the teacher of networks of several resolutions; None where no checkpoint is named.
+    """Return the function that reads the teacher for networks of several resolutions; None if no checkpoint is named.
 
     Args:
         path: A checkpoint that edgenas wrote.
@@ -85,7 +85,7 @@ def teacher_for(path: str | None, *, classes: tuple[str, ...]) -> Callable[[Prep
 
 
 def require_teacher(path: str | None) -> None:
-    """Check at the start of a run that the file of a teacher is there: it is read hours later.
+    """Check at the start of a run that the file of a teacher exists, since it is read hours later.
 
     Raises:
         ConfigError: It is not.
@@ -97,7 +97,7 @@ def require_teacher(path: str | None) -> None:
 
 
 def teacher_digest(path: str | None) -> str | None:
-    """Return what tells one teacher's file from another, for the state of a training."""
+    """Return the identity of a teacher's file, for the state of a training."""
     if path is None:
         return None
     return file_digest(Path(path)) if Path(path).is_file() else "absent"

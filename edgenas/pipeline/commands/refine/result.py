@@ -1,4 +1,4 @@
-"""What a refinement is asked for and what it answers."""
+"""Goal and result of a refinement."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from edgenas.errors import InputError, explain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How far and in which steps.
+    """The goal of a refinement and its steps.
 
     Attributes:
         share: Wanted latency as a share of the network's own; None where `budget_ms` is given.
         budget_ms: Wanted latency, ms.
-        step_share: What each step saves, as a share of the first network's latency; less where no layer has that much
-            left, and in the last step.
+        step_share: Saving of each step, as a share of the first network's latency. It is less in the last step, and
+            where no layer can save as much.
         short_steps: Optimiser steps of each proposal.
         finish: Whether the result is trained by the train section at the end.
     """
@@ -83,8 +83,9 @@ class Refined:
         goal_share: What was wanted.
         seed_accuracy, accuracy: Of both on validation images, in [0, 1].
         test_accuracy: Of this one on the test images.
-        own_steps: Optimiser steps on the way of this network: one short training a step, and the one at the end.
-        all_steps: The same with those of the proposals that were dropped.
+        own_steps: Optimiser steps of the trainings that lead to this network: one short training a step, and the one at
+            the end.
+        all_steps: The same, with the trainings of rejected proposals.
     """
 
     checkpoint: Path

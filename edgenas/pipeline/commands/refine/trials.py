@@ -1,4 +1,4 @@
-"""What every step of a refinement needs: images, short trainings, and latencies of this device."""
+"""Tools of the steps of a refinement: images, short trainings, and latencies of this device."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_VISITS = 4
 _CLEAR_ERRORS = 2.0
 _MOST_TOLERANCE = 0.01
 _SHORT = {"epochs": None, "averaging_decay": None, "keep": "final", "evaluate_every": 10**6}
-"""Of a proposal's training, which is too short to average weights or to choose among them."""
+"""Settings of a proposal's training, which is too short to average weights or to choose among them."""
 
 
 class Refiner:
@@ -93,8 +93,8 @@ class Refiner:
     def settled_share(self, architecture: Architecture, goal: float) -> Share:
         """Measure a network against the first one until it is clear on which side of a goal it lies.
 
-        One visit is enough where the share is far from the goal. Near it the visits are repeated, since a neighbour
-        on the machine can shift a whole visit by some percent.
+        One visit is enough if the share is far from the goal. Near it the visits are repeated, since other programs on
+        the machine can shift a whole visit by some percent.
 
         Args:
             architecture: The network.
@@ -122,7 +122,8 @@ class Refiner:
         Args:
             architecture: The network.
             weights: Of it.
-            short: Whether only to judge a proposal: few steps, at the learning rates of the end of a schedule.
+            short: Whether the training only serves to compare proposals: few steps, with the learning rates of the end
+                of a schedule.
             folder: Of the checkpoints.
             progress: Told after each step.
         """
@@ -149,5 +150,5 @@ class Refiner:
 
 
 def reached(share: Share, goal: float) -> bool:
-    """Whether a measured share meets a goal, as far as the measurement can tell (but never by more than 1 %)."""
+    """Whether a measured share meets a goal within its standard error, but at most 1 % above the goal."""
     return share.value <= goal + min(share.error, _MOST_TOLERANCE)

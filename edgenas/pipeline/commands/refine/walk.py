@@ -1,8 +1,8 @@
 """NetAdapt (Yang 2018; Howard 2019, section 5.2) with training: step by step to a latency budget.
 
-The table proposes, the device confirms, short trainings judge: all proposals of a step are measured alternately with
-the first network, those that do not save there what the table said are dropped, and the walk ends when the share of
-the first network's latency is low enough in repeated visits.
+Each step has three parts. The table predicts the latency of proposals. The device measures them alternately with the
+first network, and those that save too little there are dropped. Short trainings choose among the rest. The walk ends
+when repeated visits show that the share of the first network's latency is low enough.
 """
 
 from __future__ import annotations
@@ -32,18 +32,21 @@ if TYPE_CHECKING:
 RESULT_FILE = "refined.json"
 STATE_FILE = "state.json"
 _FACTORS = (1.0, 2.0, 4.0, 0.5, 0.25, 0.125)
-"""Sizes of a step that are tried in turn: larger where the device saves less than the table says, then smaller."""
+"""Factors of a step's size that are tried in turn.
+
+Larger ones come first, for devices that save less than the table says.
+"""
 _LEAST_SAVED = 0.5
 """A proposal must save this share of its step on the device."""
 _SEED_VISITS = 3
 _LAST_STEP = 0.25
-"""The last step is no smaller than this share of a whole one: smaller ones drown in the measurement's error."""
+"""The last step is no smaller than this share of a whole one. The measurement's error would hide a smaller one."""
 
 
 def refine(context: RunContext, source: Path, plan: Plan, *, table: LatencyTable | None) -> Refined:
     """Walk from a checkpoint to the budget, finish, and write `model.safetensors` and `refined.json`.
 
-    A walk that was stopped is taken up: every trained proposal and every finished step is kept.
+    A walk that was stopped is resumed: every trained proposal and every finished step is kept.
 
     Args:
         context: Settings and the folder for results.
@@ -106,13 +109,13 @@ def _state_folder(refiner: Refiner, source: Path) -> RunDirectory:
 
 
 def _fresh_state(refiner: Refiner) -> dict[str, Any]:
-    """State of a walk that begins; a budget in milliseconds becomes a share of what the first network takes now.
+    """State of a new walk. A budget in milliseconds becomes a share of the first network's present latency.
 
     Raises:
         BudgetError: The goal is met already, or narrowing cannot reach it by the table.
     """
     first, plan = refiner.first, refiner.plan
-    # One visit may lie under a neighbour's load as a whole.
+    # Other programs may load the machine during the whole of a visit.
     seed_ms = float(np.median([refiner.visit([first.architecture])[0].latency_ms for _ in range(_SEED_VISITS)]))
     goal = plan.share if plan.share is not None else (plan.budget_ms or 0) / seed_ms
     if goal >= 1:
@@ -165,7 +168,7 @@ def _step(
     chosen = load_checkpoint(_trial_file(trials, proposal))
     kept = Checkpoint(architecture=chosen.architecture, weights=chosen.weights, metadata=dict(refiner.first.metadata))
     save_checkpoint(folder.file(f"step-{number:03d}.safetensors"), kept)
-    # The visit that chose it favours it by chance, so its share is measured anew.
+    # The proposal was chosen by this visit, so chance favours it there. Its share is measured anew.
     share = refiner.settled_share(proposal.architecture, goal)
     step = Step(
         layer=proposal.layer.name, before=proposal.layer.channels, after=proposal.channels, accuracy=accuracies[best],
@@ -179,7 +182,7 @@ def _step(
 def _confirmed(
     refiner: Refiner, trials: RunDirectory, current: Checkpoint, done: list[Step], state: dict[str, Any]
 ) -> tuple[float, tuple[Proposal, ...]]:
-    """Proposals of a step with the latencies that the device gives them, and the latency of the network before.
+    """Proposals of a step with their measured latencies, and the latency of the network before.
 
     Raises:
         BudgetError: No layer saves anything on the device.
@@ -214,7 +217,7 @@ def _confirmed(
 
 
 def _keep_proposals(trials: RunDirectory, before_ms: float, proposals: tuple[Proposal, ...]) -> None:
-    # A step that is taken up must not measure again: it would train and choose among other proposals.
+    # A resumed step must not measure again, since it would then train and choose among other proposals.
     rows = [
         {"layer": proposal.layer.name, "channels": proposal.channels, "latency_ms": proposal.latency_ms}
         for proposal in proposals
@@ -242,7 +245,7 @@ def _trial_file(trials: RunDirectory, proposal: Proposal) -> Path:
 
 
 def _trial(refiner: Refiner, trials: RunDirectory, current: Checkpoint, proposal: Proposal) -> float:
-    """Train a proposal briefly, once: what was trained is kept with its accuracy."""
+    """Train a proposal briefly, or return the result of an earlier training."""
     from edgenas.nn import Checkpoint, load_checkpoint, save_checkpoint
 
     path = _trial_file(trials, proposal)

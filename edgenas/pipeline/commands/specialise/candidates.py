@@ -1,4 +1,4 @@
-"""Networks that a trained supernet may be taken to another device with: known, searched, filtered, measured."""
+"""Candidate networks for another device: those the run knows and those of a new search, filtered and measured."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from edgenas.supernet import SupernetEvaluator
 
 SEARCH_SECONDS = 20.0
-"""The search stops here even where its evaluations are not spent: the whole shall take less than a minute."""
+"""The search stops after this time even with evaluations left, so that the whole takes less than a minute."""
 
 
 def known_networks(source: RunContext, costs: CostModel) -> list[Found]:
-    """Networks that the run judged, at what they cost on the other device."""
+    """Networks that the run judged, with their costs on the other device."""
     if not source.directory.has(SEARCH_FILE):
         return []
     entries = [entry for entry in source.directory.read_json(SEARCH_FILE)["evaluations"] if "genes" in entry]
-    # What another estimator said is not comparable with what the supernet says of new networks.
+    # Values of another estimator are not comparable with those of the supernet for new networks.
     entries = [entry for entry in entries if entry["metrics"]["accuracy"].get("source", "inherited") == "inherited"]
     return _costed([(tuple(entry["genes"]), entry["metrics"]["accuracy"]["value"]) for entry in entries], costs)
 
 
 def networks_of(folders: Sequence[Path], source: RunContext, costs: CostModel) -> list[Found]:
-    """Networks that were judged for other devices: their accuracy is the same on this one.
+    """Networks that were judged for other devices. Their accuracy does not depend on the device.
 
     Args:
         folders: Of earlier specialisations of the same run.
@@ -122,10 +122,10 @@ def searched_networks(
 
 
 def candidates(found: Sequence[Found], budget_ms: float, table: LatencyTable) -> list[Found]:
-    """Networks that may meet the budget and that no other beats, most accurate first.
+    """Networks that may meet the budget and are not dominated, most accurate first.
 
-    Where the device is here, a network may be over the budget by half the interval: it is measured. Where it is not,
-    the whole interval must lie within it.
+    If this machine is the device, a prediction may exceed the budget by half its interval, since the network is
+    measured. If not, the whole interval must lie within the budget.
 
     Raises:
         BudgetError: There is none; says how fast the fastest is.

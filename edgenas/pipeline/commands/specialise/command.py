@@ -1,8 +1,8 @@
 """One trained supernet, another device: search on its table, take the weights as they are, export, measure.
 
-Nothing is trained (Cai 2020: train once, specialise for many). What the supernet knows of accuracy does not depend on
-the device, so the networks that the run judged are costed anew for nothing, and a short search adds those that the
-other device likes better.
+Nothing is trained (Cai 2020: train once, specialise for many). Inherited accuracy does not depend on the device. So the
+networks that the run judged only get new costs, which takes no evaluation. A short search adds networks that suit the
+other device better.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def specialise(
         out: Folder for the bundle (`export/`) and `specialised.json`.
         evaluations: Networks that the search may judge.
         measure: Networks that are measured before one is exported.
-        also: Folders of specialisations of the same run for other devices; what was judged there is known here too.
+        also: Folders of specialisations of the same run for other devices. Networks that were judged there count as
+            judged here.
         force: Replace the bundle where there is one.
 
     Raises:
@@ -78,7 +79,8 @@ def specialise(
         remedy = "Choose another --out, or replace it with --force."
         raise ExportError(explain(f"{out / 'export'} exists", remedy=remedy))
     if is_here(table):
-        # Its milliseconds are those of the day it was built; the budget and the measurements are of now.
+        # The table's milliseconds are those of the day it was built. Budget and measurements are in milliseconds of
+        # today.
         table = at_present(table)
     costs = _costs(source, table)
     budget_ms = budget_in_ms(target, artifacts.space(source), costs)
@@ -134,7 +136,7 @@ def specialise(
 
 
 def at_present(table: LatencyTable) -> LatencyTable:
-    """Return a table of this machine at the clock of now."""
+    """Return a table of this machine with the reference's latency of now."""
     from edgenas.measure import check_table
 
     found = check_table(table, visits=1)

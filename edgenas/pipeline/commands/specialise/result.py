@@ -45,7 +45,8 @@ class Specialised:
         file_accuracy: Of that file on the test images, in [0, 1].
         torch_accuracy: Of the float network on the test images.
         card: Of the bundle.
-        from_run, from_others: Networks whose accuracy the run knew, or specialisations for other devices.
+        from_run, from_others: Numbers of networks whose accuracy was known from the run, or from specialisations for
+            other devices.
         judged: Networks that were judged now.
         seconds: Wall-clock time of everything but measuring a table.
         notes: What a user may not expect.

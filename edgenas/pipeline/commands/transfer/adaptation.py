@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 JUDGE_IMAGES = 2000
-"""At most so many validation images judge a network: its standard error is then 1.1 points or less."""
+"""Most validation images for the accuracy of a network. Its standard error is then 1.1 points or less."""
 
 
 def carry_over(old: Supernet, new: Supernet, *, same_classes: bool) -> tuple[str, ...]:
     """Copy the shared weights of one supernet into another of the same blocks.
 
-    The classifier is drawn anew unless the classes are the same ones. A stem for other channels takes the mean over
-    the old ones, scaled so that grey images give the same sums.
+    The classifier is drawn anew unless the classes are the same. A stem for another number of channels takes the mean
+    over the old channels, scaled so that grey images give the same sums.
 
     Args:
         old: Trained.
@@ -77,7 +77,7 @@ def fresh(space: SearchSpace, seed: int) -> Supernet:
 def train_shared(
     context: RunContext, supernet: Supernet, data: ImageData, preprocessing: Preprocessing, *, epochs: int, title: str
 ) -> float:
-    """Train a supernet by the run's settings for some epochs, taken up where it was stopped; return the seconds."""
+    """Train a supernet by the run's settings for some epochs, resuming a stopped training; return the seconds."""
     from edgenas.supernet import train_supernet
 
     section = context.settings.supernet.model_copy(update={"epochs": epochs})

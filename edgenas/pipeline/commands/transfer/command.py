@@ -1,7 +1,7 @@
 """One trained supernet, other images: its weights carried over and adapted, its networks judged there.
 
-What comes out is a folder that `edgenas specialise` and `edgenas supernet` read like a run: the adapted supernet, the
-images, the judged networks. The run it comes from is read only.
+The result is a folder that `edgenas specialise` and `edgenas supernet` read like a run. It holds the adapted supernet,
+the images and the judged networks. The source run is not changed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 RESULT_FILE = "transfer.json"
 FEWEST = 4
 _PROPOSED = 0.25
-"""So many networks, as a share of those judged to compare, are proposed by the predictor and judged too."""
+"""Networks that the predictor proposes and that are judged too, as a share of those judged for the comparison."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +106,7 @@ def transfer(
     context = RunContext(settings, RunDirectory(path=out), progress=source.progress, say=source.say)
     data = load_images(context)
     history = history_of(source.directory.path / SUPERNET_FILE)
-    # Networks are judged on the validation images here, and on the test images when one is specialised.
+    # Networks are judged on the validation images here. A later specialisation reads the test images.
     require_unseen(history, data, of="the run's supernet", say=source.say, parts=("validation", "test"))
     preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
     space = _adapted_space(source, data)
@@ -208,7 +208,7 @@ def _chosen(source: RunContext, known: _Known, count: int) -> tuple[_Known, _Kno
     """The run's front and a sample of what else it judged, to compare the data sets with; and all others."""
     front, rest = np.flatnonzero(known.on_front), np.flatnonzero(~known.on_front)
     drawn = np.random.default_rng(source.seed("transfer")).permutation(rest)
-    # At most half of them from the front, which by itself spans few accuracies.
+    # At most half of them come from the front, since the front alone spans few accuracies.
     order = np.concatenate([front[: max(1, count // 2)], drawn])
     chosen = order[:count]
     if len(chosen) < FEWEST:
@@ -232,7 +232,7 @@ def _same_classes(source: RunContext, data: ImageData) -> bool:
 def _write(
     context: RunContext, source: RunContext, data: ImageData, preprocessing: Preprocessing, answer: Transfer
 ) -> None:
-    """Write what makes the folder readable like a run, and the result last."""
+    """Write the files of a run directory, and the result last."""
     directory = context.directory
     directory.write_json("settings.json", {"version": __version__, **context.settings.model_dump()})
     directory.write_json("data.json", data_document(context, data, preprocessing))

@@ -51,13 +51,14 @@ class Transfer:
         mean_accuracy: Mean accuracy after adapting.
         epochs, seconds: Of the adapting.
         judging_seconds: Of judging one network, on average.
-        macs_spearman: Agreement of accuracy on the other data with plain multiply-accumulates: what the source must
-            beat to say anything.
+        macs_spearman: Rank correlation of accuracy on the other data with plain multiply-accumulates. The source's
+            ranking is useful only if it does better.
         learned: How well predictors order networks that they have not seen.
         proposed: The warm-started predictor's choice among the run's other networks, judged after all others.
         replaced: Weights that could not be carried over.
-        scratch: Supernets from scratch, budgets doubled until one is as good; empty where nobody asked.
-        saved: Share of the epochs that the transfer saved against the first as good; None where none was.
+        scratch: Supernets from scratch, with budgets doubled until one is as good; empty if none were asked for.
+        saved: Share of epochs that the transfer saved against the first supernet from scratch that was as good; None if
+            none was.
     """
 
     networks: tuple[Judged, ...] = field(repr=False)

@@ -1,8 +1,8 @@
 """An accuracy predictor of one data set as the beginning of one for another.
 
 accuracy on the other data = intercept + slope * (what the source's predictor says) + rest, where the rest is a
-predictor of its own, fitted to the few networks that were judged there. The slope is shrunk: where the data sets
-disagree it falls to zero, and what is left is a predictor from scratch.
+predictor of its own, fitted to the few networks that were judged there. The slope is shrunk towards zero. If the data
+sets disagree it becomes zero, and the predictor is one from scratch.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from edgenas.search.predictor import AccuracyPredictor, Inputs, Predictions
 from edgenas.types import Floats
 
 _SHRINKAGE = 4.0
-"""The slope counts as if so many networks had been seen on which the source said nothing."""
+"""Strength of the shrinking, as a number of networks on which the source has no influence."""
 _SPLITS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WarmPredictor:
-    """A predictor for other images that starts from what is known of the source's.
+    """A predictor for other images that starts from the predictor of the source.
 
     Attributes:
         source: Fitted on the source's networks.
         slope, intercept: From the source's predictions to accuracies on the other images.
-        rest: Fitted on what those leave unexplained.
+        rest: Fitted on the residuals of that line.
     """
 
     source: AccuracyPredictor
