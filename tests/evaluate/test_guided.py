@@ -7,6 +7,8 @@ from edgenas.errors import SearchError
 from edgenas.evaluate import Estimates, GuidedSearcher, PredictorEvaluator
 from edgenas.search import STRATEGIES, Results
 from edgenas.space import load, population_costs
+from tests.search.conformance import WarmStartConformance
+from tests.search.spaces import judge
 
 SPACE = load("tiny")
 COSTS = population_costs(SPACE)
@@ -126,3 +128,21 @@ def test_a_predictor_is_an_evaluator_with_errors_that_hold() -> None:
 def test_a_predictor_needs_networks() -> None:
     with pytest.raises(SearchError, match="cannot fit a predictor"):
         PredictorEvaluator.fit(Exact(), SPACE, networks=3, rng=np.random.default_rng(0))
+
+
+class TestGuidedSearcherKeepsTheLaws(WarmStartConformance):
+    def make(self, space, *, objectives, limits, seed, budget, known_margins=None):
+        def translate(genes, predicted):
+            found = judge(genes, objectives=objectives, limits=limits)
+            found.objectives[:, 0] = predicted
+            return found
+
+        def inner(own, count):
+            return STRATEGIES["nsga2"](
+                space, objectives=objectives, limits=limits, seed=own, budget=count, known_margins=known_margins
+            )
+
+        return GuidedSearcher(
+            space, inner=inner, translate=translate, column=0, networks=8, candidates=600, objectives=objectives,
+            limits=limits, seed=seed, budget=budget, known_margins=known_margins,
+        )  # fmt: skip
