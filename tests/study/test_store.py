@@ -122,3 +122,20 @@ def test_a_password_in_a_url_is_not_shown(tmp_path):
     with pytest.raises(StoreError) as caught:
         open_store("postgresql://me:secret@localhost:1/none")
     assert "secret" not in str(caught.value)
+
+
+def test_people_find_the_architecture_and_the_context_beside_an_outcome(tmp_path):
+    store, context = open_store(tmp_path / "s.sqlite"), Context(evaluator="e", device="phone")
+    store.put_many({"a": Failure(reason="r", digest="d" * 100)}, context=context)
+    store.put_many({"b": Failure(reason="r", digest="x")})
+    rows = sqlite3.connect(tmp_path / "s.sqlite").execute(
+        "SELECT key, architecture, context FROM outcomes ORDER BY key"
+    )
+    assert rows.fetchall() == [("a", "d" * 80, context.text()), ("b", "x", "")]
+
+
+def test_the_cause_is_the_words_of_the_database_alone(tmp_path):
+    with pytest.raises(StoreError) as error:
+        open_store(tmp_path / "missing" / "s.sqlite")
+    assert "unable to open database file in " in str(error.value)
+    assert "sqlite3." not in str(error.value) and "sqlalche" not in str(error.value)

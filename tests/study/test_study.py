@@ -174,3 +174,67 @@ def test_a_metric_that_is_missing_is_named():
 def test_impossible_values_are_refused_when_they_are_made(make):
     with pytest.raises(SearchError):
         make()
+
+
+@pytest.mark.parametrize("limit", [{"at_most": 0.0}, {"at_least": 0.0}])
+def test_a_margin_against_a_limit_of_zero_is_in_the_units_of_the_metric(limit):
+    wanted = Study(objectives=(Objective(metric="ms", goal="minimise"),), limits=(Limit(metric="gap", **limit),))
+    metrics = (("ms", Metric(value=1.0)), ("gap", Metric(value=0.5)))
+    results = wanted.results(np.zeros((1, 1), dtype=int), [Evaluation(digest="d", genes=(0,), metrics=metrics)])
+    assert results.margins[0] == pytest.approx([0.5 if "at_most" in limit else -0.5])
+
+
+class Clock:
+    """A clock that goes on by 0.4 seconds an evaluation, from an hour that is not 0."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.seconds = 1000.0, 0.4
+        monkeypatch.setattr("edgenas.study.study.time.monotonic", lambda: self.now)
+
+    def judge(self, genes):
+        for row in genes:
+            self.now += self.seconds
+            yield Judge().outcome(row)
+
+
+class Kept:
+    """A store that notes how many outcomes each transaction held."""
+
+    def __init__(self):
+        self.held, self.known = [], {}
+
+    def get_many(self, keys):
+        return {key: self.known[key] for key in keys if key in self.known}
+
+    def put_many(self, outcomes, *, context=None):
+        self.held.append(len(outcomes))
+        self.known |= outcomes
+
+
+def test_outcomes_are_kept_after_every_second_and_at_the_end(monkeypatch):
+    clock, store = Clock(monkeypatch), Kept()
+    history = study(batch=8).run(searcher(), clock.judge, Budget(evaluations=8), store=store)
+    assert store.held == [3, 3, 2]
+    assert list(store.known.values()) == list(history.outcomes)
+
+
+def test_a_quick_batch_is_kept_at_once(monkeypatch):
+    clock, store = Clock(monkeypatch), Kept()
+    clock.seconds = 0.0
+    study(batch=8).run(searcher(), clock.judge, Budget(evaluations=8), store=store)
+    assert store.held == [8]
+
+
+def test_the_time_of_a_budget_counts_from_the_start_of_the_run(monkeypatch):
+    clock, seen = Clock(monkeypatch), []
+    history = study().run(searcher(), clock.judge, Budget(evaluations=60, seconds=5.0), progress=seen.append)
+    # A batch of five takes 2 seconds: a third begins before the fifth.
+    assert len(history) == 15
+    assert [p.seconds for p in seen] == pytest.approx([2.0, 4.0, 6.0])
+
+
+def test_without_a_store_nothing_came_from_one_and_failures_are_counted():
+    seen = []
+    history = study().run(searcher(), Judge(), Budget(evaluations=40), progress=seen.append)
+    assert history.from_store == 0 and {p.from_store for p in seen} == {0}
+    assert seen[-1].failed == int(history.results.failed.sum()) > 0
