@@ -36,8 +36,8 @@ COUNTS = (50, 100, 200, 300, 500)
 REGRET_COUNTS = (40, 100, 200)
 BATCH = 1
 MODEL_BASED = ("surrogate", "optuna_tpe")
-# Seeds and evaluations of peers that take up to seconds an evaluation: fewer than the others get.
-SLOW = {"optuna_tpe": (5, 250), "botorch_nehvi": (3, 50)}
+# Seeds and evaluations of what takes up to seconds an evaluation: fewer than the others get.
+SLOW = {"optuna_tpe": (5, 250), "botorch_nehvi": (3, 50), "reinforce_lstm": (5, 200)}
 # A strategy that proposes what it knows again costs nothing but time; TPE does so ever more, at 30 ms each.
 PROPOSALS = {"optuna_tpe": 3}
 OURS = ("random", "nsga2", "ageing", "pareto_local_search", "surrogate")

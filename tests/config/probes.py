@@ -320,7 +320,7 @@ def exported(settings: RunSettings, folder: Path) -> Any:
         patch.setattr("edgenas.measure.measure_files", lambda files, threads, seed: seen.append(threads))
         patch.setattr("edgenas.deploy.export_bundle", look)
         network = SimpleNamespace(
-            module=build(NETWORK), data=_images(), preprocessing=None, fit=SimpleNamespace(history=())
+            module=build(NETWORK), data=_images(), preprocessing=None, fit=SimpleNamespace(history=()), history=None
         )
         export_network(context, network, folder / "export")  # type: ignore[arg-type]
     return seen
