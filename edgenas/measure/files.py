@@ -106,7 +106,7 @@ def _settled(collected: Sequence[Sequence[Samples]], how: Protocol) -> bool:
     """Whether every file's median is known to the target."""
     for samples in collected:
         values = np.array([part.value_ns(how.clock) for part in samples])
-        if len(values) < 2 or _median_error(values) > how.target_error * np.median(values):
+        if len(values) < 2 or not _median_error(values) <= how.target_error * np.median(values):
             return False
     return True
 

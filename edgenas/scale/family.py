@@ -143,7 +143,7 @@ def _bracket(scaler: _Scaler, target: float, phi_range: tuple[float, float]) -> 
     """Return a phi whose member meets the target, and a larger one whose member does not (or the largest phi)."""
     least, most = phi_range
     fast = slow = 0.0
-    while scaler.latency_ms((fast,) * 3) > target:
+    while not scaler.latency_ms((fast,) * 3) <= target:
         if fast <= least:
             fastest = scaler.latency_ms((fast,) * 3)
             raise BudgetError(

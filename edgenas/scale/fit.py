@@ -127,7 +127,7 @@ def grid_by_latency(
             continue
         line = list(_line(architecture, known, base, beta=beta, gamma=gamma, limit=ratio + tolerance, step=step,
                           most=most))
-        if line[0].ratio > ratio + tolerance:
+        if not line[0].ratio <= ratio + tolerance:
             closed = gamma
         found += [candidate for candidate in line if abs(candidate.ratio - ratio) <= tolerance + 1e-9]
         if progress is not None:
@@ -159,7 +159,7 @@ def _line(
         grown = _grown(architecture, point)
         candidate = Candidate(coefficients=point, architecture=grown, ratio=latency_ms(grown) / base)
         yield candidate
-        if candidate.ratio > limit:
+        if not candidate.ratio <= limit:
             return
 
 

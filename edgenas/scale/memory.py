@@ -48,7 +48,7 @@ def require_memory(
     weights = params(graph) * _FLOAT_BYTES * max(1.0, depth) * width**2
     activations = peak_activation_bytes(graph) * width * (resolution / architecture.resolution) ** 2
     needed = weights + activations
-    if needed > limit_bytes:
+    if not needed <= limit_bytes:
         mib = 1 << 20
         raise BudgetError(
             explain(

@@ -102,7 +102,7 @@ def _widest(
     if too_wide <= 1:
         return None
     best = made(1)
-    if best.latency_ms > limit:
+    if not best.latency_ms <= limit:
         return None
     narrow = 1
     while too_wide - narrow > 1:
@@ -129,7 +129,7 @@ def choose(
         latency_ms: Its latency.
 
     Raises:
-        InputError: There is no proposal, the counts differ, or a proposal is not faster.
+        InputError: There is no proposal, the counts differ, an accuracy is no share, or a proposal is not faster.
     """
     if not proposals or len(proposals) != len(accuracies):
         raise InputError(
@@ -138,8 +138,12 @@ def choose(
     ratios = []
     for proposal, reached in zip(proposals, accuracies, strict=True):
         saved = latency_ms - proposal.latency_ms
-        if saved <= 0:
-            raise InputError(explain("NetAdapt: a proposal is not faster", got=f"{proposal.latency_ms:g} ms"))
+        if not saved > 0:
+            raise InputError(
+                explain("NetAdapt: a proposal is not faster", got=f"{proposal.latency_ms:g} of {latency_ms:g} ms")
+            )
+        if not 0 <= reached <= 1:
+            raise InputError(explain("NetAdapt: an accuracy is no share", got=reached, allowed="0 to 1"))
         ratios.append((reached - accuracy) / saved)
     return max(range(len(ratios)), key=lambda number: (ratios[number], -number))
 
@@ -158,7 +162,7 @@ def require_reachable(
         layer = layers(smallest)[number]
         smallest = narrowed(smallest, layer, min(step, layer.channels))
     fastest = latency_ms(smallest)
-    if fastest > target_ms:
+    if not fastest <= target_ms:
         raise BudgetError(
             explain(
                 "NetAdapt cannot narrow this network to the target", got=f"{target_ms:g} ms",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from edgenas.latency import Interval
 from edgenas.latency.model.crossval import LeftOut
+from edgenas.measure import files
+from edgenas.measure.table.build import table_protocol
 from edgenas.measure.table.warnings import doubts
+
+NAN = float("nan")
 
 
 def _said(*, error: float, by_macs: float, relative: float, noise: float, covered: int = 100) -> tuple[str, ...]:
@@ -37,3 +43,17 @@ def test_a_wide_interval_is_named_with_its_cause(noise: float, remedy: str) -> N
 def test_units_that_no_network_contains_are_counted() -> None:
     (line,) = _said(error=0.01, by_macs=0.2, relative=0.03, noise=0.01, covered=60)
     assert "60 of the space's 100 units" in line
+
+
+@pytest.mark.parametrize("said", [{"error": NAN}, {"relative": NAN}])
+def test_what_is_not_a_number_is_doubted(said: dict[str, float]) -> None:
+    assert len(_said(**{"error": 0.01, "by_macs": 0.2, "relative": 0.03, "noise": 0.01, **said})) == 1
+
+
+def test_a_spread_that_is_not_a_number_is_not_settled() -> None:
+    def samples(value_ns: float) -> SimpleNamespace:
+        return SimpleNamespace(value_ns=lambda _: value_ns)
+
+    how = table_protocol(threads=1, mode="hot")
+    assert files._settled([[samples(1.0), samples(1.0)]], how)
+    assert not files._settled([[samples(1.0), samples(NAN)]], how)

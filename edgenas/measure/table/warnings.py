@@ -40,12 +40,12 @@ def doubts(
     """
     found = []
     error, by_macs = left_out.median, left_out.median_by_macs
-    if error > _GOOD and error >= by_macs:
+    if not error <= _GOOD and not error < by_macs:
         found.append(
             f"the table is no better than a line on MACs: networks left out of the fit are {100 * error:.1f} % off "
             f"(median), by MACs {100 * by_macs:.1f} %; {_remedy(interval, networks)}"
         )
-    elif interval.relative > _WIDE:
+    elif not interval.relative <= _WIDE:
         found.append(
             f"predictions are only known to +-{100 * interval.relative:.0f} %; {_remedy(interval, networks)}"
         )
@@ -65,7 +65,7 @@ def doubts(
 
 
 def _remedy(interval: Interval, networks: int) -> str:
-    if interval.visit_noise > _NOISY:
+    if not interval.visit_noise <= _NOISY:
         return (
             f"a measurement repeats to {100 * interval.visit_noise:.1f} % only: build again when the machine is quiet, "
             "or with more networks"

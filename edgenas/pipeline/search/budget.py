@@ -67,7 +67,7 @@ def require_possible(
     found = costs(genes)
     if budget_ms is not None:
         fastest = int(np.argmin(found.latency_ms))
-        if found.latency_ms[fastest] - 1.645 * found.latency_error_ms[fastest] > budget_ms:
+        if not found.latency_ms[fastest] - 1.645 * found.latency_error_ms[fastest] <= budget_ms:
             raise BudgetError(
                 explain(
                     f"no network of the space {space.name} meets the latency budget",
@@ -79,12 +79,12 @@ def require_possible(
             )
     if target.max_macs is not None:
         smallest = int(np.argmin(found.macs))
-        if found.macs[smallest] > target.max_macs:
+        if not found.macs[smallest] <= target.max_macs:
             raise BudgetError(
                 explain(
                     f"no network of the space {space.name} meets target.max_macs",
                     got=f"{target.max_macs:,}",
-                    allowed=f"{int(found.macs[smallest]):,} or more; that is the smallest of {len(genes):,} networks "
+                    allowed=f"{found.macs[smallest]:,.0f} or more; that is the smallest of {len(genes):,} networks "
                     f"looked at: {_notation(space, genes[smallest])}",
                     remedy="Raise target.max_macs, or choose a smaller space or resolution.",
                 )

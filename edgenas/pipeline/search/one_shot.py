@@ -132,7 +132,7 @@ def _require_reachable(target: float, cost: CostFunction, context: RunContext, s
     """Refuse a target below the cost of every network. Warn of a target above all."""
     found = cost(looked_at(artifacts.space(context), seed=context.seed("budget")))
     low, high = float(found.min()), float(found.max())
-    if target < low:
+    if not target >= low:
         raise SearchError(
             explain(
                 f"no network of the space {artifacts.space(context).name} costs as little as the one-shot target",

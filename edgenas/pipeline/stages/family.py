@@ -105,7 +105,7 @@ def require_training_memory(name: str, network: Architecture, context: RunContex
     settings = context.settings
     part = -(-settings.train.batch_size // settings.train.accumulation)
     needed, limit = memory_bytes(network, batch=part, training=True), settings.scale.memory_mib * _MIB
-    if needed > limit:
+    if not needed <= limit:
         raise BudgetError(
             explain(
                 f"the training of {name} does not fit into memory", got=f"an estimate of {needed / _MIB:.0f} MiB for "

@@ -119,7 +119,7 @@ def from_scratch(
 ) -> tuple[Scratch, ...]:
     """Train supernets from scratch, each with a whole schedule twice as long, until one is as good."""
     most, tried = max(epochs, context.settings.supernet.epochs), list[Scratch]()
-    while not tried or (tried[-1].mean_accuracy < wanted and tried[-1].epochs < most):
+    while not tried or (not tried[-1].mean_accuracy >= wanted and tried[-1].epochs < most):
         budget = min(most, 2 * tried[-1].epochs if tried else epochs)
         supernet = fresh(space, context.seed("transfer"))
         title = f"from scratch, {budget} epochs"

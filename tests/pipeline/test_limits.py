@@ -1,0 +1,55 @@
+"""A cost that is not a number meets no limit of a run."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from edgenas.config.settings import TargetSection
+from edgenas.errors import BudgetError
+from edgenas.pipeline.search import budget
+from edgenas.pipeline.stages import family
+from edgenas.space import load
+
+NAN = float("nan")
+SPACE = load("tiny")
+
+
+def _costs(latency_ms: float, error_ms: float, macs: float):
+    def costs(genes):
+        def column(value):
+            return np.full(len(genes), value)
+
+        return SimpleNamespace(
+            latency_ms=column(latency_ms), latency_error_ms=column(error_ms), macs=column(macs)
+        )
+
+    return costs
+
+
+@pytest.mark.parametrize(("latency_ms", "error_ms"), [(NAN, 0.1), (0.5, NAN)])
+def test_an_unknown_latency_does_not_meet_a_budget(latency_ms: float, error_ms: float) -> None:
+    target = TargetSection(budget_ms=1.0)
+    budget.require_possible(target, SPACE, _costs(0.5, 0.1, 1.0), seed=0)
+    with pytest.raises(BudgetError, match="latency budget"):
+        budget.require_possible(target, SPACE, _costs(latency_ms, error_ms, 1.0), seed=0)
+
+
+def test_an_unknown_count_does_not_meet_a_limit() -> None:
+    target = TargetSection(max_macs=1000)
+    budget.require_possible(target, SPACE, _costs(0.5, 0.1, 999.0), seed=0)
+    with pytest.raises(BudgetError, match="max_macs"):
+        budget.require_possible(target, SPACE, _costs(0.5, 0.1, NAN), seed=0)
+
+
+def test_an_unknown_need_of_memory_does_not_fit(monkeypatch) -> None:
+    context = SimpleNamespace(
+        settings=SimpleNamespace(
+            train=SimpleNamespace(batch_size=8, accumulation=1), scale=SimpleNamespace(memory_mib=64)
+        )
+    )
+    monkeypatch.setattr(family, "memory_bytes", lambda *_, **__: NAN)
+    with pytest.raises(BudgetError, match="nan MiB"):
+        family.require_training_memory("phi 1", None, context)
