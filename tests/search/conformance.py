@@ -287,6 +287,16 @@ class WarmStartConformance(SearcherConformance):
         better = values.mean() < np.percentile(known.objectives, 45)
         assert better or not self.learns
 
+    def test_the_first_phase_counts_what_is_pending(self):
+        """40 asked and 16 told: enough for every first phase, and what was told shapes what comes next."""
+        proposed = []
+        for sign in (1, -1):
+            searcher = self.fresh(WideSpace(), seed=3)
+            results = judge(searcher.ask(40)[:16], objectives=1, limits=0)
+            searcher.tell(replace(results, objectives=sign * results.objectives))
+            proposed.append(searcher.ask(8))
+        assert self.learns == (not np.array_equal(*proposed))
+
     def test_nothing_known_changes_nothing(self):
         plain = self.walk(self.fresh(WideSpace()), 6)
         warm = self.walk(self.warmed([]), 6)

@@ -119,6 +119,7 @@ def test_what_is_pending_is_believed_and_not_proposed_beside_itself():
     searcher.ask(2)
     assert np.array_equal(searcher._pool[searcher._proposed[:3]], pending)
     index = searcher._proposed[0]
+    assert [place for place, _ in searcher._posteriors[0]._open] == searcher._proposed, "each believed once"
     assert searcher._posteriors[0].variance[index] < 0.5 * before[index] + 1e-9
 
 
@@ -127,10 +128,10 @@ def test_told_in_parts_it_predicts_as_if_told_at_once():
         return error_and_cost(genes)[0], np.zeros((len(genes), 0))
 
     found = []
-    for parts in ([[0, 1, 2, 3]], [[2], [0, 3], [1]]):
+    for parts in ([[0, 1]], [[1], [0]], [[1, 0]]):
         task = Task(space=TabularSpace((3,) * 6, CODES), objectives=1, limits=0, seed=0, budget=60)
-        searcher = drive(Surrogate(task), 12, judge)
-        genes = searcher.ask(4)
+        searcher = drive(Surrogate(task), 14, judge)  # It is fitted at 13 results and at 17
+        genes = searcher.ask(2)
         for part in parts:
             values, margins = judge(genes[part])
             failed = np.zeros(len(part), dtype=bool)
@@ -139,4 +140,4 @@ def test_told_in_parts_it_predicts_as_if_told_at_once():
             )
         searcher.ask(1)
         found.append(searcher._posteriors[0].mean)
-    assert np.allclose(*found, atol=0.05 * np.ptp(found[0]))
+    assert all(np.allclose(found[0], other, atol=0.05 * np.ptp(found[0])) for other in found[1:])
