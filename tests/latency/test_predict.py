@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edgenas.errors import SpaceError, TableError
 from edgenas.latency import SpaceLatency, predict
+from edgenas.latency.predict import TableCosts
 from edgenas.space import load
 from tests.latency.examples import network, table, tiny, true_ratio, units_of
 
@@ -121,3 +122,34 @@ def test_codes_outside_the_space_are_refused() -> None:
 
 def test_no_networks_give_no_latencies() -> None:
     assert LATENCY.latency_ms(np.zeros((0, len(tiny().cardinalities)), dtype=np.int64)).shape == (0,)
+
+
+def test_a_layer_tells_the_error_of_its_entry_in_milliseconds_after_the_correction() -> None:
+    known = table()
+    key = units_of(network())[1].key
+    doubled = replace(
+        known,
+        entries={**known.entries, key: replace(known.entries[key], error=5 * 10**6)},
+        correction=replace(known.correction, scale=2.0),
+    )
+    layer = next(layer for layer in predict(doubled, network()).layers if layer.key == key)
+    # 5e6 billionths of the reference's 0.03 ms, twice.
+    assert layer.error_ms == pytest.approx(2 * 0.005 * 0.03) and not layer.interpolated
+
+
+@pytest.mark.parametrize(("error", "passes"), [(29.9999995, True), (30.001, False)])
+def test_an_estimate_may_be_wrong_by_thirty_times_the_reference(error: float, passes: bool) -> None:
+    key = units_of(network())[1].key
+    known = table(estimated=(key,))
+    wide = replace(known, entries={**known.entries, key: replace(known.entries[key], error=round(error * 1e9))})
+    if passes:
+        assert predict(wide, network()).low_ms < 0
+    else:
+        with pytest.raises(TableError, match="allowed: 30 times"):
+            predict(wide, network())
+
+
+def test_costs_of_a_table_estimate_nothing_unless_told() -> None:
+    unit = units_of(load("mobilenet_v4").decode(load("mobilenet_v4").largest()))[0]
+    with pytest.raises(TableError, match="has no entry for .*stem"):
+        TableCosts(TABLE).entry(unit, where="stem")

@@ -139,3 +139,13 @@ def test_the_cause_is_the_words_of_the_database_alone(tmp_path):
         open_store(tmp_path / "missing" / "s.sqlite")
     assert "unable to open database file in " in str(error.value)
     assert "sqlite3." not in str(error.value) and "sqlalche" not in str(error.value)
+
+
+def test_a_store_says_its_schema_and_one_of_a_later_version_is_refused(tmp_path):
+    path = tmp_path / "s.sqlite"
+    open_store(path).close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT version FROM edgenas_store").fetchall() == [(1,)]
+        connection.execute("UPDATE edgenas_store SET version = 2")
+    with pytest.raises(StoreError, match="schema 2; allowed: at most 1"):
+        open_store(path)
