@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from edgenas.errors import TableError, explain
+from edgenas.errors import InputError, TableError, explain
 from edgenas.types import ProgressFactory
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def measure_table(
     force: bool = False,
     device: str | Device | None = None,
     device_python: str = "python3",
+    device_name: str = "",
+    device_cpus: Literal["big", "all"] | Sequence[int] = "big",
     progress: ProgressFactory | None = None,
 ) -> LatencyTable:
     """Measure a latency table of a space, on this machine or on a device.
@@ -51,7 +53,10 @@ def measure_table(
         force: Measure on a busy machine too.
         device: Command that runs a shell line on the device, such as "ssh user@host", or a `Device`; this machine if
             None.
-        device_python: Python on that device, with numpy and the runtime.
+        device_python: Python on that device, with numpy and the runtime. `~` is the home directory there.
+        device_name: Name of a device that does not say which processor it has, else of its board.
+        device_cpus: Its processors that measurements run on: `big` (the most powerful where there are several kinds),
+            `all`, or their numbers.
         progress: Makes a progress display for a title; a bar, or lines, if None.
 
     Returns:
@@ -70,7 +75,8 @@ def measure_table(
 
     file = None if out is None else Path(out)
     chosen = load_space(space)
-    with _device(device, device_python) as where, (progress or progress_bar)("measure the table") as report:
+    there = _device(device, device_python, device_name, device_cpus)
+    with there as where, (progress or progress_bar)("measure the table") as report:
         table = build_table(
             chosen, runtime=runtime, precision=precision, threads=threads, mode=mode, scheme=scheme,
             networks=networks, seconds=seconds, seed=seed, force=force, device=where, progress=report,
@@ -110,6 +116,8 @@ def validate_table(
     force: bool = False,
     device: str | Device | None = None,
     device_python: str = "python3",
+    device_name: str = "",
+    device_cpus: Literal["big", "all"] | Sequence[int] = "big",
     progress: ProgressFactory | None = None,
 ) -> LatencyTable:
     """Measure networks that a table has not seen, and say how wrong it was about them.
@@ -119,7 +127,7 @@ def validate_table(
         networks: Held-out networks to measure.
         space: The space it was built for; found by its name if None.
         seed: Draws the networks.
-        force, device, device_python: See `measure_table`.
+        force, device, device_python, device_name, device_cpus: See `measure_table`.
         progress: Makes a progress display for a title; a bar, or lines, if None.
 
     Returns:
@@ -135,7 +143,8 @@ def validate_table(
     from edgenas.measure import validate_table as validate
 
     found = load_table(table)
-    with _device(device, device_python) as where, (progress or progress_bar)("measure held-out networks") as report:
+    there = _device(device, device_python, device_name, device_cpus)
+    with there as where, (progress or progress_bar)("measure held-out networks") as report:
         checked = validate(
             found, space_of(found, space), networks=networks, seed=seed, force=force, device=where, progress=report
         )
@@ -145,13 +154,18 @@ def validate_table(
 
 
 def check_table(
-    table: str | Path | LatencyTable, *, device: str | Device | None = None, device_python: str = "python3"
+    table: str | Path | LatencyTable,
+    *,
+    device: str | Device | None = None,
+    device_python: str = "python3",
+    device_name: str = "",
+    device_cpus: Literal["big", "all"] | Sequence[int] = "big",
 ) -> Check:
     """Say in seconds whether a table is still true on this machine, or on a device.
 
     Args:
         table: See `load_table`.
-        device, device_python: See `measure_table`.
+        device, device_python, device_name, device_cpus: See `measure_table`.
 
     Returns:
         What was found; `.passed` says whether the table holds.
@@ -164,7 +178,7 @@ def check_table(
     from edgenas.measure import check_table as check
 
     found = load_table(table)
-    with _device(device, device_python) as where:
+    with _device(device, device_python, device_name, device_cpus) as where:
         return check(found, device=where)
 
 
@@ -204,9 +218,15 @@ def space_of(table: LatencyTable, named: str | Path | SearchSpace | None = None)
     )
 
 
-def _device(device: str | Device | None, python: str) -> AbstractContextManager[Device | None]:
+def _device(
+    device: str | Device | None, python: str, name: str, cpus: Literal["big", "all"] | Sequence[int]
+) -> AbstractContextManager[Device | None]:
     if not isinstance(device, str):
+        if name or cpus != "big":
+            what = "a name or processors of a device, without a command that reaches one"
+            remedy = "Give the command; on this machine set EDGENAS_DEVICE_NAME, and choose processors with `taskset`."
+            raise InputError(explain(what, got=f"name {name!r}, processors {cpus!r}", remedy=remedy))
         return nullcontext(device)
     from edgenas.measure import RemoteDevice
 
-    return RemoteDevice(device, python=python)
+    return RemoteDevice(device, python=python, name=name, cpus=cpus)

@@ -118,6 +118,8 @@ def _content(table: LatencyTable) -> dict[str, Any]:
 
 
 def _plain(part: Any) -> Any:
+    if isinstance(part, DeviceInfo):
+        return part.plain()
     if isinstance(part, tuple):
         return [asdict(item) for item in part]
     return None if part is None else asdict(part)

@@ -25,7 +25,7 @@ _POSITIVE = (1e-9, LATENCY_LIMIT_MS)
 _RELATIVE = (0.0, 100.0)
 # Smallest and largest value of each number, both allowed.
 _RANGES: dict[str, dict[str, tuple[float, float]]] = {
-    "device": {"cores": (1, 65_536), "memory_mib": _NOT_NEGATIVE},
+    "device": {"cores": (1, 65_536), "memory_mib": _NOT_NEGATIVE, "affinity": (0, 65_535)},
     "runtime": {"threads": (1, 65_536)},
     "reference": {"latency_ms": _POSITIVE, "spread": _NOT_NEGATIVE},
     "build": {
@@ -41,6 +41,9 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "kendall_tau": (-1.0, 1.0), "interval_coverage_percent": _PERCENT, "visits": _NOT_NEGATIVE,
         "measured_error_percent": _NOT_NEGATIVE, "predicted_ms": _POSITIVE, "measured_ms": _POSITIVE,
     },
+}  # fmt: skip
+_CLUSTER = {
+    "cpus": (0.0, 65_535.0), "capacity": (0.0, 65_536.0), "max_mhz": (0.0, 1e6), "limits_mhz": (0.0, 1e6),
 }  # fmt: skip
 
 
@@ -59,6 +62,8 @@ def require_plausible(table: LatencyTable, *, source: str) -> None:
         for index, item in enumerate(found if isinstance(found, tuple) else () if found is None else (found,)):
             where = f"{source}: {part}[{index}]" if isinstance(found, tuple) else f"{source}: {part}"
             _require_ranges(item, ranges, where)
+    for index, cluster in enumerate(table.device.clusters):
+        _require_ranges(cluster, _CLUSTER, f"{source}: device.clusters[{index}]")
     _require_entries(table, source)
     if not re.fullmatch(r"[0-9a-f]{32}", table.reference.digest):
         got = repr(table.reference.digest)

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.errors import InputError, explain
+from edgenas.latency.device import local_device
 from edgenas.measure.device.agent import Network
+from edgenas.measure.device.local import kept_on
 from edgenas.measure.engines.base import ModelFile
 from edgenas.measure.engines.registry import runtime_for
 from edgenas.measure.protocol.timing import Protocol, Samples, alternate, load_per_core
@@ -88,12 +90,15 @@ def measure_files(
     how = protocol or Protocol(threads=threads, min_sessions=7, max_sessions=15)
     rng = np.random.default_rng(seed)
     collected: list[list[Samples]] = [[] for _ in files]
+    cpus = local_device().affinity
     started = time.monotonic()
     for session in range(how.max_sessions):
         # A disturbance by others lasts some tenths of a second. It must not cover all sessions of a fast network.
         time.sleep(max(0.0, started + session * _APART_SECONDS - time.monotonic()))
-        sessions = [Network(runtime_for(file.file_format).open(file.data, threads=how.threads).run) for file in files]
-        for samples, found in zip(alternate(sessions, how, rng), collected, strict=True):
+        with kept_on(cpus):
+            opened = [runtime_for(file.file_format).open(file.data, threads=how.threads) for file in files]
+            taken = alternate([Network(session.run) for session in opened], how, rng)
+        for samples, found in zip(taken, collected, strict=True):
             found.append(samples)
         if progress is not None:
             progress(session + 1, how.max_sessions, f"{len(files)} files")

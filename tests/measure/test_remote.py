@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import platform
+import signal
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +20,11 @@ from edgenas.errors import DeviceError, InputError
 from edgenas.latency import local_device
 from edgenas.measure import Business, Protocol, RemoteDevice, build_table, runtime
 from edgenas.measure.device import agent
+from edgenas.measure.device.connection import Connection, quoted
 from edgenas.measure.protocol.visit import Bench, Target
 from edgenas.measure.table.build import reference_of
 from edgenas.space import load
+from tests.latency.boards import BOARDS
 
 # The agent replaces the shell, so that killing the command kills the agent, as a lost connection does.
 MORTAL = """sh -c 'eval "exec $0"'"""
@@ -87,8 +94,8 @@ def test_a_build_on_a_device_that_dies_keeps_its_visits_and_goes_on(
     def build(device: RemoteDevice, kill_at: int) -> object:
         def progress(done: int, total: int, what: str) -> None:
             if done == kill_at:
-                assert device._process is not None
-                device._process.kill()
+                assert device._connection is not None
+                device._connection._process.kill()
 
         return build_table(
             space, networks=4, seconds=0.0, samples=kept, device=device, force=True, progress=progress
@@ -141,3 +148,219 @@ def test_commands_that_cannot_be_are_refused() -> None:
         pass
     with pytest.raises(DeviceError, match="not connected"):
         RemoteDevice("sh -c").info()
+
+
+# A command that stands for a device: Python whose agent is disturbed by what stands in its place.
+DEVICE = """#!{python}
+import os, subprocess, sys, threading, time
+line = sys.argv[-1]
+{before}
+child = subprocess.Popen(["sh", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def feed():
+    while part := os.read(0, 65536):
+        child.stdin.write(part)
+        child.stdin.flush()
+    child.stdin.close()
+threading.Thread(target=feed, daemon=True).start()
+out = sys.stdout.buffer
+for number, answer in enumerate(child.stdout):
+    {disturb}
+    out.write(answer)
+    out.flush()
+"""
+
+
+def _device(tmp_path: Path, *, before: str = "pass", disturb: str = "pass") -> str:
+    """Write the command; `disturb` runs before each line of the agent, of which `number` 0 is the greeting."""
+    path = tmp_path / "device"
+    path.write_text(DEVICE.format(python=sys.executable, before=before, disturb=disturb))
+    path.chmod(0o755)
+    return str(path)
+
+
+def _disturbed(tmp_path: Path, *, timeout_s: float = 30.0, **how: str) -> RemoteDevice:
+    return RemoteDevice(_device(tmp_path, **how), python=sys.executable, timeout_s=timeout_s)
+
+
+STRAY = [
+    "out.write(b'You have new mail\\n')",
+    "out.write(b'no line break ')",
+    "out.write(b'\\xff\\xfe\\n[1, 2]\\n5\\nnull\\n{}\\n')",
+    "out.write(b'line\\n' * 5000)",
+    # An answer to a question that nobody asked, and one that came before.
+    "out.write(b'edgenas answer {\"number\": 999}\\n')",
+    "out.write(answer) if number == 2 else None",
+]
+
+
+@pytest.mark.parametrize("disturb", STRAY)
+def test_lines_among_the_answers_that_are_none_are_skipped(tmp_path: Path, disturb: str) -> None:
+    with _disturbed(tmp_path, disturb=disturb) as device:
+        assert device.busy().stolen <= 1
+        assert device.info().machine == platform.machine()
+        assert device.busy().load_per_core >= 0
+
+
+@pytest.mark.parametrize(
+    ("disturb", "words"),
+    [
+        ("out.write(b'noise\\n' * 20000) if number == 1 else None", "bytes that are no answer, from b'noise'"),
+        ("answer = b'edgenas answer {cut\\n' if number else answer", "damaged answer"),
+        ("answer = b'edgenas answer 5\\n' if number else answer", "damaged answer"),
+        ("answer = b'edgenas answer {\"number\": 1}\\n' if number else answer", "no agent of this version"),
+        ("answer = b'edgenas answer {\"number\": 1, \"machine\": 1, \"facts\": 1, \"allowed\": 1, \"versions\": 1}\\n'"
+         " if number else answer", "no agent of this version"),
+        ("time.sleep(60) if number else None", "did not answer for 1 s"),
+        ("os._exit(3) if number else None", "went away"),
+        ("(out.write(answer[:20]), out.flush(), os._exit(0)) if number else None", "answered b'edgenas .* and went away"),
+    ],
+)  # fmt: skip
+def test_a_device_that_answers_nonsense_or_nothing_is_one_clear_error(
+    tmp_path: Path, disturb: str, words: str
+) -> None:
+    with pytest.raises(DeviceError, match=words), _disturbed(
+        tmp_path, disturb=disturb, timeout_s=1.0 if "sleep" in disturb else 30.0
+    ):
+        pass
+
+
+def test_a_line_that_never_ends_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgenas.measure.device.connection._LINE_BYTES", 1 << 20)
+    endless = "[(out.write(b'x' * 65536), out.flush()) for _ in range(1000)] if number == 1 else None"
+    with pytest.raises(DeviceError, match="bytes that are no answer"), _disturbed(tmp_path, disturb=endless):
+        pass
+
+
+def test_a_device_that_takes_nothing_in_is_given_up(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="did not answer for 0.5 s"):
+        _disturbed(tmp_path, before="time.sleep(60)", timeout_s=0.5).__enter__()
+    # A pipe holds 64 KiB: what is larger is never taken.
+    with RemoteDevice(MORTAL, python=sys.executable) as device:
+        assert device._connection is not None
+        device._connection._timeout_s = 0.5
+        os.kill(device._connection._process.pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            with pytest.raises(DeviceError, match="did not take what was sent for 0.5 s"):
+                device.load(("network",), "ort", bytes(1 << 22), threads=1)
+            assert time.monotonic() - started < 10
+        finally:
+            os.kill(device._connection._process.pid, signal.SIGCONT)
+
+
+def test_a_device_that_talks_while_it_is_written_to_stops_nobody(tmp_path: Path) -> None:
+    talk = "[(sys.stdout.buffer.write(b'boot line\\n' * 1000), sys.stdout.flush()) for _ in range(50)]"
+    with _disturbed(tmp_path, before=talk) as device:
+        assert device.info().machine == platform.machine()
+
+
+def test_a_measurement_longer_than_the_time_out_gives_signs_of_life(tmp_path: Path) -> None:
+
+    space = load("tiny")
+    with _disturbed(tmp_path) as device:
+        device.load(("network",), "ort", _target("ort").file(reference_of(space)), threads=1)
+        assert device._connection is not None
+        device._connection._timeout_s = 4.0
+        long = Protocol(bursts=2400, runs=8, warmup=1, min_sessions=1, max_sessions=1)
+        started = time.monotonic()
+        (samples,) = device.alternate(("network",), long, np.random.default_rng(0))
+        assert time.monotonic() - started > 4.0
+        assert len(samples.cpu_ns) == 2400 * 8
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("~/venv/bin/python", "~/venv/bin/python"), ("~pi/my venv/python", "~pi/'my venv/python'"), ("~", "~"),
+        ("/opt/my python", "'/opt/my python'"), ("~pi; rm x", "'~pi; rm x'"), ("a~", "'a~'"),
+    ],
+)  # fmt: skip
+def test_a_home_directory_in_the_path_of_python_is_the_devices(path: str, said: str) -> None:
+    assert quoted(path) == said
+
+
+def test_python_below_the_home_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my venv").mkdir()
+    python = tmp_path / "my venv" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with RemoteDevice("sh -c", python="~/my venv/python") as device:
+        assert device.info().machine == platform.machine()
+
+
+def test_samples_without_a_file_outlive_a_device_that_dies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(RemoteDevice, "busy", lambda self: Business(load_per_core=0.0, stolen=0.0))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def build(device: RemoteDevice, kill_at: int) -> int:
+        taken: list[int] = []
+
+        def progress(done: int, total: int, what: str) -> None:
+            taken.append(done)
+            if done == kill_at:
+                assert device._connection is not None
+                device._connection._process.kill()
+
+        build_table(load("tiny"), networks=4, seconds=0.0, device=device, force=True, progress=progress)
+        return len(taken)
+
+    with RemoteDevice(MORTAL, python=sys.executable) as device, pytest.raises(DeviceError, match="they are kept in"):
+        build(device, kill_at=3)
+    (kept,) = tmp_path.rglob("*.samples.jsonl")
+    before = kept.read_text()
+    assert len(before.splitlines()) == 1 + 3
+    with RemoteDevice(MORTAL, python=sys.executable) as device:
+        build(device, kill_at=-1)
+    (done,) = tmp_path.rglob("*.jsonl")
+    assert done.name.endswith(".done.jsonl") and done.read_text().startswith(before)
+
+
+def test_the_agent_keeps_to_the_processors_that_were_chosen() -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    with RemoteDevice("sh -c", python=sys.executable, cpus=allowed[:1]) as device:
+        assert device.info().affinity == tuple(allowed[:1])
+        assert device._ask({"do": "describe", "facts": []})["allowed"] == allowed[:1]
+        with pytest.raises(DeviceError, match="2 threads cannot be measured on the processors"):
+            device.load(("network",), "ort", b"", threads=2)
+        assert device.info().differences(local_device()) == (f"affinity: ({allowed[0]},) in the table, () here",)
+    assert sorted(os.sched_getaffinity(0)) == allowed
+    missing = RemoteDevice("sh -c", python=sys.executable, cpus=[4000])
+    with pytest.raises(DeviceError, match="refuses to pin"):
+        missing.__enter__()
+
+
+@pytest.mark.parametrize("cpus", ["little", [], [-1], [1.5], "4"])
+def test_processors_that_cannot_be_are_refused(cpus: object) -> None:
+    with pytest.raises(InputError, match="processors cannot be"):
+        RemoteDevice("sh -c", cpus=cpus)  # type: ignore[arg-type]
+
+
+def test_big_cores_are_measured_where_there_are_several_kinds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(self: Connection, request: dict[str, Any], data: bytes = b"") -> dict[str, Any]:
+        asked.append(dict(request))
+        return {
+            "machine": "aarch64", "facts": BOARDS["Odroid N2"], "processor": "", "cores": 6, "memory_mib": 4096,
+            "allowed": [0, 1, 2, 3, 4, 5], "versions": {},
+        }  # fmt: skip
+
+    monkeypatch.setattr(Connection, "ask", answer)
+    with RemoteDevice("sh -c", python=sys.executable) as device:
+        assert device.info().affinity == asked[-1]["cpus"] == (2, 3, 4, 5)
+    with RemoteDevice("sh -c", python=sys.executable, cpus="all") as device:
+        assert device.info().affinity == () and asked[-1]["do"] == "describe"
+
+
+def test_a_device_that_does_not_say_what_it_is_is_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(RemoteDevice, "info", lambda self: replace(local_device(), cpu="unknown"))
+    with (
+        RemoteDevice("sh -c", python=sys.executable) as device,
+        pytest.raises(DeviceError, match="does not say which processor this is.*--device-name"),
+    ):
+        build_table(load("tiny"), networks=4, device=device)

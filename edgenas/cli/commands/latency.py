@@ -21,6 +21,12 @@ DeviceOption = Annotated[
     ),
 ]
 DevicePython = Annotated[str, typer.Option(help="Python on that device, with numpy and the runtime.")]
+DeviceName = Annotated[
+    str, typer.Option(help="Name of that device where it does not say which processor it has, else of its board.")
+]
+DeviceCpus = Annotated[
+    str, typer.Option(help="Its processors to measure on: big (the most powerful kind), all, or numbers such as 4,5.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,12 +57,15 @@ def build(
     force: Force = False,
     device: DeviceOption = None,
     device_python: DevicePython = "python3",
+    device_name: DeviceName = "",
+    device_cpus: DeviceCpus = "big",
 ) -> None:
     """Measure a table of a space, here or on a device; the same command goes on where it was stopped."""
     chosen = en.load_space(space, classes=classes, channels=channels, resolutions=resolution)
     table = en.measure_table(
         chosen, runtime=runtime, precision=precision, threads=threads, mode=mode, scheme=scheme, networks=networks,
         seconds=seconds, seed=seed, out=out, force=force, device=device, device_python=device_python,
+        device_name=device_name, device_cpus=_cpus(device_cpus),
     )  # fmt: skip
     print(f"{len(table.entries)} entries from {table.build.networks} networks in {table.build.seconds:.0f} s: {out}")
     print(f"expected 90 % interval: +-{100 * table.interval.relative:.1f} % (cross-validated)")
@@ -74,13 +83,16 @@ def validate(
     force: Force = False,
     device: DeviceOption = None,
     device_python: DevicePython = "python3",
+    device_name: DeviceName = "",
+    device_cpus: DeviceCpus = "big",
 ) -> None:
     """Measure held-out networks, print the error, and store it in the table."""
     from edgenas.report.latency_plot import plot_validation
 
     table = en.validate_table(
-        file, networks=networks, space=space, seed=seed, force=force, device=device, device_python=device_python
-    )
+        file, networks=networks, space=space, seed=seed, force=force, device=device, device_python=device_python,
+        device_name=device_name, device_cpus=_cpus(device_cpus),
+    )  # fmt: skip
     _print_warnings(table)
     picture = plot or Path(file).with_suffix(".png")
     plot_validation(table, picture)
@@ -88,9 +100,17 @@ def validate(
     print(f"stored in {file}; plot: {picture}")
 
 
-def check(file: Table, device: DeviceOption = None, device_python: DevicePython = "python3") -> None:
+def check(
+    file: Table,
+    device: DeviceOption = None,
+    device_python: DevicePython = "python3",
+    device_name: DeviceName = "",
+    device_cpus: DeviceCpus = "big",
+) -> None:
     """Say in seconds whether a table is still true on this machine, or on a device."""
-    found = en.check_table(file, device=device, device_python=device_python)
+    found = en.check_table(
+        file, device=device, device_python=device_python, device_name=device_name, device_cpus=_cpus(device_cpus)
+    )
     if found.differences:
         print(f"not for {'that device' if device else 'this machine'}: " + "; ".join(found.differences))
         raise SystemExit(1)
@@ -132,6 +152,18 @@ def list_all(
         within = f"{checked.within_5_percent:.0f} %" if checked else ""
         rows.append((name, table.build.space, len(table.entries), error, within, table.build.date))
     print_table(("table", "space", "entries", "mean error", "within 5 %", "date"), rows)
+
+
+def _cpus(text: str) -> Literal["big", "all"] | list[int]:
+    """Read `--device-cpus`."""
+    if text == "big":
+        return "big"
+    if text == "all":
+        return "all"
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise typer.BadParameter(f"got {text!r}; allowed: big, all, or numbers such as 4,5")
+    return [int(part) for part in parts]
 
 
 def _print_warnings(table: en.LatencyTable) -> None:

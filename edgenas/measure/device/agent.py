@@ -5,7 +5,8 @@ statistics are computed where edgenas runs. Local measurements go through the sa
 edgenas, and runs on Python 3.9, for devices have old ones.
 
 Over standard input and output: a request is a line of JSON, followed by `bytes` bytes where it says so; every request
-is answered by one line of JSON, with `error` where it failed. It ends when its input does.
+has a `number`, and is answered by one line: `ANSWER` and JSON with that number, with `error` where it failed. It ends
+when its input does.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import json
 import math
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from glob import glob
 from typing import Any
 
 import numpy as np
@@ -28,7 +31,11 @@ try:
 except ImportError:  # only missing on Windows, where switches are then not counted
     resource = None  # type: ignore[assignment]
 
-MARKER = "edgenas agent 1: answers follow"
+MARKER = "edgenas agent 2: answers follow"
+# Every answer begins with this, so that it is told apart from what others print on the same stream.
+ANSWER = "edgenas answer "
+# While it measures, the agent says so often that it is alive: between two turns, never during one.
+BEAT_SECONDS = 2.0
 _MIN_SAMPLE_NS = 400_000
 _ERRORS_ONLY = 3
 _ORT_TYPES = {
@@ -243,6 +250,7 @@ def alternate(
     warmup: int,
     orders: Sequence[Sequence[int]],
     burst_ms: float = 0.0,
+    beat: Callable[[], None] = lambda: None,
 ) -> list[Raw]:
     """Measure several networks alternately.
 
@@ -255,12 +263,15 @@ def alternate(
         orders: Which networks take turns in each round.
         burst_ms: A network slower than this is run once per burst and not brought back before (hot): filling the
             caches is less than a hundredth of its time, and more turns say more than more runs. 0 for no such network.
+        beat: Called before each network takes its turn.
     """
     for network in networks:
+        beat()
         network.warm(warmup)
     parts: list[list[Raw]] = [[] for _ in networks]
     for order in orders:
         for index in order:
+            beat()
             network = networks[index]
             if mode == "cold":
                 parts[index].append(burst(network.run, runs=1, inner=1))
@@ -299,12 +310,41 @@ def stolen(seconds: float) -> float:
     return max(0.0, 1 - used / elapsed)
 
 
-def _cpuinfo() -> str:
+def _read(patterns: Sequence[str]) -> dict[str, str]:
+    """Text of the files that there are, by path."""
+    found = {}
+    for path in (path for pattern in patterns for path in sorted(glob(pattern))):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                found[path] = file.read()
+        except OSError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    if platform.system() != "Darwin":
+        return platform.processor()
+    command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def allowed() -> list[int]:
+    """Return the numbers of the processors that this process may use; empty where the system does not tell."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return sorted(affinity(0)) if affinity else []
+
+
+def pin(cpus: Sequence[int]) -> None:
+    """Keep all threads of this process on some processors; raises what the system raises."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise OSError("this system cannot keep a process on some processors")
     try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            return file.read()
+        threads = [int(name) for name in os.listdir("/proc/self/task")]
     except OSError:
-        return ""
+        threads = [0]
+    for thread in threads:
+        os.sched_setaffinity(thread, cpus)
 
 
 def _memory_mib() -> int:
@@ -329,17 +369,26 @@ def _versions() -> dict[str, str]:
 class Service:
     """Answers requests. Networks lie in named slots; opening a file replaces what was in its slots."""
 
-    def __init__(self) -> None:
+    def __init__(self, beat: Callable[[], None] = lambda: None) -> None:
+        """Prepare.
+
+        Args:
+            beat: Called often while networks are measured.
+        """
         self._slots: dict[str, Network] = {}
+        self._beat = beat
 
     def answer(self, request: dict[str, Any], data: bytes) -> dict[str, Any]:
-        """Do what a request asks (`describe`, `busy`, `open` or `alternate`)."""
+        """Do what a request asks (`describe`, `pin`, `busy`, `open` or `alternate`)."""
         do = request["do"]
         if do == "describe":
             return {
-                "machine": platform.machine(), "processor": platform.processor(), "cpuinfo": _cpuinfo(),
-                "cores": cores(), "memory_mib": _memory_mib(), "versions": _versions(),
+                "machine": platform.machine(), "processor": _processor(), "facts": _read(request["facts"]),
+                "cores": cores(), "allowed": allowed(), "memory_mib": _memory_mib(), "versions": _versions(),
             }  # fmt: skip
+        if do == "pin":
+            pin(request["cpus"])
+            return {}
         if do == "busy":
             return {"load_per_core": load_per_core(), "stolen": stolen(request["seconds"])}
         if do == "open":
@@ -350,7 +399,7 @@ class Service:
             found = alternate(
                 [self._slots[slot] for slot in request["slots"]],
                 mode=request["mode"], runs=request["runs"], warmup=request["warmup"], orders=request["orders"],
-                burst_ms=request["burst_ms"],
+                burst_ms=request["burst_ms"], beat=self._beat,
             )  # fmt: skip
             return {"samples": [{**raw, **{k: raw[k].tolist() for k in ("wall_ns", "cpu_ns")}} for raw in found]}
         raise ValueError(f"unknown request {do!r}")
@@ -360,23 +409,37 @@ def serve() -> None:
     """Answer requests from standard input until it ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a runtime prints shall not lie among the answers
-    service = Service()
+    last = [time.monotonic()]
+
+    def write(line: str) -> None:
+        answers.write(line + "\n")
+        answers.flush()
+        last[0] = time.monotonic()
+
+    def beat() -> None:
+        if time.monotonic() - last[0] > BEAT_SECONDS:
+            write(ANSWER + json.dumps({"alive": True}))
+
+    service = Service(beat)
     # A shell that greets every login has said so by now: what stands before this line is no answer.
-    answers.write(MARKER + "\n")
-    answers.flush()
+    write(MARKER)
     while True:
         line = sys.stdin.buffer.readline()
         if not line.endswith(b"\n"):
             return
-        request = json.loads(line)
-        data = sys.stdin.buffer.read(request.get("bytes", 0))
+        try:
+            request = json.loads(line)
+            number, data = request["number"], sys.stdin.buffer.read(request.get("bytes", 0))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # Where the next request begins is not known any more.
+            write(ANSWER + json.dumps({"error": f"no request: {line[:80]!r}"}))
+            return
         try:
             answer = service.answer(request, data)
         except Exception as error:  # whatever a runtime raises is told to the other side, which judges it
             first = (str(error).splitlines() or [""])[0]
             answer = {"error": f"{type(error).__name__}: {first}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        write(ANSWER + json.dumps({"number": number, **answer}))
 
 
 if __name__ == "__main__":

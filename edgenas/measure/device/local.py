@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol as Shape
 
 import numpy as np
 
+from edgenas.errors import DeviceError, explain
 from edgenas.latency.device import DeviceInfo, RuntimeName, local_device
 from edgenas.measure.device.agent import Network
 from edgenas.measure.engines.registry import runtime
@@ -56,9 +59,43 @@ class LocalDevice:
 
     def load(self, slots: Sequence[str], name: RuntimeName, data: bytes, *, threads: int) -> None:
         """Load a model file; see `Device.load`."""
-        for slot in slots:
-            self._slots[slot] = Network(runtime(name).open(data, threads=threads).run)
+        cpus = local_device().affinity
+        require_cpus_for(threads, cpus, remedy="Let this process use fewer kinds of cores, with `taskset`.")
+        with kept_on(cpus):
+            for slot in slots:
+                self._slots[slot] = Network(runtime(name).open(data, threads=threads).run)
 
     def alternate(self, slots: Sequence[str], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
         """Measure; see `Device.alternate`."""
-        return alternate([self._slots[slot] for slot in slots], protocol, rng)
+        with kept_on(local_device().affinity):
+            return alternate([self._slots[slot] for slot in slots], protocol, rng)
+
+
+@contextmanager
+def kept_on(cpus: Sequence[int]) -> Iterator[None]:
+    """Keep this thread, and threads that it starts, on some processors for a while.
+
+    Args:
+        cpus: Their numbers; none for no restriction.
+    """
+    if not cpus or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def require_cpus_for(threads: int, cpus: Sequence[int], *, remedy: str) -> None:
+    """Refuse more threads than processors that measurements are kept on.
+
+    Raises:
+        DeviceError: There are too few.
+    """
+    if cpus and threads > len(cpus):
+        listed = ", ".join(map(str, cpus))
+        what = f"{threads} threads cannot be measured on the processors {listed}, to which the measurement keeps"
+        raise DeviceError(explain(what, remedy=remedy))

@@ -14,7 +14,7 @@ import numpy as np
 from edgenas.arch import Architecture
 from edgenas.arch.notation import format_notation
 from edgenas.errors import InputError, explain
-from edgenas.latency.device import Mode, Precision, RuntimeName
+from edgenas.latency.device import NAME_VARIABLE, Mode, Precision, RuntimeName, require_known
 from edgenas.latency.model.work import group
 from edgenas.latency.table import (
     RATIO_UNIT,
@@ -30,7 +30,7 @@ from edgenas.measure.protocol.timing import Protocol, require_quiet
 from edgenas.measure.protocol.visit import Bench, Target, Visit
 from edgenas.measure.table.design import Design, covering_design, space_units
 from edgenas.measure.table.fit import Fitted, fitted, interval_of
-from edgenas.measure.table.sample_file import SampleFile
+from edgenas.measure.table.sample_file import SampleFile, default_path
 from edgenas.measure.table.visits_plan import Campaign
 from edgenas.measure.table.warnings import doubts
 from edgenas.space import SearchSpace
@@ -108,12 +108,13 @@ def build_table(
         runtime=runtime, precision=precision, scheme=scheme, protocol=table_protocol(threads=threads, mode=mode)
     )
     where = device or LocalDevice()
-    info = target.info(where)
+    described, info = where.info(), target.info(where)
+    require_known(described, remedy=f"Give it a name with --device-name, or {NAME_VARIABLE} on this machine.")
     load = require_quiet(where.busy(), force=force).load_per_core
     design = covering_design(space, networks, np.random.default_rng(seed))
     reference = reference_of(space)
     identity = {
-        "device": asdict(where.info()),
+        "device": described.plain(),
         "runtime": asdict(info),
         "protocol": asdict(target.protocol),
         "space": space.digest,
@@ -122,11 +123,17 @@ def build_table(
         "target_error": target_error,
         "seed": seed,
     }
-    kept = SampleFile(Path(samples) if samples is not None else None, identity)
+    path = Path(samples) if samples is not None else None
+    if path is None and not isinstance(where, LocalDevice):
+        path = default_path(identity, name=f"{described.slug}-{space.name}-{info.slug}")
+    kept = SampleFile(path, identity)
     kept.open()
     campaign = Campaign(space, design, Bench(target, reference, seed=seed, device=where), kept, progress)
     campaign.run(seed=seed, target_error=target_error, seconds=seconds)
-    return table_from(space, design, target, kept, load_per_core=load, seed=seed, device=where)
+    table = table_from(space, design, target, kept, load_per_core=load, seed=seed, device=where)
+    if samples is None:
+        kept.finish()
+    return table
 
 
 def table_from(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -77,6 +78,12 @@ class SampleFile:
             file.flush()
             os.fsync(file.fileno())
 
+    def finish(self) -> None:
+        """Rename the file of a build that is done, so that the next one measures anew and nothing is lost."""
+        if self.path is not None and self.path.exists():
+            done = self.path.with_name(self.path.name.replace(".samples.jsonl", ".done.jsonl"))
+            self.path = self.path.replace(done)
+
     def __iter__(self) -> Iterator[Taken]:
         for (genes, visit), value in self._taken.items():
             yield Taken(genes=genes, visit=visit, value=value)
@@ -106,6 +113,18 @@ class SampleFile:
         if len(whole) < len(lines):  # a line that a killed build did not finish
             assert self.path is not None
             atomic.write_text(self.path, "".join(whole))
+
+
+def default_path(identity: Mapping[str, Any], *, name: str) -> Path:
+    """Return where samples are kept for which no file was named: in the user's cache, one file a build.
+
+    Args:
+        identity: Of the build.
+        name: Begins the file's name, for people.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    mark = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    return cache / "edgenas" / "latency-samples" / f"{name[:80]}-{mark}.samples.jsonl"
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
