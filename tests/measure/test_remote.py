@@ -212,7 +212,7 @@ def test_lines_among_the_answers_that_are_none_are_skipped(tmp_path: Path, distu
          " if number else answer", "no agent of this version"),
         ("time.sleep(60) if number else None", "did not answer for 1 s"),
         ("os._exit(3) if number else None", "went away"),
-        ("(out.write(answer[:20]), out.flush(), os._exit(0)) if number else None", "answered b'edgenas .* and went away"),
+        ("(out.write(answer[:20]), out.flush(), os._exit(0)) if number else None", "b'edgenas .* and went away"),
     ],
 )  # fmt: skip
 def test_a_device_that_answers_nonsense_or_nothing_is_one_clear_error(
