@@ -24,8 +24,9 @@ class Candidate:
     Attributes:
         architecture: The network.
         genes: Its code in the space that was searched, (D,).
-        metrics: `accuracy` in [0, 1], `latency_ms`, `macs` and `params` by name, each with its standard error and its
-            source: inherited from shared weights, predicted by a table, measured.
+        metrics: `accuracy`, `latency_ms`, `macs` and `params` by name, each with its standard error and its source:
+            inherited from shared weights, trained, predicted by a table, measured. `accuracy` is what the estimator
+            gave: in [0, 1] where its unit is "1", else a score that only orders networks.
         folder: Where the search kept its shared weights.
         measured_ms: Latency of its file on the device, ms; None where it was not measured.
     """
@@ -38,8 +39,15 @@ class Candidate:
 
     @property
     def accuracy(self) -> float:
-        """Accuracy on validation images as it was judged, in [0, 1]."""
+        """Accuracy on validation images as it was judged, in [0, 1]; a score where the unit of the metric is ""."""
         return self.metrics["accuracy"].value
+
+    @property
+    def judged(self) -> str:
+        """What the estimator gave, as a text with its source."""
+        found = self.metrics["accuracy"]
+        value = f"{100 * found.value:.2f} %" if found.unit == "1" else f"{found.value:.4g}"
+        return f"{value} ({found.source})"
 
     @property
     def latency_ms(self) -> float:
@@ -66,7 +74,7 @@ class Candidate:
     def __repr__(self) -> str:
         kind = self.metrics["latency_ms"].source if self.measured_ms is None else "measured"
         return (
-            f"Candidate({100 * self.accuracy:.1f} % {self.metrics['accuracy'].source}, {self.latency_ms:.4g} ms "
+            f"Candidate({self.judged}, {self.latency_ms:.4g} ms "
             f"{kind}, {self.macs:,} MACs, {self.architecture.digest[:10]})"
         )
 
@@ -98,7 +106,7 @@ def _metrics_of_front(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "accuracy": {
             "value": entry["accuracy"],
             "standard_error": entry["accuracy_standard_error"],
-            "unit": "1",
+            "unit": entry.get("accuracy_unit", "1"),
             "source": entry.get("accuracy_source", "inherited"),
         },
         "latency_ms": {"value": entry["predicted_ms"], "unit": "ms", "source": "predicted"},
@@ -132,7 +140,7 @@ def candidates_html(candidates: Sequence[Candidate], *, title: str, best: Candid
     rows = [
         (
             "best" if entry is best else "",
-            f"{100 * entry.accuracy:.2f} % ({entry.metrics['accuracy'].source})",
+            entry.judged,
             f"{entry.metrics['latency_ms'].value:.4f} ({entry.metrics['latency_ms'].source})",
             "" if entry.measured_ms is None else f"{entry.measured_ms:.4f}",
             f"{entry.macs:,}",

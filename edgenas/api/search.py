@@ -102,7 +102,7 @@ def search(
         max_macs: Largest number of multiply-accumulates.
         objectives: Among `accuracy`, `latency_ms`, `macs`, `params`; the first three if None.
         strategy: How networks are proposed, such as `nsga2` (used if None), `ageing`, `surrogate` or `random`.
-        estimator: What judges accuracy, such as `supernet` (used if None) or `predictor`.
+        estimator: What judges accuracy, such as `supernet` (used if None), `predictor`, `trained` or `naswot`.
         evaluations: Distinct networks to judge; 300 if None.
         measure: Networks of the front to measure on this machine, so that `best` goes by what was measured; none if
             None.
@@ -172,12 +172,15 @@ def compare_strategies(
         SearchError: There is no such strategy.
         EdgenasError: See `search`.
     """
+    from edgenas.pipeline.core.artifacts import needs_supernet
     from edgenas.pipeline.search.comparison import compare
     from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SUPERNET
+    from edgenas.search import STRATEGIES
 
     settings = load_config(load_config(config), given(search__evaluations=evaluations))
     job = _Job.of(settings, space, data, table, folder, progress, say)
-    run = job.run((DATA, LATENCY_TABLE, SUPERNET))
+    shared = needs_supernet(job.settings) or any(STRATEGIES[name].one_shot for name in strategies)
+    run = job.run((DATA, LATENCY_TABLE, SUPERNET) if shared else (DATA, LATENCY_TABLE))
     return compare(context_of(run, progress=job.progress, say=job.say), list(strategies), seeds=seeds)
 
 

@@ -223,7 +223,8 @@ class SearchSection(Section):
     estimator: EstimatorName = Field(
         "supernet",
         description="Judges candidates; predictor: a strategy walks over predicted ones, the supernet judges its best; "
-        "trained, short_training: each is trained by the train section, or for a ninth of that.",
+        "trained, short_training: each is trained by the train section, or for a ninth of that; halving: many for a "
+        "ninth, the best in full; the others are zero-cost scores. See docs/estimators.md.",
     )
     predictor_networks: Annotated[int, Field(ge=8)] = Field(
         100, description="Random networks, of the evaluations, that the predictor is fitted on first."
@@ -255,6 +256,10 @@ class SearchSection(Section):
 
         if self.strategy not in rewarded():
             raise ValueError(f"a strategy that follows a reward ({', '.join(rewarded())}), or no reward")
+        from edgenas.evaluate.registry import ESTIMATORS
+
+        if ESTIMATORS[self.estimator].unit != "1":
+            raise ValueError(f"no reward with the estimator {self.estimator}: a reward weighs accuracies, no scores")
 
     def _require_predictable(self) -> None:
         from edgenas.search.strategies import walking
@@ -285,7 +290,11 @@ class TrainSection(FitSection):
     channels_last: bool = Field(True, description="Memory layout; about twice as fast for depthwise layers.")
     keep: Literal["final", "best"] = Field("final", description="Weights; best on validation is then optimistic.")
     evaluate_every: Positive = Field(1, description="Epochs between judgements on the validation images.")
-    from_supernet: bool = Field(True, description="Start from the supernet's weights.")
+    from_supernet: bool | None = Field(
+        None,
+        description="Start from the supernet's weights; if left out, where the search needs a supernet. true trains "
+        "one for this alone where it does not.",
+    )
 
 
 class ExportSection(Section):
@@ -343,6 +352,28 @@ class RunSettings(Section):
     def _averages_what_can_be(self) -> RunSettings:
         if self.search.strategy == "darts_second_order" and self.supernet.averaging_decay is not None:
             raise ValueError("no supernet.averaging_decay with darts_second_order, which learns from the weights alone")
+        return self
+
+    @model_validator(mode="after")
+    def _starts_from_what_there_is(self) -> RunSettings:
+        if self.train.from_supernet is None:
+            # Set in place: the key stays one that was left out, so that another estimator decides it anew.
+            values = {"from_supernet": self._judges_with_supernet()}
+            train = self.train.model_copy(update=values)
+            train.__pydantic_fields_set__.discard("from_supernet")
+            self.__dict__["train"] = train
+        return self
+
+    def _judges_with_supernet(self) -> bool:
+        from edgenas.evaluate.registry import ESTIMATORS
+        from edgenas.search.strategies import STRATEGIES
+
+        return ESTIMATORS[self.search.estimator].needs_supernet or STRATEGIES[self.search.strategy].one_shot
+
+    @model_validator(mode="after")
+    def _halves_epochs(self) -> RunSettings:
+        if self.search.estimator == "halving" and self.train.seconds is not None:
+            raise ValueError("no train.seconds with the estimator halving, which compares trainings of so many epochs")
         return self
 
     @field_validator("name")

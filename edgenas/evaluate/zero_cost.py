@@ -26,7 +26,7 @@ INITIALISATIONS = 2
 class ZeroCostEvaluator:
     """Judges networks by one of `SCORES` on one batch of training images."""
 
-    source: Source = "proxy"
+    source: Source = "score"
     unit = ""
 
     def __init__(

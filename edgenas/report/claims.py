@@ -70,6 +70,55 @@ def baseline_claim(search: Mapping[str, Any]) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What candidates of a search were judged by.
+
+    Attributes:
+        estimator: Its name; "" where the shared weights judged.
+        source: Of its values, such as "inherited", "trained", "score".
+        unit: "1" for accuracies in [0, 1], "" for scores.
+    """
+
+    estimator: str
+    source: str
+    unit: str
+
+    @property
+    def title(self) -> str:
+        """The head of a column of such values."""
+        if self.source == "inherited":
+            return "inherited accuracy"
+        return f"accuracy ({self.estimator})" if self.unit == "1" else f"score ({self.estimator})"
+
+    @property
+    def words(self) -> str:
+        """What the values are and are not."""
+        if self.source == "inherited":
+            return "Inherited accuracy: with the supernet's weights on validation images; it ranks networks and is no"
+        if self.unit != "1":
+            return f"Score of the estimator {self.estimator} ({self.source}): it ranks networks, is no accuracy and no"
+        by = f"by the estimator {self.estimator} ({self.source})"
+        return f"Accuracy: on validation images, {by}; it ranks networks and is no"
+
+    def text(self, value: float) -> str:
+        """Write a value."""
+        return f"{100 * value:.1f} %" if self.unit == "1" else f"{value:.4g}"
+
+
+def estimate_of(search: Mapping[str, Any]) -> Estimate:
+    """Return what the candidates of a search were judged by.
+
+    Args:
+        search: `search.json`; older ones do not name source and unit of an accuracy.
+    """
+    metrics = [entry["metrics"]["accuracy"] for entry in search["evaluations"] if "metrics" in entry]
+    first = metrics[0] if metrics else {}
+    name = search.get("estimator", "")
+    source = first.get("source", "trained" if name else "inherited")
+    return Estimate(estimator=name, source=source, unit=first.get("unit", "1"))
+
+
 def estimators_are_current(estimators: Mapping[str, Any], stages: Mapping[str, Any]) -> bool:
     """Whether the judgements of estimators are of the supernet that the run has now.
 

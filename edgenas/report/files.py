@@ -4,7 +4,7 @@
 |---|---|
 | `data.json` | source, classes, counts of the splits, resolution, channels, notes, preprocessing |
 | `latency/summary.json` | device, runtime, how the table was made, its validation |
-| `supernet/training.json` | scheme, epochs, seconds, accuracy history |
+| `supernet/training.json` | scheme, epochs, seconds, accuracy history; not where nothing needed a supernet |
 | `search.json` | objectives, strategy, evaluations (genes, digest, metrics with source), front (indices), baseline |
 | `front.json` | networks of the front measured on the device, and which meet the budget |
 | `winner.json` | the network chosen, why, what was tried before, neighbours, layers |
@@ -34,7 +34,7 @@ class RunFiles:
     settings: Document
     data: Document
     latency: Document
-    supernet: Document
+    supernet: Document | None
     search: Document
     front: Document
     winner: Document
@@ -48,13 +48,15 @@ _NAMES = {
     "settings": "settings.json",
     "data": "data.json",
     "latency": "latency/summary.json",
-    "supernet": "supernet/training.json",
     "search": "search.json",
     "front": "front.json",
     "winner": "winner.json",
     "card": "export/card.json",
     "stages": "stages.json",
 }
+
+
+_SUPERNET = "supernet/training.json"
 
 
 def read_run(path: Path) -> RunFiles:
@@ -75,8 +77,12 @@ def read_run(path: Path) -> RunFiles:
     # A family that an earlier configuration asked for is no part of this run.
     scale = documents["settings"].get("scale") or {}
     scaled = bool(scale.get("phi") or scale.get("targets_ms"))
+    # Nor are shared weights of which the search says that nothing needed them.
+    trained = documents["search"].get("supernet", True)
+    supernet = _document(path / _SUPERNET, "Run `edgenas run` again.") if trained else None
     return RunFiles(
         **documents,
+        supernet=supernet,
         estimators=_optional(path / "estimators.json"),
         family=_optional(path / "family.json") if scaled else None,
     )

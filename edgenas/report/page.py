@@ -10,7 +10,7 @@ from typing import Any
 from edgenas import atomic
 from edgenas.errors import StoreError, explain
 from edgenas.report import plots
-from edgenas.report.claims import baseline_claim, budget_claim, estimators_are_current
+from edgenas.report.claims import baseline_claim, budget_claim, estimate_of, estimators_are_current
 from edgenas.report.files import RunFiles, read_run
 
 
@@ -66,14 +66,16 @@ def render(run: RunFiles) -> str:
     environment.filters["two"] = lambda value: "" if value is None else f"{value:.2f}"
     source = files("edgenas.report").joinpath("template.html").read_text(encoding="utf-8")
     validation = run.latency["validation"]
-    current = run.estimators is not None and estimators_are_current(run.estimators, run.stages)
-    estimators = run.estimators if current else None
+    examined = run.estimators if run.supernet is not None else None
+    estimators = examined if examined is not None and estimators_are_current(examined, run.stages) else None
     return environment.from_string(source).render(
         run=run,
         budget=budget_claim(run.front, run.winner),
         baseline=baseline_claim(run.search),
+        estimate=estimate_of(run.search),
+        estimated=_estimated(run.winner),
         estimators=estimators,
-        stage_rows=_stage_rows(run.stages),
+        stage_rows=[row for row in _stage_rows(run.stages) if row[0] != "supernet" or run.supernet is not None],
         front_svg=plots.front_plot(run.search, run.front, run.winner),
         one_shot_svg=plots.one_shot_plot(run.search["one_shot"]) if run.search.get("one_shot") else "",
         progress_svg=plots.progress_plot(run.search),
@@ -82,6 +84,12 @@ def render(run: RunFiles) -> str:
         layers_svg=plots.layers_plot(run.winner["layers"]),
         training_svg=plots.curve_plot(run.winner["training"]["history"]),
     )
+
+
+def _estimated(winner: Mapping[str, Any]) -> float:
+    """Return what the winner was chosen by; older runs know inherited accuracies only."""
+    value: float = winner["estimated"]["value"] if "estimated" in winner else winner["inherited_accuracy"]
+    return value
 
 
 def _percent(share: float, digits: int = 1) -> str:

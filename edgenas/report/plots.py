@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgenas import atomic
+from edgenas.report.claims import estimate_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,9 @@ def front_plot(search: Mapping[str, Any], front: Mapping[str, Any], winner: Mapp
     figure, axes = _figure(7.2, 4.6)
     judged = [entry for entry in search["evaluations"] if "metrics" in entry]
     latency = np.array([entry["metrics"]["latency_ms"]["value"] for entry in judged])
-    accuracy = 100 * np.array([entry["metrics"]["accuracy"]["value"] for entry in judged])
+    estimate = estimate_of(search)
+    scale = 100 if estimate.unit == "1" else 1
+    accuracy = scale * np.array([entry["metrics"]["accuracy"]["value"] for entry in judged])
     axes.scatter(latency, accuracy, s=10, color=GREY, label=f"judged ({len(judged)}), table latency", linewidths=0)
     # Indices of the front count candidates that failed, which have no place in the plot.
     place = {index: k for k, index in enumerate(i for i, e in enumerate(search["evaluations"]) if "metrics" in e)}
@@ -61,17 +64,18 @@ def front_plot(search: Mapping[str, Any], front: Mapping[str, Any], winner: Mapp
     measured = front["networks"]
     axes.errorbar(
         [entry["measured_ms"] for entry in measured],
-        [100 * entry["accuracy"] for entry in measured],
+        [scale * entry["accuracy"] for entry in measured],
         xerr=[entry["standard_error_ms"] for entry in measured],
         fmt="D", color=ORANGE, markersize=5, label="measured on the device", linewidth=1,
     )  # fmt: skip
     found = next((entry for entry in measured if entry["digest"] == winner["digest"]), None)
     if found is not None:
-        axes.plot(found["measured_ms"], 100 * found["accuracy"], "*", color=GREEN, markersize=16, label="winner")
+        axes.plot(found["measured_ms"], scale * found["accuracy"], "*", color=GREEN, markersize=16, label="winner")
     if front["budget_ms"] is not None:
         axes.axvline(front["budget_ms"], color=RED, linestyle="--", linewidth=1, label="budget")
     axes.set_xlabel("latency, ms")
-    axes.set_ylabel("inherited validation accuracy, %")
+    title = "inherited validation accuracy" if estimate.source == "inherited" else estimate.title
+    axes.set_ylabel(f"{title}, %" if estimate.unit == "1" else title)
     axes.legend(frameon=False, fontsize=8.5, loc="lower right")
     return _svg(figure)
 

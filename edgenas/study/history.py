@@ -66,9 +66,15 @@ class History:
         """(N,), evaluations that worked and meet every limit."""
         return ~self.results.failed & (np.nan_to_num(self.results.violations, nan=1.0) <= 0).all(axis=1)
 
+    @property
+    def shown(self) -> Mask:
+        """(N,), the feasible that were judged in full: what may be a result."""
+        full = [isinstance(outcome, Evaluation) and outcome.fidelity >= 1 for outcome in self.outcomes]
+        return np.asarray(self.feasible & np.array(full, dtype=bool))
+
     def front(self) -> Genes:
-        """Indices of the Pareto front among the feasible, sorted by the first objective; empty where none is."""
-        index = np.flatnonzero(self.feasible)
+        """Indices of the Pareto front among the shown, sorted by the first objective; empty where none is."""
+        index = np.flatnonzero(self.shown)
         index = index[nondominated(self.results.objectives[index])]
         return index[np.argsort(self.results.objectives[index, 0], kind="stable")]
 
@@ -84,8 +90,15 @@ class History:
             BudgetError: No network meets them. The message names the limits that no network met with the best value
                 found, or says why all evaluations failed.
         """
-        if self.feasible.any():
+        if self.shown.any():
             return
+        if self.feasible.any():
+            raise BudgetError(
+                explain(
+                    "no network that meets the limits was judged in full", got=f"{int(self.feasible.sum())} in part",
+                    remedy="Raise search.evaluations, or loosen the limit.",
+                )
+            )
         if len(self) == 0 or self.results.failed.all():
             reasons = {getattr(o, "reason", "") for o in self.outcomes} or {"nothing was evaluated"}
             raise BudgetError(

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from edgenas.errors import SearchError, explain
 
-Source = Literal["measured", "predicted", "inherited", "trained", "proxy"]
+Source = Literal["measured", "predicted", "inherited", "trained", "score", "proxy"]
 Goal = Literal["maximise", "minimise"]
 
 
@@ -22,8 +22,8 @@ class Metric:
         value: The number; finite.
         standard_error: Its standard error, None where it is not known.
         unit: "1" for shares such as an accuracy, else such as "ms" or "MAC".
-        source: Whether it was measured, predicted by a table or model, inherited from shared weights, trained, or is a
-            proxy. Reports always name the source.
+        source: Whether it was measured, predicted by a table or model, inherited from shared weights, trained, a
+            score of an untrained network, or a proxy. Reports always name the source.
     """
 
     value: float

@@ -18,7 +18,7 @@ METRICS = st.builds(
     value=NUMBERS,
     standard_error=st.none() | NUMBERS,
     unit=st.sampled_from(["1", "ms", "MAC"]),
-    source=st.sampled_from(["measured", "predicted", "inherited", "trained", "proxy"]),
+    source=st.sampled_from(["measured", "predicted", "inherited", "trained", "score", "proxy"]),
 )
 EVALUATIONS = st.builds(
     Evaluation,

@@ -40,14 +40,14 @@ def search(
     rows = [
         (
             entry.architecture.digest[:10],
-            f"{100 * entry.accuracy:.2f} %",
+            entry.judged,
             f"{entry.latency_ms:.4f}",
             f"{entry.macs:,}",
             f"{entry.params:,}",
         )
         for entry in found.front
     ]
-    columns = ("network", "inherited accuracy", "predicted, ms", "MACs", "params")
+    columns = ("network", "accuracy or score", "predicted, ms", "MACs", "params")
     print_table(columns, rows, title=f"front of {len(found.evaluations)} networks judged by {found.strategy}")
 
 

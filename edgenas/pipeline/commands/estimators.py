@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgenas.pipeline.core import artifacts
-from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator
+from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator, require_supernet
 from edgenas.pipeline.core.artifacts import SUPERNET_TRAINING_FILE as TRAINING_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
@@ -34,7 +34,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         The document that was stored, with flat entries for each estimator.
 
     Raises:
-        InputError: Too few networks.
+        InputError: Too few networks, or the run has no shared weights.
     """
     from edgenas.evaluate import (
         SCORES,
@@ -48,6 +48,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         validate_estimators,
     )
 
+    require_supernet(context)
     device, space = context.compute_device, artifacts.space(context)
     seen, truth = part_validation(artifacts.images(context), seed=context.seed("estimators images"))
     # The stand-alone networks start from random weights, so that they are independent of the supernet.

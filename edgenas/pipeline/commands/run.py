@@ -19,6 +19,7 @@ from edgenas.pipeline.core.artifacts import (
     STORE_FILE,
     SUMMARY_FILE,
     WINNER_FILE,
+    needs_supernet,
 )
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, open_run_directory
@@ -27,7 +28,7 @@ from edgenas.pipeline.core.lock import locked
 from edgenas.pipeline.core.next_run import finish, settings_of, take_up, workplace
 from edgenas.pipeline.core.stage import Stage, StageOutcome, read_record, run_stages
 from edgenas.pipeline.export.early import require_usable
-from edgenas.pipeline.stages import FAMILY, STAGES
+from edgenas.pipeline.stages import FAMILY, STAGES, SUPERNET
 from edgenas.types import ProgressFactory, Say
 from edgenas.version import __version__
 
@@ -92,7 +93,8 @@ def run_pipeline(settings: RunSettings, *, progress: ProgressFactory, say: Say) 
     """
     started = time.monotonic()
     stages = [stage for stage in STAGES if stage is not FAMILY or settings.scale.wanted]
-    directory, outcomes = _worked([*stages, summary_stage(stages)], settings, given=NOTHING, progress=progress, say=say)
+    worked = [stage for stage in stages if stage is not SUPERNET or needs_supernet(settings)]
+    directory, outcomes = _worked([*stages, summary_stage(worked)], settings, given=NOTHING, progress=progress, say=say)
     return RunResult(
         directory=directory.path,
         summary=directory.read_json(SUMMARY_FILE),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgenas.errors import InputError, explain
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.given import SPACE_FILE
 from edgenas.pipeline.core.images import load_images
 
 if TYPE_CHECKING:
+    from edgenas.config.settings import RunSettings
     from edgenas.data import ImageData, Preprocessing
     from edgenas.latency import LatencyTable
     from edgenas.space import SearchSpace
@@ -73,6 +75,31 @@ def table(context: RunContext) -> LatencyTable:
     return context.once("table", lambda: read_table(context.directory.path / TABLE_FILE))
 
 
+def needs_supernet(settings: RunSettings) -> bool:
+    """Whether anything in a run needs shared weights: what judges, a one-shot strategy, the winner's training."""
+    from edgenas.evaluate.registry import ESTIMATORS
+    from edgenas.search import STRATEGIES
+
+    judged = ESTIMATORS[settings.search.estimator].needs_supernet
+    return judged or STRATEGIES[settings.search.strategy].one_shot or bool(settings.train.from_supernet)
+
+
+def require_supernet(context: RunContext) -> None:
+    """Refuse a run without shared weights.
+
+    Raises:
+        InputError: It has none.
+    """
+    if not (context.directory.path / SUPERNET_FILE).is_file() and not needs_supernet(context.settings):
+        raise InputError(
+            explain(
+                f"{context.directory.path} has no shared weights: nothing in its run needed them",
+                got=f"search.estimator: {context.settings.search.estimator}",
+                remedy="Run it again with train.from_supernet: true, which trains them.",
+            )
+        )
+
+
 def evaluator(context: RunContext) -> SupernetEvaluator:
     """Return the trained supernet of a run, ready to judge networks."""
     return context.once("evaluator", lambda: load_evaluator(context))
@@ -87,7 +114,9 @@ def load_evaluator(context: RunContext, *, data: ImageData | None = None) -> Sup
 
     Raises:
         WeightsError: Its file is damaged or belongs to another space.
+        InputError: The run has none.
     """
+    require_supernet(context)
     from edgenas.supernet import SupernetEvaluator
     from edgenas.supernet.files import load_supernet
 

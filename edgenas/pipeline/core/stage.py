@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +33,7 @@ class Stage(Generic[ContextType]):
         inputs: Everything else that it depends on, JSON-able.
         run: Does the work.
         version: Raised when the same inputs give other outputs than before.
+        wanted: Whether later stages of a run need it; where they do not, it is left out before them.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stage(Generic[ContextType]):
     inputs: Callable[[ContextType], Mapping[str, Any]]
     run: Callable[[ContextType], None]
     version: int = 1
+    wanted: Callable[[ContextType], bool] = lambda context: True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,17 +109,26 @@ def _output_digests(directory: RunDirectory, stage: Stage[ContextType]) -> dict[
     return {name: file_digest(path) for name, path in paths.items()}
 
 
-def fingerprint(stage: Stage[ContextType], inputs: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def fingerprint(
+    stage: Stage[ContextType], inputs: Mapping[str, Any], record: Mapping[str, Any], left_out: Collection[str] = ()
+) -> str:
     """Digest of all that a stage's outputs depend on.
 
     Args:
         stage: The stage.
         inputs: What its `inputs` returned.
         record: What is known of earlier stages; their outputs' digests enter.
+        left_out: Names of stages that this run does without.
     """
-    needed = {name: record[name]["outputs"] for name in stage.needs}
+    needed = {name: record[name]["outputs"] for name in stage.needs if name not in left_out}
     text = json.dumps([stage.name, stage.version, inputs, needed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _left_out(stages: Sequence[Stage[ContextType]], context: ContextType) -> set[str]:
+    """Names of stages that only others would need, and do not; one that no other reads was asked for itself."""
+    read = {name for stage in stages for name in stage.needs}
+    return {stage.name for stage in stages if stage.name in read and not stage.wanted(context)}
 
 
 def run_stages(
@@ -144,8 +155,11 @@ def run_stages(
     """
     record = read_record(directory, say=say)
     outcomes = []
+    left_out = _left_out(stages, context)
     for stage in stages:
-        mark = fingerprint(stage, stage.inputs(context), record)
+        if stage.name in left_out:
+            continue
+        mark = fingerprint(stage, stage.inputs(context), record, left_out)
         known = record.get(stage.name, {})
         if known.get("fingerprint") == mark and known["outputs"] == _output_digests(directory, stage):
             outcome = StageOutcome(name=stage.name, skipped=True, seconds=0.0, spent_seconds=known["seconds"])

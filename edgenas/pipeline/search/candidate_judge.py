@@ -1,26 +1,35 @@
-"""Judging candidates: inherited accuracy from the supernet, latency from the table, counts in closed form."""
+"""Judging candidates: accuracy or score by an estimator, latency from the table, counts in closed form."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgenas.arch import Architecture
 from edgenas.errors import DeviceError, ExportError, TrainingError
+from edgenas.evaluate.quality import Quality
+from edgenas.evaluate.registry import Judgement
 from edgenas.pipeline.search.cost_model import CostModel, Costs
-from edgenas.study import Evaluation, Failure, Metric, Objective, Outcome
+from edgenas.study import Evaluation, Failure, Limit, Metric, Objective, Outcome
 from edgenas.study.values import Source
 from edgenas.types import Genes
 
 if TYPE_CHECKING:
-    from edgenas.evaluate.registry import JudgeOne
     from edgenas.space import SearchSpace
     from edgenas.supernet import SupernetEvaluator
 
+_ERRORS = (TrainingError, DeviceError, ExportError, MemoryError, RuntimeError)
+"""What may say something about one network; see `_of_the_network`."""
+
 MeasureLatency = Callable[[Architecture], tuple[float, float]]
 """From a network to its latency on the device and the standard error of that, ms."""
+
+_NONE = Judgement(value=math.nan)
 
 _Value: TypeAlias = tuple[float, float | None, str, Source]
 """Value, standard error, unit and source of a metric whose value may be NaN."""
@@ -34,50 +43,80 @@ def objectives_of(names: list[str]) -> tuple[Objective, ...]:
 
 
 class Judge:
-    """Evaluates genes: yields one outcome after the other, so that a killed run loses at most one."""
+    """Evaluates genes: yields one outcome after the other, so that a killed run loses at most one.
+
+    Where the estimator compares networks, a batch is judged before the first of its outcomes.
+    """
 
     def __init__(
         self,
         space: SearchSpace,
         costs: CostModel,
-        accuracy: SupernetEvaluator | None,
+        accuracy: SupernetEvaluator | Quality,
         *,
         measure: MeasureLatency | None = None,
-        judge_one: tuple[JudgeOne, Source] | None = None,
+        limits: Sequence[Limit] = (),
     ) -> None:
         """Keep what judges.
 
         Args:
             space: Of the candidates.
             costs: Counts, and latency by the table.
-            accuracy: Of members of the supernet; None where `judge_one` judges.
+            accuracy: Of members of the supernet, or another estimator.
             measure: Latency of a network on the device, in the place of the table's.
-            judge_one: Judges the accuracy of one network in the place of the supernet, with the source of its numbers.
+            limits: Networks that are beyond one of them by what is known beforehand compete among themselves.
         """
         self._space, self._costs, self._accuracy, self._measure = space, costs, accuracy, measure
-        self._judge_one = judge_one
+        self._limits = limits
 
     def __call__(self, genes: Genes) -> Iterator[Outcome]:
         """Judge networks (N, D), in order."""
         costs = self._costs(genes)
+        compared = self._compared(self._accuracy, genes, costs) if _compares(self._accuracy) else {}
         for row, code in enumerate(genes):
-            yield self._outcome(code, costs, row)
+            yield self._outcome(code, costs, row, compared.get(row))
 
-    def _outcome(self, code: Genes, costs: Costs, row: int) -> Outcome:
+    def _compared(self, estimator: Quality, genes: Genes, costs: Costs) -> dict[int, tuple[Judgement, float]]:
+        """Return the judgement of every row by an estimator that compares, and the seconds that it took."""
+        found: dict[int, tuple[Judgement, float]] = {}
+        beyond = self._beyond(costs, len(genes))
+        for rows in (np.flatnonzero(~beyond), np.flatnonzero(beyond)):
+            if not len(rows):
+                continue
+            started = time.monotonic()
+            try:
+                judged = estimator.several(genes[rows])
+            except _ERRORS as error:
+                judged = [Judgement(value=math.nan, failure=_reason(error))] * len(rows)
+            seconds = (time.monotonic() - started) / len(rows)
+            found |= {int(row): (entry, seconds) for row, entry in zip(rows, judged, strict=True)}
+        return found
+
+    def _beyond(self, costs: Costs, count: int) -> NDArray[np.bool_]:
+        """Which of N networks are beyond a limit, as far as that is known before they are judged."""
+        beyond = np.zeros(count, dtype=bool)
+        for limit in self._limits:
+            known = limit.metric in ("macs", "params") or (limit.metric == "latency_ms" and self._measure is None)
+            if known and limit.at_most is not None:
+                beyond |= np.asarray(getattr(costs, limit.metric)) > limit.at_most
+        return beyond
+
+    def _outcome(self, code: Genes, costs: Costs, row: int, compared: tuple[Judgement, float] | None) -> Outcome:
         """Judge one network (D,). An error of this network alone becomes a failure; any other is raised."""
-        started = time.monotonic()
+        started, before, judged = time.monotonic(), 0.0, _NONE
         network = self._space.decode(code)
         try:
-            metrics = self._metrics(network, code, costs, row)
-        except (TrainingError, DeviceError, ExportError, MemoryError, RuntimeError) as error:
-            if not _of_the_network(error):
-                raise
-            reason = " ".join(str(error).split()) or type(error).__name__
-            return Failure(reason=reason, digest=network.digest, seconds=time.monotonic() - started)
+            judged, before = (self._quality(code), 0.0) if compared is None else compared
+            failed = judged.failure
+            metrics = {} if failed else self._metrics(network, judged, costs, row)
+        except _ERRORS as error:
+            failed, metrics = _reason(error), {}
+        seconds = before + time.monotonic() - started
         broken = [name for name, (value, *_) in metrics.items() if not math.isfinite(value)]
         if broken:
-            reason = f"{' and '.join(broken)} of the network is not a number"
-            return Failure(reason=reason, digest=network.digest, seconds=time.monotonic() - started)
+            failed = f"{' and '.join(broken)} of the network is not a number"
+        if failed:
+            return Failure(reason=failed, digest=network.digest, seconds=seconds)
         return Evaluation(
             digest=network.digest,
             genes=tuple(int(gene) for gene in code),
@@ -85,24 +124,23 @@ class Judge:
                 (name, Metric(value=value, standard_error=error, unit=unit, source=source))
                 for name, (value, error, unit, source) in metrics.items()
             ),
-            seconds=time.monotonic() - started,
+            fidelity=judged.fidelity,
+            seconds=seconds,
         )
 
-    def _metrics(self, network: Architecture, code: Genes, costs: Costs, row: int) -> dict[str, _Value]:
+    def _metrics(self, network: Architecture, judged: Judgement, costs: Costs, row: int) -> dict[str, _Value]:
         return {
-            "accuracy": self._quality(code),
+            "accuracy": (judged.value, judged.standard_error, *_kind(self._accuracy)),
             "latency_ms": self._latency(network, costs, row),
             "macs": (float(costs.macs[row]), 0.0, "MAC", "proxy"),
             "params": (float(costs.params[row]), 0.0, "parameter", "proxy"),
         }
 
-    def _quality(self, code: Genes) -> _Value:
-        if self._judge_one is not None:
-            judge, source = self._judge_one
-            return (*judge(code), "1", source)
-        assert self._accuracy is not None
+    def _quality(self, code: Genes) -> Judgement:
+        if isinstance(self._accuracy, Quality):
+            return self._accuracy.one(code)
         found = self._accuracy.evaluate(code[None])
-        return float(found.accuracy[0]), float(found.standard_error[0]), "1", "inherited"
+        return Judgement(value=float(found.accuracy[0]), standard_error=float(found.standard_error[0]))
 
     def _latency(self, network: Architecture, costs: Costs, row: int) -> _Value:
         if self._measure is None:
@@ -115,6 +153,26 @@ class Judge:
 def identify(space: SearchSpace) -> Callable[[Genes], list[str]]:
     """Return the function from genes (N, D) to digests of architectures."""
     return lambda genes: [space.decode(code).digest for code in genes]
+
+
+def _compares(estimator: SupernetEvaluator | Quality) -> TypeGuard[Quality]:
+    return isinstance(estimator, Quality) and estimator.together
+
+
+def _kind(estimator: SupernetEvaluator | Quality) -> tuple[str, Source]:
+    """Return unit and source of what an estimator says."""
+    return (estimator.unit, estimator.source) if isinstance(estimator, Quality) else ("1", "inherited")
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line what is wrong with a network.
+
+    Raises:
+        Exception: The error itself, where it says nothing about the network.
+    """
+    if not _of_the_network(error):
+        raise error
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _of_the_network(error: Exception) -> bool:

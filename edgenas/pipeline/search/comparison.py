@@ -39,7 +39,7 @@ def compare(context: RunContext, strategies: Sequence[str], *, seeds: int) -> di
         for name in strategies
     }
     every = [history for several in histories.values() for history in several]
-    if every and not any(history.feasible.any() for history in every):
+    if every and not any(history.shown.any() for history in every):
         every[0].require_feasible()
     document = {
         "space": artifacts.space(context).name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from edgenas.pipeline.core import artifacts
@@ -9,35 +10,46 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.training.settings import train_settings
 
 if TYPE_CHECKING:
-    from edgenas.evaluate.registry import JudgeOne
-    from edgenas.study.values import Source
+    from edgenas.evaluate.quality import Quality
 
 _SEED = "search estimator"
+_STATE = "search-estimator"
 
 
-def judge_of(context: RunContext) -> tuple[JudgeOne, Source] | None:
-    """Return what judges one candidate of a run and the source of its numbers; None if the supernet judges.
-    """
-    from edgenas.evaluate.registry import ESTIMATORS, EstimatorTask
+def quality_of(context: RunContext) -> Quality | None:
+    """Return what judges the candidates of a run; None where the supernet does."""
+    from edgenas.evaluate.quality import Quality
+    from edgenas.evaluate.registry import EstimatorTask
 
-    row = ESTIMATORS[context.settings.search.estimator]
-    if row.make is None:
+    own = own_settings(context)
+    if own is None:
         return None
-    task = EstimatorTask(
-        space=artifacts.space(context),
-        data=artifacts.images(context),
-        preprocessing=artifacts.preprocessing(context),
-        training=train_settings(context.settings.train, seed=context.seed(_SEED), workers=context.threads),
-        device=context.compute_device,
+    return Quality(
+        EstimatorTask(
+            name=context.settings.search.estimator,
+            space=artifacts.space(context),
+            data=artifacts.images(context),
+            preprocessing=artifacts.preprocessing(context),
+            training=train_settings(context.settings.train, seed=context.seed(_SEED), workers=context.threads),
+            device=context.compute_device,
+            folder=context.state_folder(f"{_STATE}/state", {**own, "data": artifacts.images(context).digest}),
+        )
     )
-    return row.make(task), row.source
+
+
+def forget_state(context: RunContext) -> None:
+    """Remove what an estimator kept for an interrupted search."""
+    shutil.rmtree(context.directory.path / _STATE, ignore_errors=True)
 
 
 def own_settings(context: RunContext) -> dict[str, Any] | None:
     """Return the settings that the values of a run's estimator depend on; None if the supernet judges."""
     from edgenas.evaluate.registry import ESTIMATORS
 
-    if ESTIMATORS[context.settings.search.estimator].make is None:
+    name = context.settings.search.estimator
+    if ESTIMATORS[name].needs_supernet:
         return None
     train = context.settings.train.model_dump(exclude={"from_supernet", "teacher"})
-    return {"train": train, "seed": context.seed(_SEED)}
+    origin = ESTIMATORS.origin(name)
+    # The values of a package's estimator are those of its version.
+    return {"train": train, "seed": context.seed(_SEED), **({} if origin == "edgenas" else {"package": origin})}

@@ -24,13 +24,13 @@ def shared_curves(histories: Iterable[History]) -> list[NDArray[np.float64]]:
         One curve for each, (its evaluations,).
     """
     several = list(histories)
-    points = np.concatenate([history.results.objectives[history.feasible] for history in several])
+    points = np.concatenate([history.results.objectives[history.shown] for history in several])
     low, high = points.min(axis=0), points.max(axis=0)
     width = np.where(high > low, high - low, 1.0)
     reference = np.full(len(low), _REFERENCE)
     curves = []
     for history in several:
         scaled = (history.results.objectives - low) / width
-        scaled[~history.feasible] = np.inf
+        scaled[~history.shown] = np.inf
         curves.append(np.asarray(hypervolume_curve(scaled, reference) / _REFERENCE ** len(low)))
     return curves

@@ -20,19 +20,19 @@ def neighbours(
     space: SearchSpace,
     genes: NDArray[np.int64],
     costs: CostModel,
-    accuracy: SupernetEvaluator,
-) -> tuple[list[dict[str, Any]], float]:
+    accuracy: SupernetEvaluator | None,
+) -> tuple[list[dict[str, Any]], float | None]:
     """Judge the networks that differ from one in a single choice.
 
     Args:
         space: The space.
         genes: The network, (D,), canonical.
         costs: Costs of the space.
-        accuracy: Judges with the shared weights.
+        accuracy: Judges with the shared weights; None where the run has none, and only costs are compared.
 
     Returns:
         One entry a change (the choice, and the relative or absolute change of accuracy, latency, MACs), and the
-        standard error of an accuracy.
+        standard error of an accuracy, None without shared weights.
     """
     changed, names = [], []
     for gene, choices in enumerate(space.gene_choices):
@@ -49,14 +49,14 @@ def neighbours(
     keep = np.unique(np.linspace(0, len(changed) - 1, min(MOST, len(changed))).astype(int))
     population = np.stack([genes, *(changed[index] for index in keep)])
     found = costs(population)
-    judged = accuracy.evaluate(population)
+    judged = None if accuracy is None else accuracy.evaluate(population)
     rows = [
         {
             "change": names[index],
-            "accuracy_change": float(judged.accuracy[row] - judged.accuracy[0]),
+            "accuracy_change": None if judged is None else float(judged.accuracy[row] - judged.accuracy[0]),
             "latency_change": float(found.latency_ms[row] / found.latency_ms[0] - 1),
             "macs_change": float(found.macs[row] / found.macs[0] - 1),
         }
         for row, index in enumerate(keep, start=1)
     ]
-    return rows, float(judged.standard_error[0])
+    return rows, None if judged is None else float(judged.standard_error[0])

@@ -17,7 +17,7 @@ from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible
 from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, identify, objectives_of
 from edgenas.pipeline.search.cost_model import CostModel
-from edgenas.pipeline.search.estimating import judge_of, own_settings
+from edgenas.pipeline.search.estimating import own_settings, quality_of
 from edgenas.pipeline.search.known import genes_of, known_evaluations
 from edgenas.pipeline.search.predicted import translator
 from edgenas.pipeline.search.retrying import RetryingStore
@@ -65,6 +65,14 @@ def _limits(context: RunContext, budget_ms: float | None) -> tuple[Limit, ...]:
     return tuple(limits)
 
 
+def _batch(context: RunContext) -> dict[str, int]:
+    """Return how many candidates are asked for at a time, where the estimator says how many it compares."""
+    from edgenas.evaluate.registry import ESTIMATORS
+
+    batch = ESTIMATORS[context.settings.search.estimator].batch
+    return {} if batch is None else {"batch": batch}
+
+
 def _measure(context: RunContext) -> MeasureLatency:
     """Return what measures one candidate on the device, as the file that would ship."""
     from edgenas.pipeline.core.device_latency import measured_networks
@@ -108,16 +116,17 @@ class Searching:
             limits=_limits(context, self.budget_ms),
             context=_context_of(context),
             identify=identify(artifacts.space(context)),
+            **_batch(context),
         )
         self._reward = reward_of(
             context.settings.search, context.settings.target, budget_ms=self.budget_ms,
             space=artifacts.space(context), costs=costs,
         )
         measure = _measure(context) if context.settings.search.latency == "measured" else None
-        judge_one = judge_of(context)
+        quality = quality_of(context)
         self._judge = Judge(
-            artifacts.space(context), costs, artifacts.evaluator(context) if judge_one is None else None,
-            measure=measure, judge_one=judge_one,
+            artifacts.space(context), costs, artifacts.evaluator(context) if quality is None else quality,
+            measure=measure, limits=self.study.limits,
         )
 
     def _searcher(self, strategy: str, seed: int) -> Searcher:

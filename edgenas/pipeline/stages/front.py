@@ -84,6 +84,8 @@ def _run(context: RunContext) -> None:
                 "notation": format_notation(network),
                 "accuracy": metrics["accuracy"]["value"],
                 "accuracy_standard_error": metrics["accuracy"]["standard_error"],
+                "accuracy_source": metrics["accuracy"]["source"],
+                "accuracy_unit": metrics["accuracy"]["unit"],
                 "predicted_ms": metrics["latency_ms"]["value"] * search.get("clock_now", 1.0),
                 "measured_ms": latency.latency_ms,
                 "standard_error_ms": latency.standard_error_ms,

@@ -12,7 +12,7 @@ from edgenas.pipeline.core.artifacts import SEARCH_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.search.clock import clock_of, forget_clock
-from edgenas.pipeline.search.estimating import own_settings
+from edgenas.pipeline.search.estimating import forget_state, own_settings
 from edgenas.pipeline.search.hypervolume import shared_curves
 from edgenas.pipeline.search.known import forget_known
 from edgenas.pipeline.search.one_shot import STATE
@@ -96,6 +96,7 @@ def _run(context: RunContext) -> None:
     context.directory.write_json(SEARCH_FILE, {**summary, "clock": clock, "clock_now": now})
     forget_clock(context)
     forget_known(context)
+    forget_state(context)
 
 
 def moves_with_clock(context: RunContext) -> bool:
@@ -149,6 +150,7 @@ def _summary(
         "space_size": _readable(artifacts.space(context).size),
         "strategy": context.settings.search.strategy,
         **({} if own_settings(context) is None else {"estimator": context.settings.search.estimator}),
+        **({} if artifacts.needs_supernet(context.settings) else {"supernet": False}),
         "objectives": list(context.settings.search.objectives),
         "limits": [limit.metric for limit in history.limits],
         "budget_ms": budget_ms,

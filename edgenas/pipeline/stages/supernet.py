@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE, SUPERNET_TRAINING_FILE
@@ -15,10 +15,6 @@ from edgenas.pipeline.core.seen import history_metadata, history_of, require_uns
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.training.initial_weights import start_from
 from edgenas.pipeline.training.settings import supernet_settings
-
-if TYPE_CHECKING:
-    pass
-
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
@@ -90,4 +86,5 @@ STAGE: Stage[RunContext] = Stage(
     outputs=(SUPERNET_FILE, SUPERNET_TRAINING_FILE),
     inputs=_inputs,
     run=_run,
+    wanted=lambda context: artifacts.needs_supernet(context.settings),
 )

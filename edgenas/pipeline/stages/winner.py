@@ -161,11 +161,12 @@ def _how(context: RunContext) -> str:
 
 def _reason(found: _Candidate, networks: Sequence[Mapping[str, Any]], budget_ms: float | None, how: str) -> str:
     entry, others = found.entry, [other for other in networks if other["digest"] != found.entry["digest"]]
-    accuracy = f"{100 * entry['accuracy']:.1f} %"
+    accuracy, worth = _worth(entry), _word(entry)
     if budget_ms is None:
-        return f"No budget was set: it is the most accurate network of the front ({accuracy} {how})."
+        first = "most accurate network" if worth == "accuracy" else "network with the highest score"
+        return f"No budget was set: it is the {first} of the front ({accuracy} {how})."
     text = (
-        f"Of the {len(networks)} networks of the front that were measured on the device, it has the highest accuracy "
+        f"Of the {len(networks)} networks of the front that were measured on the device, it has the highest {worth} "
         f"{how} ({accuracy}) among those within {budget_ms:.4f} ms: it took "
         f"{entry['measured_ms']:.4f} ms there, predicted were {entry['predicted_ms']:.4f} ms."
     )
@@ -173,20 +174,37 @@ def _reason(found: _Candidate, networks: Sequence[Mapping[str, Any]], budget_ms:
     if over:
         best = max(over, key=lambda other: other["accuracy"])
         text += (
-            f" {len(over)} more accurate network(s) were over the budget, the best of them with "
-            f"{100 * best['accuracy']:.1f} % at {best['measured_ms']:.4f} ms."
+            f" {len(over)} network(s) of higher {worth} were over the budget, the best of them with "
+            f"{_worth(best)} at {best['measured_ms']:.4f} ms."
         )
     close = [
         other
         for other in others
-        if other["within_budget"] and entry["accuracy"] - other["accuracy"] < entry["accuracy_standard_error"]
+        if other["within_budget"] and entry["accuracy"] - other["accuracy"] < (entry["accuracy_standard_error"] or 0.0)
     ]
     if close:
         text += (
             f" {len(close)} other(s) within the budget lie within one standard error of it: "
-            "by accuracy they cannot be told apart."
+            f"by {worth} they cannot be told apart."
         )
     return text
+
+
+def _word(entry: Mapping[str, Any]) -> str:
+    return "accuracy" if entry.get("accuracy_unit", "1") == "1" else "score"
+
+
+def _worth(entry: Mapping[str, Any]) -> str:
+    """Write what a network was chosen by: an accuracy as percent, a score as it is."""
+    return f"{100 * entry['accuracy']:.1f} %" if _word(entry) == "accuracy" else f"{entry['accuracy']:.4g}"
+
+
+def _estimated(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the network was chosen by; under the old name too where it was inherited."""
+    source = entry.get("accuracy_source", "inherited")
+    found = {"value": entry["accuracy"], "standard_error": entry["accuracy_standard_error"],
+             "unit": entry.get("accuracy_unit", "1"), "source": source}  # fmt: skip
+    return {"estimated": found, **({"inherited_accuracy": entry["accuracy"]} if source == "inherited" else {})}
 
 
 def _latency_document(found: _Candidate, budget_ms: float | None) -> dict[str, Any]:
@@ -232,7 +250,8 @@ def _write(
     context.directory.write_json(ARCHITECTURE_FILE, to_document(found.architecture))
     space = artifacts.space(context)
     costs = CostModel(space, artifacts.table(context))
-    changes, error = neighbours(space, genes, costs, artifacts.evaluator(context))
+    shared = artifacts.evaluator(context) if artifacts.needs_supernet(context.settings) else None
+    changes, error = neighbours(space, genes, costs, shared)
     context.directory.write_json(
         WINNER_FILE,
         {
@@ -242,7 +261,7 @@ def _write(
             "notation": format_notation(found.architecture),
             "macs": entry["macs"],
             "params": entry["params"],
-            "inherited_accuracy": entry["accuracy"],
+            **_estimated(entry),
             "test_accuracy": found.card.torch_test.to_dict(),
             "file": found.target.name,
             "file_latency_ms": found.latency_ms,

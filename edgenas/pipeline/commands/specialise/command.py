@@ -27,7 +27,7 @@ from edgenas.pipeline.commands.specialise.candidates import (
 from edgenas.pipeline.commands.specialise.device_table import is_here
 from edgenas.pipeline.commands.specialise.result import RESULT_FILE, Found, Specialised
 from edgenas.pipeline.core import artifacts
-from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator
+from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator, require_supernet
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
 from edgenas.pipeline.core.images import load_images
@@ -72,7 +72,7 @@ def specialise(
         BudgetError: Nothing meets the budget; says how fast the fastest is.
         ExportError: There is a bundle, or the file does not compute what torch computes.
         DataError: The run's images are not what they were.
-        InputError: A folder of `also` is of another run.
+        InputError: A folder of `also` is of another run, or the run has no shared weights.
     """
     started = time.monotonic()
     if (out / "export").exists() and not force:
@@ -82,6 +82,7 @@ def specialise(
         # The table's milliseconds are those of the day it was built. Budget and measurements are in milliseconds of
         # today.
         table = at_present(table)
+    require_supernet(source)
     costs = _costs(source, table)
     budget_ms = budget_in_ms(target, artifacts.space(source), costs)
     if budget_ms is None:

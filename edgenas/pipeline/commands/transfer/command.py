@@ -28,7 +28,7 @@ from edgenas.pipeline.commands.transfer.adaptation import (
 from edgenas.pipeline.commands.transfer.result import Judged, Scratch, Transfer
 from edgenas.pipeline.commands.transfer.warm_predictor import Learned, WarmPredictor, learning_curve
 from edgenas.pipeline.core import artifacts
-from edgenas.pipeline.core.artifacts import SEARCH_FILE, SUPERNET_FILE
+from edgenas.pipeline.core.artifacts import SEARCH_FILE, SUPERNET_FILE, require_supernet
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.images import data_document, load_images
@@ -92,7 +92,7 @@ def transfer(
         scratch: Whether supernets are trained from scratch too, to see what was saved.
 
     Raises:
-        InputError: The run judged too few networks.
+        InputError: The run judged too few networks, or has no shared weights.
         DataError: The images cannot be used, or the supernet was trained on those that would judge it.
         TrainingError: A training cannot go on.
     """
@@ -100,6 +100,7 @@ def transfer(
     from edgenas.evaluate import agreement, spearman
     from edgenas.supernet import load_supernet, save_supernet
 
+    require_supernet(source)
     known = _known(source)
     chosen, others = _chosen(source, known, networks)
     settings = target_settings(source.settings, other, artifacts.space(source), name=out.name)
