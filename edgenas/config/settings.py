@@ -33,6 +33,7 @@ EstimatorName = Annotated[str, NameIn("edgenas.evaluate.registry:ESTIMATORS")]
 SourceName = Annotated[str, NameIn("edgenas.data.registry:SOURCES")]
 SchemeName = Annotated[str, NameIn("edgenas.supernet.registry:SCHEMES")]
 OptimizerName = Annotated[str, NameIn("edgenas.train.registry:OPTIMIZERS")]
+LossName = Annotated[str, NameIn("edgenas.train.registry:LOSSES")]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
 Metric = Literal["accuracy", "latency_ms", "macs", "params"]
 
@@ -154,6 +155,7 @@ class FitSection(Section):
     clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient.")
     averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
     recalibration_images: Positive = Field(1024, description="Training images for the average's norm statistics.")
+    loss: LossName = Field("cross_entropy", description="Of the labels; a teacher adds its own part.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Mass spread over all classes.")
     augment: AugmentSection = Field(AugmentSection(), description="Random changes of the images.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(

@@ -65,4 +65,4 @@ class SupernetSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return {**asdict(self), "train": self.train.to_dict()}

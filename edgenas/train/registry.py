@@ -1,4 +1,4 @@
-"""The registry of optimisers. Knows no torch, so that configurations stay light."""
+"""The registries of optimisers and losses. Know no torch, so that configurations stay light."""
 
 from __future__ import annotations
 
@@ -19,3 +19,26 @@ OPTIMIZERS: Registry[Callable[[Any, Any], Any]] = Registry(
 The state of an optimiser must consist of tensors, so that trainings can be resumed. Entry points of the group
 `edgenas.optimizers` add to it.
 """
+
+LOSSES: Registry[Callable[[Any, Any, Any], Any]] = Registry(
+    "train.loss",
+    group="edgenas.losses",
+    entries={
+        "cross_entropy": "edgenas.train.losses:cross_entropy",
+        "binary_cross_entropy": "edgenas.train.losses:binary_cross_entropy",
+    },
+    check=callable,
+    expected="a function from logits (B, K), targets and TrainSettings to a scalar",
+)
+"""Functions from logits (B, K), targets and `TrainSettings` to the mean loss of a batch, a scalar tensor.
+
+Targets are class numbers (B,), or shares (B, K) where images were mixed. A teacher's part of the loss is no part of
+them. Entry points of the group `edgenas.losses` add to it.
+"""
+
+USUAL_LOSS = "cross_entropy"
+
+
+def without_usual_loss(values: dict[str, Any]) -> dict[str, Any]:
+    """Return settings without the usual loss: the key came later, and work that was done before it stays done."""
+    return {key: value for key, value in values.items() if (key, value) != ("loss", USUAL_LOSS)}

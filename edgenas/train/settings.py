@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from edgenas.data.augment.settings import AugmentSettings
 from edgenas.errors import ConfigError, explain, nearest
-from edgenas.train.registry import OPTIMIZERS
+from edgenas.train.registry import LOSSES, OPTIMIZERS, USUAL_LOSS, without_usual_loss
 
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 KeepName = Literal["final", "best"]
@@ -50,6 +50,7 @@ class TrainSettings:
         averaging_decay: Decay of the exponential average of the weights, which is then what is judged and kept; None
             keeps the last weights. The decay rises as (1 + t) / (10 + t), so short trainings average too.
         recalibration_images: Training images on which norm statistics of averaged weights are estimated anew.
+        loss: "cross_entropy", or "binary_cross_entropy" of each class (Wightman 2021).
         label_smoothing: Mass spread over all classes (Szegedy 2016).
         augment: Random changes of the images, mixup and cutmix among them.
         distillation_weight: Share of the teacher in the loss, where a teacher is given (Hinton 2015).
@@ -78,6 +79,7 @@ class TrainSettings:
     clip_norm: float | None = None
     averaging_decay: float | None = None
     recalibration_images: int = 1024
+    loss: str = USUAL_LOSS
     label_smoothing: float = 0.0
     augment: AugmentSettings = AugmentSettings()
     distillation_weight: float = 0.5
@@ -93,6 +95,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         OPTIMIZERS.require(self.optimizer)
+        LOSSES.require(self.loss)
         for name, allowed in _NAMES.items():
             value = getattr(self, name)
             if value not in allowed:
@@ -126,4 +129,4 @@ class TrainSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return without_usual_loss(asdict(self))

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from edgenas.data.batches import Batch
+from edgenas.errors import ConfigError
 from edgenas.train import TrainSettings
 from edgenas.train.losses import batch_loss, distillation_loss
 
@@ -40,3 +41,18 @@ def test_the_weight_blends_labels_and_teacher() -> None:
     assert torch.allclose(loss(0.0), batch_loss(LOGITS, BATCH, TrainSettings(), None))
     assert torch.allclose(loss(1.0), distillation_loss(LOGITS, TEACHER, 2.0))
     assert torch.allclose(loss(0.25), 0.75 * loss(0.0) + 0.25 * loss(1.0))
+
+
+def test_the_binary_loss_is_one_question_a_class():
+    settings = TrainSettings(loss="binary_cross_entropy", label_smoothing=0.2)
+    share = torch.sigmoid(LOGITS)
+    wanted = torch.nn.functional.one_hot(BATCH.labels, LOGITS.shape[1]) * 0.8 + 0.2 / LOGITS.shape[1]
+    expected = -(wanted * share.log() + (1 - wanted) * (1 - share).log()).sum(1).mean()
+    assert torch.allclose(batch_loss(LOGITS, BATCH, settings, None), expected.float(), atol=1e-5)
+
+
+def test_the_usual_loss_leaves_no_trace_in_what_finished_work_is_known_by():
+    assert "loss" not in TrainSettings().to_dict()
+    assert TrainSettings(loss="binary_cross_entropy").to_dict()["loss"] == "binary_cross_entropy"
+    with pytest.raises(ConfigError, match="unknown train.loss.*did you mean 'cross_entropy'"):
+        TrainSettings(loss="cross_entropi")

@@ -20,6 +20,7 @@ from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.export.bundle import export_network, file_document
 from edgenas.pipeline.training.network import train_afresh
 from edgenas.scale import Coefficients, Member, compound, family, memory_bytes
+from edgenas.train.registry import without_usual_loss
 
 _MIB = 1 << 20
 
@@ -31,7 +32,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     return {
         "seed": settings.seed,
         "scale": settings.scale.model_dump(),
-        "train": settings.train.model_dump(),
+        "train": without_usual_loss(settings.train.model_dump()),
         "target": settings.target.model_dump(),
         "recipe": recipe_digest(settings.export.recipe),
     }

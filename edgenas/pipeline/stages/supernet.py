@@ -15,6 +15,7 @@ from edgenas.pipeline.core.seen import history_metadata, history_of, require_uns
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.training.initial_weights import start_from
 from edgenas.pipeline.training.settings import supernet_settings
+from edgenas.train.registry import without_usual_loss
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
@@ -26,7 +27,9 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     return {
         "seed": settings.seed,
         "space": artifacts.space(context).digest,
-        "supernet": settings.supernet.model_dump(exclude={"recalibration_images", "start", *unused}),
+        "supernet": without_usual_loss(
+            settings.supernet.model_dump(exclude={"recalibration_images", "start", *unused})
+        ),
         **weights,
     }
 

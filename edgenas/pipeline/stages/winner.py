@@ -40,6 +40,7 @@ from edgenas.pipeline.search.cost_model import CostModel, layer_rows
 from edgenas.pipeline.search.neighbours import neighbours
 from edgenas.pipeline.training.network import Trained, train_member
 from edgenas.pipeline.training.teacher import teacher_digest
+from edgenas.train.registry import without_usual_loss
 
 if TYPE_CHECKING:
     from edgenas.deploy import Card, FileCard
@@ -71,7 +72,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
     return {
         "seed": settings.seed,
-        "train": settings.train.model_dump(),
+        "train": without_usual_loss(settings.train.model_dump()),
         "teacher": teacher_digest(settings.train.teacher),
         "target": settings.target.model_dump(),
         "export": settings.export.model_dump(),
