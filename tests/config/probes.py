@@ -304,7 +304,8 @@ def measured_front(settings: RunSettings, folder: Path) -> Any:
 
 def _entry(genes: Any, accuracy: float, latency_ms: float) -> dict[str, Any]:
     values = {"accuracy": accuracy, "latency_ms": latency_ms, "macs": 1, "params": 1}
-    metrics = {name: {"value": value, "standard_error": 0.0} for name, value in values.items()}
+    about = {"standard_error": 0.0, "unit": "1", "source": "inherited"}
+    metrics = {name: {"value": value, **about} for name, value in values.items()}
     return {"digest": str(latency_ms), "genes": genes.tolist(), "metrics": metrics}
 
 
