@@ -99,11 +99,11 @@ def test_a_warm_search_judges_others_counts_them_alone_and_is_replayed_after_a_k
 
     evaluate, seen = Judge._outcome, []
 
-    def kill(self, code, costs, row):
+    def kill(self, code, costs, row, *rest):
         if len(seen) == 4:
             raise Killed
         seen.append(code.tolist())
-        return evaluate(self, code, costs, row)
+        return evaluate(self, code, costs, row, *rest)
 
     monkeypatch.setattr(Judge, "_outcome", kill)
     with pytest.raises(Killed):
