@@ -107,8 +107,8 @@ def search(
         measure: Networks of the front to measure on this machine, so that `best` goes by what was measured; none if
             None.
         seed: Of everything that is drawn; 0 if None.
-        folder: Keeps everything. The same call on the same folder goes on where it was stopped, and another search
-            there uses the shared weights again. Temporary if None.
+        folder: Keeps everything. The same call on the same folder resumes where it was stopped. Another search there
+            uses the shared weights again. Temporary if None.
         config: Everything else: settings, a file, a name, or keys such as {"supernet.epochs": 20}; the defaults if
             None. Arguments above come before it.
         progress: Makes a progress display for a title; a bar, or lines, if None.

@@ -134,7 +134,7 @@ def train(
         teacher: Checkpoint of a network of the same classes, to distil from.
         from_supernet: Whether a network that a search found starts from the search's shared weights.
         seed: Of weights, order and augmentation; 0 if None.
-        folder: Keeps the checkpoint and the state of the training. The same call goes on where it was stopped.
+        folder: Keeps the checkpoint and the state of the training. The same call resumes where it was stopped.
             Temporary if None.
         config: Every other key of the `train` section: settings, a file, a name, or keys such as
             {"train.learning_rate": 1e-3, "train.augment.flip": True}. Arguments above come before it.

@@ -2,7 +2,7 @@
 
 All channel counts are absolute. So a published network is stored exactly (MobileNetV3's 184 channels expanded from 80),
 and two descriptions of the same network are equal values. Rules such as "squeeze to
-a quarter" belong to whoever makes architectures: the zoo, a search space, compound scaling.
+a quarter" belong to the makers of architectures: the zoo, a search space, compound scaling.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class GuardSpec:
     Attributes:
         max_drop_points: Largest loss of accuracy against torch on the validation images, percentage points.
         remedies: Remedies above the limit, tried in this order. The cheap ones without a cost in latency come first.
-        exclude_layers: At most so many operations stay in floating point.
+        exclude_layers: Most operations that stay in floating point.
         fine_tune_steps: Optimizer steps of quantisation-aware fine-tuning.
         fine_tune_learning_rate: Its peak.
         required: Whether a file that stays above the limit ends the export. If not, the card states it in bold.

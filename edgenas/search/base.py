@@ -45,7 +45,10 @@ class AskTell:
 
     @property
     def _counted(self) -> int:
-        """Known results that worked, results told, and candidates pending: what an initial phase is measured by."""
+        """Number of known results that worked, results told and pending candidates.
+
+        Initial phases end by this number.
+        """
         return self._known_results + self._evaluated + self.pending
 
     def ask(self, n: int) -> Genes:
@@ -129,18 +132,18 @@ class AskTell:
         raise NotImplementedError
 
     def _learn(self, results: Results) -> None:
-        """Take in results of new canonical codes; they are told no more often than once."""
+        """Take in results of new canonical codes. Each is told once."""
         raise NotImplementedError
 
     def _warm(self, results: Results) -> None:
-        """Take in results of an earlier run, canonical and each network once; as `_learn` does, if not overridden."""
+        """Take in results of an earlier run, canonical and each network once. By default `_learn` does it."""
         self._learn(results)
 
 
 class Random(AskTell):
     """Random search without replacement: the baseline that every comparison shows.
 
-    It learns nothing, from pending and known results neither: it only leaves their networks out.
+    It learns nothing. Of known and pending results it only leaves the networks out.
     """
 
     def _propose(self, n: int) -> Genes:

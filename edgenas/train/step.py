@@ -24,7 +24,7 @@ class PartLoss(NamedTuple):
 
     Attributes:
         mean: Over the part's images, a scalar with its graph.
-        right: Images classified rightly, a scalar; None where nobody asks.
+        right: Number of images classified rightly, a scalar; None if it is not wanted.
     """
 
     mean: Tensor
@@ -44,7 +44,7 @@ class StepOutcome:
 
     Attributes:
         loss: Sum of the losses, each a mean over the batch, scalar.
-        right: Images classified rightly while training, scalar; 0 where nobody asks.
+        right: Number of images classified rightly while training, scalar; 0 if it is not wanted.
     """
 
     loss: Tensor

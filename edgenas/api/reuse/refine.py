@@ -46,7 +46,7 @@ def refine(
         table: See `load_table`; the run's own if None, and where there is none every proposal is measured.
         step_share: What each step saves at least, as a share of the first latency.
         short_steps: Optimiser steps of each proposal.
-        folder: For the results; beside the model, with `-refined` at the end, if None. A stopped walk is taken up.
+        folder: For the results; beside the model, with `-refined` at the end, if None. A stopped walk is resumed.
         config: Of the training; the run's own if None.
         overrides: Keys that replace the configuration's.
         progress: Makes a progress display for a title; a bar, or lines, if None.

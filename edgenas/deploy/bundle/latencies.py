@@ -30,7 +30,7 @@ def with_latency(entry: FileCard, found: Mapping[str, FileLatency], files: Seque
     )
     warnings = entry.warnings
     full = next((file for file in files if file.format == entry.format and file.precision == "fp32"), None)
-    # Signed activations are for Arm: their speed here says nothing.
+    # Signed activations are for Arm. Their speed on this machine does not matter.
     if entry.precision == "int8" and full is not None and entry.scheme != "qdq_s8s8":
         ratio = measured.latency_ms / found[full.name].latency_ms
         if ratio > 1:

@@ -1,6 +1,6 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-def load_image(path):
+def load_image(path: Path) -> np.ndarray:
     """Decode, turn upright, resize and normalise an image file: (1, channels, resolution, resolution) float32."""
     with Image.open(path) as image:
         pixels = _pixels(ImageOps.exif_transpose(image))
@@ -17,7 +17,7 @@ def load_image(path):
     return normalise(_resize(pixels)[None])
 
 
-def _pixels(image):
+def _pixels(image: Image.Image) -> np.ndarray:
     if image.mode in ("I", "I;16", "I;16B", "I;16L"):
         return np.clip(np.asarray(image).astype(np.int64) // 257, 0, 255).astype(np.uint8)[..., None]
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -27,7 +27,7 @@ def _pixels(image):
     )
 
 
-def _resize(pixels):
+def _resize(pixels: np.ndarray) -> np.ndarray:
     size, (height, width) = SETTINGS["resolution"], pixels.shape[:2]
     if (height, width) == (size, size):
         return pixels
@@ -41,16 +41,16 @@ def _resize(pixels):
     return resized[..., None] if pixels.shape[2] == 1 else resized
 
 
-def normalise(pixels):
-    """(N, H, W, C) uint8 of the right size to (N, C, H, W) float32."""
+def normalise(pixels: np.ndarray) -> np.ndarray:
+    """Normalise images of the right size: (N, H, W, C) uint8 to (N, C, H, W) float32."""
     std = np.asarray(SETTINGS["std"])
     factor = (SETTINGS["scale"] / std).astype(np.float32)
     offset = (-np.asarray(SETTINGS["mean"]) / std).astype(np.float32)
     return np.ascontiguousarray((pixels * factor + offset).transpose(0, 3, 1, 2))
 
 
-def image_files(folder):
-    """Images below a folder with the class that the nearest folder above them names; hidden ones are left out."""
+def image_files(folder: Path) -> List[Tuple[Path, str]]:
+    """Find images below a folder. The class of each is the nearest folder above it. Hidden files are left out."""
     Image.init()
     kinds = set(Image.OPEN) - set(NOT_TAKEN)
     endings = {ending for ending, kind in Image.registered_extensions().items() if kind in kinds}
@@ -66,13 +66,14 @@ def image_files(folder):
     return found
 
 
-def complain(path, error):
+def complain(path: Path, error: Exception) -> None:
     """Name an image that cannot be read, with the reason, on one line of the error output."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     print(f"cannot read {str(path)!r}: {reason}", file=sys.stderr)
 
 
-def classify(predict, path, top):
+def classify(predict: Predict, path: Path, top: int) -> List[Tuple[str, float]]:
+    """Return the likeliest `top` classes of one image with their softmax shares, the likeliest first."""
     logits = predict(load_image(path))[0]
     shares = np.exp(logits - logits.max())
     shares /= shares.sum()
@@ -80,7 +81,8 @@ def classify(predict, path, top):
     return [(LABELS[index], float(shares[index])) for index in best]
 
 
-def main():
+def main() -> None:
+    """Classify the images that the command line names, or judge a folder of class folders."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, help="image files, or a folder of class folders to judge")
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent / MODEL)
@@ -101,7 +103,7 @@ def main():
     raise SystemExit(1 if failed else 0)
 
 
-def show(predict, path, top):
+def show(predict: Predict, path: Path, top: int) -> bool:
     """Print the classes of one image; return whether it could be read."""
     try:
         best = classify(predict, path, top)
@@ -112,7 +114,8 @@ def show(predict, path, top):
     return True
 
 
-def judge(predict, folder):
+def judge(predict: Predict, folder: Path) -> None:
+    """Print the accuracy on a folder of class folders; images that cannot be read are named and left out."""
     files = image_files(folder)
     if not files:
         raise SystemExit(f"{folder} holds no images in folders named after the classes: {', '.join(LABELS)}")

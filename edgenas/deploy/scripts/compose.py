@@ -36,12 +36,14 @@ def predict_script(
     """
     head = (
         f'"""Classify images. Needs only {_RUNTIMES[kind]}, numpy and pillow."""\n\n'
-        "import argparse\nimport json\nimport os\nimport sys\nfrom pathlib import Path\n\n"
+        "import argparse\nimport json\nimport os\nimport sys\nfrom pathlib import Path\n"
+        "from typing import Callable, List, Tuple\n\n"
         f"{_IMPORTS[kind]}\n"
         f"MODEL = {_literal(model)}\n"
         f"SETTINGS = {_literal(dict(preprocessing))}\n"
         f"LABELS = {_literal(list(labels))}\n"
         f"NOT_TAKEN = {sorted(NOT_TAKEN)!r}\n"
+        "Predict = Callable[[np.ndarray], np.ndarray]\n"
     )
     return "\n\n".join([head, *(_part(name) for name in (kind, "common"))])
 

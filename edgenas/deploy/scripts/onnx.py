@@ -1,13 +1,13 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-def open_model(path):
+def open_model(path: Path) -> Predict:
     """Return a function from images (1, C, H, W) float32 to logits (1, classes)."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
     batch = entry.shape[0] if isinstance(entry.shape[0], int) else 1
 
-    def predict(images):
-        # A file of a fixed batch takes so many images a run: the one is repeated.
+    def predict(images: np.ndarray) -> np.ndarray:
+        # A file of a fixed batch needs that many images a run, so the one image is repeated.
         return session.run(None, {entry.name: np.repeat(images, batch, axis=0)})[0][:1]
 
     return predict

@@ -1,13 +1,13 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-def open_model(path):
+def open_model(path: Path) -> Predict:
     """Return a function from images (1, C, H, W) float32 to logits (1, classes)."""
     interpreter = Interpreter(model_path=str(path))
     interpreter.allocate_tensors()
     source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
-    def predict(images):
-        # A file of a fixed batch takes so many images a run: the one is repeated.
+    def predict(images: np.ndarray) -> np.ndarray:
+        # A file of a fixed batch needs that many images a run, so the one image is repeated.
         values = np.repeat(np.ascontiguousarray(images.transpose(0, 2, 3, 1)), source["shape"][0], axis=0)
         if source["dtype"] != np.float32:
             step, zero = source["quantization"]

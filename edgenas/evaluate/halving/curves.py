@@ -98,7 +98,7 @@ class Curves:
         """Return the comparison.
 
         Raises:
-            TrainingError: Nobody was fully trained.
+            TrainingError: No candidate was fully trained.
         """
         curves = tuple(self._curve(candidate) for candidate in sorted(self._points))
         full = [curve for curve in curves if not curve.partial and not curve.failure]

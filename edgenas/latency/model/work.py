@@ -121,8 +121,8 @@ class Trend:
         """Estimate units of groups that were never seen, from the groups that are nearest to theirs.
 
         The nearest are those of the same kind (other kernels and strides), or all where the kind was never seen. Each
-        says what the unit would take at its own rates. The estimate is the median of these; its error is as large as
-        the estimate itself, or as the furthest of them is from it, for nothing was measured that could deny it.
+        says what the unit would take at its own rates. The estimate is the median of these; its error is the estimate
+        itself, or the distance of the furthest of them if that is larger, since no measurement bounds it.
 
         Args:
             units: (V,) units.
@@ -136,7 +136,7 @@ class Trend:
     def _of_stranger(self, unit: Unit) -> tuple[float, float]:
         times = {name: float(work(unit) @ rates) for name, rates in self.rates.items()}
         kin = [time for name, time in times.items() if kind_of(name) == unit.kind]
-        # Rates can be 0 where a fit could not tell groups apart: such kin says nothing.
+        # Rates can be 0 if a fit could not tell groups apart. Groups of the same kind with such rates are not used.
         said = np.array(kin if any(kin) else list(times.values()))
         middle = float(np.median(said))
         return middle, max(middle, float(np.abs(said - middle).max()))

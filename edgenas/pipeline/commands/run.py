@@ -69,7 +69,7 @@ def run_some(
     Args:
         stages: With every stage that they need.
         settings: The configuration.
-        given: What was loaded already, in the place of what the configuration names.
+        given: Loaded values, instead of what the configuration names.
         progress: Makes a progress display for a title.
         say: Prints a line for people.
 

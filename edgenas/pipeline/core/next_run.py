@@ -68,7 +68,7 @@ def finish(directory: RunDirectory, *, folders: Sequence[str]) -> None:
         folders: Outputs that are folders, replaced as a whole.
 
     Raises:
-        StoreError: It cannot be written; `take_up` goes on with it.
+        StoreError: It cannot be written. `take_up` completes it later.
     """
     RunDirectory(path=directory.path / NEXT).write_json(_COMMIT, {"folders": list(folders)})
     take_up(directory)

@@ -1,7 +1,7 @@
-"""What a store knows when a search begins: evaluations of the same space by the same judge, for a warm start.
+"""Known results for a warm start: the store's evaluations of the same space by the same judge.
 
-The set is written down when a search begins and read back by every later start of it, so that a killed search is
-replayed with the same knowledge; what it judged itself meanwhile is no part of it.
+They are written to `search-known.json` when a search begins, and every later start of it reads them back. So a killed
+search is replayed with the same known results. Networks that it judged itself are not among them.
 """
 
 from __future__ import annotations
