@@ -63,7 +63,7 @@ class Judge:
             space: Of the candidates.
             costs: Counts, and latency by the table.
             accuracy: Of members of the supernet, or another estimator.
-            measure: Latency of a network on the device, in the place of the table's.
+            measure: Latency of a network on the device, instead of the table's.
             limits: Networks that are beyond one of them by what is known beforehand compete among themselves.
         """
         self._space, self._costs, self._accuracy, self._measure = space, costs, accuracy, measure
