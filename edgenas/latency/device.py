@@ -33,7 +33,7 @@ RUNTIMES: tuple[str, ...] = get_args(RuntimeName)
 
 UNKNOWN = "unknown"
 NAME_VARIABLE = "EDGENAS_DEVICE_NAME"
-# Names of architectures, which some systems give in the place of a processor's.
+# Names of architectures, which some systems give instead of a processor's name.
 _NO_NAMES = (UNKNOWN, "arm", "arm64", "aarch64", "armv7l", "i386", "i686", "x86_64", "amd64", "riscv64")
 # Fields that tables of older versions do not have.
 _ADDED = ("model", "clusters", "affinity")
@@ -249,7 +249,7 @@ def require_known(device: DeviceInfo, *, remedy: str) -> None:
 
 
 def local_device() -> DeviceInfo:
-    """Describe the machine this process runs on; `EDGENAS_DEVICE_NAME` names one that does not say what it is."""
+    """Describe the machine this process runs on. `EDGENAS_DEVICE_NAME` names a machine without a model name."""
     machine, allowed = platform.machine(), allowed_cpus()
     facts = read_facts((CPUINFO,) if _is_x86(machine) else FACTS)
     return described_device(

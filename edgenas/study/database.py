@@ -144,7 +144,7 @@ def is_broken_store(file: Path, engine: Engine) -> bool:
     with file.open("rb") as stream:
         head = stream.read(len(_MAGIC))
     if head != _MAGIC[: len(head)]:
-        return False # it was never a database, so it is left where it is
+        return False  # it was never a database, so it is left where it is
     try:
         with engine.connect() as connection:
             if file.stat().st_size > _CHECKED_BYTES:

@@ -32,13 +32,13 @@ LOSSES: Registry[Callable[[Any, Any, Any], Any]] = Registry(
 )
 """Functions from logits (B, K), targets and `TrainSettings` to the mean loss of a batch, a scalar tensor.
 
-Targets are class numbers (B,), or shares (B, K) where images were mixed. A teacher's part of the loss is no part of
-them. Entry points of the group `edgenas.losses` add to it.
+Targets are class numbers (B,), or shares (B, K) where images were mixed. They do not include a teacher's part of the
+loss. Entry points of the group `edgenas.losses` add to it.
 """
 
 USUAL_LOSS = "cross_entropy"
 
 
 def without_usual_loss(values: dict[str, Any]) -> dict[str, Any]:
-    """Return settings without the usual loss: the key came later, and work that was done before it stays done."""
+    """Return settings without the usual loss. The key is newer, and earlier finished work must stay valid."""
     return {key: value for key, value in values.items() if (key, value) != ("loss", USUAL_LOSS)}

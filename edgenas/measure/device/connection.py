@@ -1,4 +1,4 @@
-"""The line to an agent behind a command: requests go out, answers come in, and nothing waits for ever."""
+"""The connection to an agent behind a command: it sends requests and reads answers, each with a time limit."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from edgenas.measure.device import agent
 
 # Reads the agent's length and source from standard input; the requests follow on the same stream.
 _BOOTSTRAP = "import sys;i=sys.stdin.buffer;exec(compile(i.read(int(i.readline())),'agent','exec'))"
-# A login may print so much before the agent's first line.
+# Most bytes that a login may print before the agent's first line.
 _GREETING_BYTES = 1 << 20
-# Others may print so much between two answers, on the stream that answers come on.
+# Most bytes that other programs may print between two answers, on the same stream.
 _STRAY_BYTES = 1 << 16
 # Longest line that an agent writes: the samples of a visit take some kilobytes.
 _LINE_BYTES = 1 << 26
@@ -41,7 +41,7 @@ class Connection:
             argv: Words of a command that takes a shell line as its last argument.
             python: Python on the device.
             name: How messages call the device.
-            timeout_s: Neither reading nor writing goes on for so long: the device went away.
+            timeout_s: Time without any reading or writing after which the device counts as gone.
 
         Raises:
             DeviceError: The command cannot be run, or no agent answers.
@@ -100,11 +100,11 @@ class Connection:
         return answer
 
     def nonsense(self, request: str) -> DeviceError:
-        """Return the error for an answer that lacks what an agent says."""
+        """Return the error for an answer without the expected values."""
         return self._gone(f"gave an answer to {request!r} that no agent of this version gives")
 
     def _answer(self) -> dict[str, Any]:
-        """Read the answer to the last request; skip what is none, up to a bound."""
+        """Read the answer to the last request. Other output is skipped, up to a limit."""
         mark, size = agent.ANSWER.encode(), 0
         stray: list[bytes] = []
         while True:
@@ -132,7 +132,7 @@ class Connection:
                 raise self._gone(f"answered {line[:80]!r} and no agent")
 
     def _send(self, data: bytes) -> None:
-        """Write all of it. What comes in meanwhile is read, so that neither side waits for the other."""
+        """Write all of it. Incoming output is read meanwhile, so that the two sides do not wait for each other."""
         view, end, source, sink = memoryview(data), self._deadline(), self._output.fileno(), self._input.fileno()
         reading = [source]
         while view:
@@ -167,7 +167,7 @@ class Connection:
         return line
 
     def _read(self) -> bool:
-        """Read what has come in; returns whether the stream goes on."""
+        """Read what has come in; return whether the stream is still open."""
         part = os.read(self._output.fileno(), _CHUNK)
         self._rest += part
         if len(self._rest) > _LINE_BYTES:

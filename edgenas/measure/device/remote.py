@@ -42,8 +42,8 @@ class RemoteDevice:
             command: Takes a shell line as its last argument: `ssh user@host`, `docker exec -i NAME sh -c`, `sh -c`.
             python: Python on the device, 3.9 or later, with numpy and the runtime. A `~` at the beginning is the home
                 directory there.
-            timeout_s: A device went away where for so long nothing can be sent or nothing comes back. While it
-                measures, the agent gives a sign of life every other second.
+            timeout_s: Time without sending or receiving after which the device counts as gone. While it measures, the
+                agent sends a sign of life every other second.
             name: Name of a device that does not say which processor it has, else of the board.
             cpus: Processors that measurements run on: `big` (the most powerful ones where there are several kinds),
                 `all`, or their numbers. Part of the device's identity.
