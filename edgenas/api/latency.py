@@ -38,7 +38,7 @@ def predict_latency(
 def measure_latency(
     network: Network,
     *,
-    runtime: Literal["ort", "litert"] = "ort",
+    runtime: str = "ort",
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
     threads: int = 1,
     seed: int = 0,

@@ -5,26 +5,27 @@ from __future__ import annotations
 from typing import Literal
 
 from edgenas.errors import ExportError, explain, nearest
+from edgenas.latency.runtimes import FILE_FORMATS, RUNTIMES, FileFormat
 
-FileFormat = Literal["onnx", "tflite"]
+__all__ = ["FILE_FORMATS", "FileFormat", "Precision", "as_file_format", "file_format_of"]
+
 Precision = Literal["fp32", "fp16", "int8"]
-# By runtime: what it reads.
-FILE_FORMATS: dict[str, FileFormat] = {"ort": "onnx", "litert": "tflite"}
 
 
 def file_format_of(runtime: str) -> FileFormat:
     """Return the format that a runtime reads.
 
     Args:
-        runtime: `ort` or `litert`.
+        runtime: `ort`, `litert`, or one that a package adds.
 
     Raises:
         ExportError: There is no such runtime.
     """
-    if runtime not in FILE_FORMATS:
-        known = ", ".join(FILE_FORMATS)
-        raise ExportError(explain(f"unknown runtime{nearest(runtime, FILE_FORMATS)}", got=repr(runtime), allowed=known))
-    return FILE_FORMATS[runtime]
+    if runtime not in RUNTIMES:
+        known = ", ".join(RUNTIMES)
+        hint = nearest(runtime, RUNTIMES.names())
+        raise ExportError(explain(f"unknown runtime{hint}", got=repr(runtime), allowed=known))
+    return RUNTIMES[runtime].reads
 
 
 def as_file_format(name: str) -> FileFormat:

@@ -3,17 +3,16 @@
 from edgenas.latency.device import (
     MODES,
     PRECISIONS,
-    RUNTIMES,
     DeviceInfo,
     Mode,
     Precision,
     RuntimeInfo,
-    RuntimeName,
     local_device,
 )
 from edgenas.latency.document import read_table, table_digest, write_table
 from edgenas.latency.library import ListedTable, list_tables, open_table, shipped_name, shipped_table
 from edgenas.latency.predict import LayerLatency, PopulationLatency, Prediction, SpaceLatency, predict
+from edgenas.latency.runtimes import RUNTIMES, RuntimeKind, RuntimeName
 from edgenas.latency.table import (
     RATIO_UNIT,
     BuildInfo,
@@ -47,6 +46,7 @@ __all__ = [
     "Probe",
     "Reference",
     "RuntimeInfo",
+    "RuntimeKind",
     "RuntimeName",
     "SpaceLatency",
     "Unit",

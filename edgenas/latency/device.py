@@ -22,14 +22,13 @@ from edgenas.latency.processors import (
     measuring_cpus,
     read_facts,
 )
+from edgenas.latency.runtimes import RUNTIMES, RuntimeName
 
 Mode = Literal["hot", "cold"]
 Precision = Literal["fp32", "fp16", "int8"]
-RuntimeName = Literal["ort", "litert"]
 
 MODES: tuple[str, ...] = get_args(Mode)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-RUNTIMES: tuple[str, ...] = get_args(RuntimeName)
 
 UNKNOWN = "unknown"
 NAME_VARIABLE = "EDGENAS_DEVICE_NAME"
@@ -149,7 +148,7 @@ class RuntimeInfo:
     """What ran the files, and how.
 
     Attributes:
-        runtime: `ort` or `litert`.
+        runtime: `ort`, `litert`, or one that a package adds.
         version: Version of the runtime's package; kernels and fusions change with it.
         precision: Of weights and activations.
         scheme: Quantisation scheme of the written file; `none` for floating point.
@@ -165,7 +164,7 @@ class RuntimeInfo:
     mode: Mode
 
     def __post_init__(self) -> None:
-        for name, allowed in (("runtime", RUNTIMES), ("precision", PRECISIONS), ("mode", MODES)):
+        for name, allowed in (("runtime", RUNTIMES.names()), ("precision", PRECISIONS), ("mode", MODES)):
             if getattr(self, name) not in allowed:
                 raise InputError(explain(f"unknown {name}", got=repr(getattr(self, name)), allowed=allowed))
         if self.threads < 1:

@@ -14,7 +14,7 @@ from edgenas.latency.device import local_device
 from edgenas.measure.device.agent import Network
 from edgenas.measure.device.local import kept_on
 from edgenas.measure.engines.base import ModelFile
-from edgenas.measure.engines.registry import runtime_for
+from edgenas.measure.engines.registry import runtime_of
 from edgenas.measure.protocol.timing import Protocol, Samples, alternate, load_per_core
 from edgenas.types import Progress
 
@@ -70,7 +70,7 @@ def measure_files(
     """Measure several files alternately in one visit.
 
     Args:
-        files: At least one; ONNX files run on ONNX Runtime, TFLite files on LiteRT.
+        files: At least one; where they name no runtime, ONNX files run on ONNX Runtime, TFLite files on LiteRT.
         threads: Threads within one operation; ignored where `protocol` is given.
         protocol: How to measure. The default takes 7 to 15 fresh sessions, until the median is known to 1 %. Another
             user of a shared machine can slow single sessions twofold. So the median of many short sessions is better
@@ -96,7 +96,7 @@ def measure_files(
         # A disturbance by others lasts some tenths of a second. It must not cover all sessions of a fast network.
         time.sleep(max(0.0, started + session * _APART_SECONDS - time.monotonic()))
         with kept_on(cpus):
-            opened = [runtime_for(file.file_format).open(file.data, threads=how.threads) for file in files]
+            opened = [runtime_of(file).open(file.data, threads=how.threads) for file in files]
             taken = alternate([Network(session.run) for session in opened], how, rng)
         for samples, found in zip(taken, collected, strict=True):
             found.append(samples)
@@ -125,7 +125,7 @@ def _median_error(values: NDArray[np.float64]) -> float:
 def _summary(file: ModelFile, samples: Sequence[Samples], how: Protocol) -> FileLatency:
     values = np.array([part.value_ns(how.clock) for part in samples]) / 1e6
     spread = _median_error(values) if len(values) > 1 else float("nan")
-    engine = runtime_for(file.file_format)
+    engine = runtime_of(file)
     return FileLatency(
         name=file.name,
         runtime=engine.name,

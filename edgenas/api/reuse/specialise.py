@@ -21,7 +21,7 @@ def specialise(
     budget_ms: float | None = None,
     budget_share: float | None = None,
     table: str | Path | LatencyTable | None = None,
-    runtime: Literal["ort", "litert"] | None = None,
+    runtime: str | None = None,
     precision: Literal["fp32", "int8"] | None = None,
     threads: int | None = None,
     evaluations: int = 200,

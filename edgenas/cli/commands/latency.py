@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def build(
     space: Annotated[str, typer.Option(help="A preset or a YAML file.")],
     out: Annotated[Path, typer.Option(help="Where to write the table.")],
-    runtime: Annotated[Literal["ort", "litert"], typer.Option(help="ONNX Runtime or LiteRT.")] = "ort",
+    runtime: Annotated[str, typer.Option(help="ONNX Runtime or LiteRT.")] = "ort",
     precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option()] = "fp32",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     mode: Annotated[Literal["hot", "cold"], typer.Option(help="Back-to-back runs, or alternated.")] = "hot",

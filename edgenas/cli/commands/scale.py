@@ -26,7 +26,7 @@ def scale(
     alpha: Annotated[float, typer.Option(min=1.0, help="Growth of depth.")] = 1.2,
     beta: Annotated[float, typer.Option(min=1.0, help="Growth of width.")] = 1.1,
     gamma: Annotated[float, typer.Option(min=1.0, help="Growth of resolution.")] = 1.15,
-    runtime: Annotated[Literal["ort", "litert"], typer.Option()] = "ort",
+    runtime: Annotated[str, typer.Option()] = "ort",
     precision: Annotated[Literal["fp32", "int8"], typer.Option()] = "fp32",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for the members' JSON documents.")] = None,

@@ -20,9 +20,7 @@ def specialise(
     run: Annotated[Path, typer.Argument(help="A finished run; it stays as it is.")],
     budget: Annotated[str, typer.Option(help="Latency such as 3ms, or a share of the largest network such as 50%.")],
     table: Annotated[str | None, typer.Option(help="The other device's table; measured here if left out.")] = None,
-    runtime: Annotated[
-        Literal["ort", "litert"] | None, typer.Option(help="Of the table; ort where one is measured here.")
-    ] = None,
+    runtime: Annotated[str | None, typer.Option(help="Of the table; ort where one is measured here.")] = None,
     precision: Annotated[
         Literal["fp32", "int8"] | None, typer.Option(help="Of the table; fp32 where one is measured here.")
     ] = None,

@@ -11,7 +11,8 @@ from typing import Protocol as Shape
 import numpy as np
 
 from edgenas.errors import DeviceError, explain
-from edgenas.latency.device import DeviceInfo, RuntimeName, local_device
+from edgenas.latency.device import DeviceInfo, local_device
+from edgenas.latency.runtimes import RuntimeName
 from edgenas.measure.device.agent import Network
 from edgenas.measure.engines.registry import runtime
 from edgenas.measure.protocol.timing import Business, Protocol, Samples, alternate, business

@@ -10,8 +10,9 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from edgenas.errors import DeviceError, InputError, explain
-from edgenas.latency.device import DeviceInfo, RuntimeName, described_device
+from edgenas.latency.device import DeviceInfo, described_device
 from edgenas.latency.processors import FACTS, clusters_of, measuring_cpus
+from edgenas.latency.runtimes import RuntimeName
 from edgenas.measure.device.connection import Connection
 from edgenas.measure.device.local import require_cpus_for
 from edgenas.measure.protocol.timing import Business, Protocol, Samples, rounds, samples_of

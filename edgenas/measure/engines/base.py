@@ -9,7 +9,7 @@ import numpy as np
 
 from edgenas.errors import DeviceError, explain
 from edgenas.formats.names import FileFormat
-from edgenas.latency.device import RuntimeName
+from edgenas.latency.runtimes import RuntimeName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +21,14 @@ class ModelFile:
         data: The bytes of the file.
         file_format: `onnx` or `tflite`.
         precision: fp32, fp16 or int8; only reported.
+        runtime: What runs it; "" leaves that to the format.
     """
 
     name: str
     data: bytes
     file_format: FileFormat
     precision: str = "fp32"
+    runtime: RuntimeName = ""
 
 
 class Session(Protocol):
@@ -44,7 +46,7 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> RuntimeName:
-        """`ort` or `litert`."""
+        """Its name in the registry."""
 
     @property
     def file_format(self) -> FileFormat:

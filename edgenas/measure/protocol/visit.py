@@ -9,7 +9,8 @@ import numpy as np
 
 from edgenas.arch import Architecture, lower
 from edgenas.formats import SCHEMES, encode
-from edgenas.latency.device import Precision, RuntimeInfo, RuntimeName
+from edgenas.latency.device import Precision, RuntimeInfo
+from edgenas.latency.runtimes import RuntimeName
 from edgenas.measure.device.local import Device, LocalDevice
 from edgenas.measure.engines.registry import runtime
 from edgenas.measure.filler import filler_weights

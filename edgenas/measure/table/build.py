@@ -14,8 +14,9 @@ import numpy as np
 from edgenas.arch import Architecture
 from edgenas.arch.notation import format_notation
 from edgenas.errors import InputError, explain
-from edgenas.latency.device import NAME_VARIABLE, Mode, Precision, RuntimeName, require_known
+from edgenas.latency.device import NAME_VARIABLE, Mode, Precision, require_known
 from edgenas.latency.model.work import group
+from edgenas.latency.runtimes import RuntimeName
 from edgenas.latency.table import (
     RATIO_UNIT,
     BuildInfo,

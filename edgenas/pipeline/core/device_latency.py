@@ -11,12 +11,12 @@ import numpy as np
 
 from edgenas.arch import Architecture, lower
 from edgenas.formats import file_format_of
+from edgenas.latency.runtimes import RuntimeName
 from edgenas.types import Progress
 
 if TYPE_CHECKING:
     from edgenas.measure import FileLatency, ModelFile
 
-RuntimeName = Literal["ort", "litert"]
 PrecisionName = Literal["fp32", "int8", "fp16"]
 
 
@@ -44,6 +44,7 @@ def model_files(
             name=str(place),
             data=encoded_network(network, runtime=runtime, precision=precision),
             file_format=file_format_of(runtime),
+            runtime=runtime,
         )
         for place, network in enumerate(networks)
     )
@@ -62,7 +63,7 @@ def measured_networks(
 
     Args:
         networks: At least one.
-        runtime: ONNX Runtime or LiteRT.
+        runtime: A name of the registry of runtimes.
         precision: Of the files.
         threads: Threads within one operation.
         seed: Draws the order of turns.

@@ -61,7 +61,8 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
     about, settings, data = context.directory.read_json("data.json"), context.settings, trained.data
 
     def measure(files: Sequence[ModelFile]) -> Sequence[FileLatency]:
-        return measure_files(files, threads=settings.target.threads, seed=context.seed("export"))
+        own = [on_target(file, settings.target.runtime) for file in files]
+        return measure_files(own, threads=settings.target.threads, seed=context.seed("export"))
 
     with context.progress("export") as report:
         return export_bundle(
@@ -85,6 +86,14 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
         )
 
 
+def on_target(file: ModelFile, runtime: str) -> ModelFile:
+    """Return a file with the runtime that runs it: the target's, where that reads it."""
+    from edgenas.formats import file_format_of
+
+    reads = file_format_of(runtime) == file.file_format
+    return dataclasses.replace(file, runtime=runtime) if reads else file
+
+
 def measured_again(context: RunContext, folder: Path, entry: FileCard) -> FileLatency:
     """Measure one file of a bundle again. It was chosen by its first measurement, which chance favours.
 
@@ -101,6 +110,7 @@ def measured_again(context: RunContext, folder: Path, entry: FileCard) -> FileLa
 
     file = ModelFile(name=entry.name, data=(folder / entry.name).read_bytes(), file_format=as_file_format(entry.format))
     threads = context.settings.target.threads
+    file = on_target(file, context.settings.target.runtime)
     (found,) = measure_files((file,), threads=threads, seed=context.seed("export again"))
     return found
 

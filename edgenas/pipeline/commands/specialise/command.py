@@ -32,7 +32,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.core.seen import history_of, require_unseen
-from edgenas.pipeline.export.bundle import image_facts
+from edgenas.pipeline.export.bundle import image_facts, on_target
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible, within
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.training.settings import augment_settings
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from edgenas.data import ImageData
     from edgenas.deploy import Card, Recipe
     from edgenas.latency import LatencyTable
+    from edgenas.measure import FileLatency, ModelFile
     from edgenas.supernet import SupernetEvaluator
 
 def specialise(
@@ -213,6 +214,10 @@ def _export(
     finding = require_unseen(
         history_of(source.directory.path / SUPERNET_FILE), images, of="the run's supernet", say=source.say
     )
+
+    def measure(files: Sequence[ModelFile]) -> Sequence[FileLatency]:
+        return measure_files([on_target(file, info.runtime) for file in files], threads=info.threads)
+
     with source.progress("export") as report:
         return export_bundle(
             architecture,
@@ -222,7 +227,7 @@ def _export(
             preprocessing=fit_preprocessing(images.train, resize=source.settings.data.resize),
             labels=about["classes"],
             out=out / "export",
-            measure=(lambda files: measure_files(files, threads=info.threads)) if is_here(table) else None,
+            measure=measure if is_here(table) else None,
             force=force,
             data_facts={**{name: about[name] for name in ("source", "digest", "counts", "notes")},
                         **image_facts(images, finding)},

@@ -48,7 +48,7 @@ def device_table(
     with source.progress(f"measure a table of {runtime} {precision}") as report:
         found = build_table(
             artifacts.space(source),
-            runtime="ort" if runtime == "ort" else "litert",
+            runtime=runtime,
             precision="fp32" if precision == "fp32" else "int8",
             threads=threads,
             networks=source.settings.latency.networks,
