@@ -31,7 +31,11 @@ _STUDY = ("tests/study/test_study.py",)
 _STORE = ("tests/study/test_store.py", "tests/study/test_store_processes.py")
 TARGETS: dict[str, tuple[str, ...]] = {
     "search/reward.py": ("tests/search/test_reward.py",),
-    "search/factorised.py": ("tests/search/reinforce/test_policy.py", "tests/oneshot/test_distribution.py"),
+    "search/factorised.py": (
+        "tests/search/test_factorised.py",
+        "tests/search/reinforce/test_policy.py",
+        "tests/oneshot/test_distribution.py",
+    ),
     "search/reinforce/policy.py": _REINFORCE,
     "search/reinforce/searcher.py": _REINFORCE,
     "search/reinforce/synonyms.py": _REINFORCE,

@@ -178,3 +178,10 @@ def test_a_broken_record_without_a_copy_begins_anew_and_one_with_a_broken_copy_t
 def test_a_record_that_is_missing_is_nothing_to_speak_of(tmp_path) -> None:
     said: list[str] = []
     assert read_record(RunDirectory(path=tmp_path), say=said.append) == {} and said == []
+
+
+def test_an_empty_record_is_not_broken(tmp_path) -> None:
+    said: list[str] = []
+    (tmp_path / "stages.json").write_text("{}")
+    assert read_record(RunDirectory(path=tmp_path), say=said.append) == {} and said == []
+    assert (tmp_path / "stages.json").is_file()

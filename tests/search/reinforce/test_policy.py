@@ -197,3 +197,19 @@ def test_synonyms_of_genes_with_unequal_numbers_of_choices() -> None:
         one = synonyms_by_prefix(space, genes, gene)
         assert one.shape == (20, cards.max()) and not one[:, cards[gene] :].any()
         assert one[np.arange(20), genes[:, gene]].all()
+
+
+class LastDecides:
+    """Gene 0 is used where gene 1 has its last value; codes that are none are refused."""
+
+    cardinalities = (2, 3)
+    size = 4
+
+    def canonical(self, genes: np.ndarray) -> np.ndarray:
+        assert ((genes >= 0) & (genes < self.cardinalities)).all()
+        return np.stack([np.where(genes[:, 1] == 2, genes[:, 0], 0), genes[:, 1]], axis=1)
+
+
+def test_by_prefix_a_gene_that_only_the_last_choice_of_a_later_one_uses_has_no_synonyms() -> None:
+    found = synonyms_by_prefix(LastDecides(), np.array([[0, 0], [1, 0]]), 0)  # type: ignore[arg-type]
+    assert found.tolist() == [[True, False, False], [False, True, False]]

@@ -189,3 +189,31 @@ def test_equal_rewards_pull_nowhere() -> None:
     policy = Noted()
     tell(searcher(policy, initial=8, steps=1), np.full(8, 2.0))
     assert policy.weights[0] == pytest.approx(np.zeros(8), abs=1e-6)
+
+
+def test_unless_told_sixteen_are_random_and_four_steps_follow_every_eight_results() -> None:
+    policy = Noted()
+    found = searcher(policy)
+    counts = []
+    for _ in range(25):
+        tell(found, np.array([1.0]))
+        counts.append((len(policy.weights), len(policy.samples)))
+    assert [steps for steps, _ in counts] == [0] * 15 + [4] * 8 + [8] * 2
+    assert [asked for _, asked in counts[:17]] == [0] * 16 + [1]
+    assert set(policy.options) == {(0.1, 0.05)}
+
+
+def test_unless_told_a_violation_counts_two_and_a_half() -> None:
+    found = searcher(Noted(), initial=5)
+    genes, costs = found.ask(5), np.arange(1.0, 6.0)
+    over = np.array([[0.0], [0.0], [0.0], [0.0], [0.4]])
+    found.tell(Results(genes=genes, objectives=costs[:, None], violations=over, failed=np.zeros(5, dtype=bool)))
+    assert found.rewards()[-1] == pytest.approx(-2.5 - 1.0)
+
+
+def test_where_nothing_worked_the_policy_is_not_asked() -> None:
+    policy = Noted()
+    found = searcher(policy, initial=4)
+    genes = found.ask(4)
+    found.tell(results(genes, np.arange(4.0), np.ones(4, dtype=bool)))
+    assert len(found.ask(2)) == 2 and policy.samples == []
