@@ -106,6 +106,8 @@ class AskTell:
         if len(columns) == 0:
             return
         self._require_members(columns.genes)
+        # The known results may be a run of the same seed, whose draws would be drawn again, and nothing else.
+        self.rng.bit_generator.state = self.rng.bit_generator.jumped().state  # type: ignore[attr-defined]
         canonical = self.space.canonical(columns.genes)
         worked_first = np.argsort(columns.failed, kind="stable")
         new = self.newcomers.seen.claim(self.newcomers.keys(canonical[worked_first]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from edgenas.errors import SearchError
-from edgenas.search import STRATEGIES, rewarded
+from edgenas.search import STRATEGIES, Searcher, rewarded
 
 from .conformance import WarmStartConformance
-from .spaces import layered_space
+from .spaces import WideSpace, judge, layered_space
 
 PLAIN = sorted(name for name in STRATEGIES if not STRATEGIES[name].one_shot)
 
@@ -43,3 +43,13 @@ def test_a_reward_is_taken_by_those_that_follow_one_and_refused_by_the_others(st
 def test_what_is_known_must_be_one_of_the_objectives_or_limits(known):
     with pytest.raises(SearchError, match="indices below"):
         STRATEGIES["random"](layered_space(), objectives=2, limits=1, seed=0, budget=9, **known)
+
+
+def test_a_run_that_is_known_does_not_use_up_the_draws_of_the_same_seed() -> None:
+    def make() -> Searcher:
+        return STRATEGIES["random"](WideSpace(), objectives=1, limits=0, seed=0, budget=4_000)
+
+    earlier, again = make(), make()
+    told = judge(earlier.ask(2_000), objectives=1, limits=0)
+    again.warm_start(told)
+    assert len(again.ask(8)) == 8
