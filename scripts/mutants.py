@@ -50,7 +50,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "pipeline/core/stage.py": ("tests/pipeline/test_stage.py",),
     "formats/quantise.py": ("tests/formats/test_quantise.py",),
     "oneshot/distribution.py": ("tests/oneshot/test_distribution.py",),
-    "oneshot/policy.py": ("tests/oneshot/test_search.py",),
+    "oneshot/policy.py": ("tests/oneshot/test_policy.py",),
     "deploy/bundle/check.py": ("tests/deploy/test_checking.py",),
     "deploy/quantise/guard.py": ("tests/deploy/test_quantising.py",),
 }
