@@ -140,7 +140,7 @@ class Runner:
             return _end(write, type(error).__name__, 1)
         if not changed:
             return _end(write, "", 3)
-        for item, after in zip(tests, [*tests[1:], None], strict=True):
+        for item, after in zip(tests, [*tests[1:], None][: len(tests)], strict=True):
             item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
             if self._failed:
                 return _end(write, self._failed[0], 1)
