@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from edgenas.config.load import apply_overrides, load, validate
 from edgenas.config.settings import RunSettings
-from edgenas.errors import ConfigError, explain
+from edgenas.errors import ConfigError, StoreError, explain
+from edgenas.reading.json_text import plain_text
 from edgenas.resources import find_resource
 
 Config: TypeAlias = RunSettings | str | Path | Mapping[str, Any] | None
@@ -106,8 +106,8 @@ def _texts(overrides: Overrides) -> list[str]:
 
 def _value_text(key: str, value: Any) -> str:
     try:
-        return json.dumps(str(value) if isinstance(value, Path) else value, allow_nan=False)
-    except (TypeError, ValueError) as error:
+        return plain_text(str(value) if isinstance(value, Path) else value)
+    except (TypeError, ValueError, StoreError) as error:
         allowed = "texts, finite numbers, true or false, lists of these, None"
         message = explain(f"{key}: not a value of a configuration", got=repr(value), allowed=allowed)
         raise ConfigError(message) from error

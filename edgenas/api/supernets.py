@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgenas.api.networks import Network, load_network
 from edgenas.api.runs import Run, context_of
 from edgenas.arch import Architecture
 from edgenas.display import or_default
+from edgenas.reading.json_text import plain_text
 from edgenas.types import ProgressFactory, Say
 
 
@@ -140,8 +140,8 @@ def extract(
     member = artifacts.evaluator(context).member(artifacts.space(context).encode(architecture))
     about = context.directory.read_json(artifacts.DATA_FILE)
     metadata = {
-        "preprocessing": json.dumps(about["preprocessing"]),
-        "labels": json.dumps(about["classes"]),
+        "preprocessing": plain_text(about["preprocessing"]),
+        "labels": plain_text(about["classes"]),
         "origin": "supernet, not fine-tuned",
         **history_metadata(history_of(context.directory.path / artifacts.SUPERNET_FILE)),
     }

@@ -14,6 +14,7 @@ from edgenas.api.networks import Network, load_network
 from edgenas.arch import Architecture
 from edgenas.display import or_default
 from edgenas.markup import html_table
+from edgenas.reading.json_text import plain_value
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ class TrainedNetwork:
         Raises:
             DataError: The images have another shape or type.
         """
-        import json
 
         import numpy as np
         import torch
@@ -88,10 +88,10 @@ class TrainedNetwork:
             got, wanted = f"{images.shape} {images.dtype}", "(N, H, W, C) uint8 with C of 1, 3 or 4"
             raise DataError(explain("the images cannot be used", got=got, allowed=wanted))
         metadata = load_checkpoint(self.checkpoint).metadata
-        preprocessing = Preprocessing.from_dict(json.loads(metadata["preprocessing"]))
+        preprocessing = Preprocessing.from_dict(plain_value(metadata["preprocessing"]))
         with torch.no_grad():
             logits = self.module()(torch.from_numpy(preprocessing.apply(images)))
-        return np.array(json.loads(metadata["labels"]))[logits.argmax(dim=1).numpy()]
+        return np.array(plain_value(metadata["labels"]))[logits.argmax(dim=1).numpy()]
 
     def __repr__(self) -> str:
         test = f"{100 * self.test_accuracy:.2f} +- {164.5 * self.test_standard_error:.2f} % test"

@@ -8,7 +8,6 @@ a quarter" belong to the makers of architectures: the zoo, a search space, compo
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
@@ -16,6 +15,7 @@ from typing import Literal, get_args
 from edgenas.arch import limits
 from edgenas.errors import ArchitectureError, explain
 from edgenas.markup import html_table
+from edgenas.reading.json_text import plain_text
 
 Activation = Literal["relu", "relu6", "hard_swish", "silu"]
 Gate = Literal["hard_sigmoid", "sigmoid"]
@@ -279,7 +279,7 @@ class Architecture:
     @property
     def digest(self) -> str:
         """Identity of the network: 32 hex digits of the SHA-256 of its canonical form."""
-        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
+        text = plain_text(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def __repr__(self) -> str:

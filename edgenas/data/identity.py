@@ -7,7 +7,6 @@ of two sets are a uniform sample of the union (a bottom-k sketch). Sets of up to
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.errors import WeightsError, explain
+from edgenas.reading.json_text import plain_text, plain_value
 
 KEPT = 2048
 """Digests that a checkpoint carries: 16 KiB."""
@@ -109,7 +109,7 @@ class ImageHistory:
 
     def to_json(self) -> str:
         """Return a text for the metadata of a file."""
-        return json.dumps(
+        return plain_text(
             {
                 "splits": self.splits,
                 "seeds": self.seeds,
@@ -129,7 +129,7 @@ class ImageHistory:
             WeightsError: It is something else.
         """
         try:
-            values: dict[str, Any] = json.loads(text)
+            values: dict[str, Any] = plain_value(text)
             if not values["seen"]:
                 raise ValueError("no images")
             return cls(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +21,7 @@ from edgenas.data.splits import stratified_split, stratified_subset
 from edgenas.data.stored import Preparation
 from edgenas.data.values import ArraySplit, ImageData, Indices, Labels, LazySplit, Skipped
 from edgenas.errors import DataError, explain
+from edgenas.reading.json_text import plain_text
 from edgenas.types import Progress
 
 PARTS = ("train", "validation", "test")
@@ -274,7 +274,7 @@ def _described(plans: Sequence[_Plan], classes: tuple[str, ...], keys: Sequence[
         }
         for plan, key in zip(plans, keys, strict=True)
     ]
-    text = json.dumps({"version": PREPARATION_VERSION, "plans": described, "classes": classes}, sort_keys=True)
+    text = plain_text({"version": PREPARATION_VERSION, "plans": described, "classes": classes}, sort_keys=True)
     return sha256(text.encode()).hexdigest()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +20,7 @@ from edgenas.arch import Architecture
 from edgenas.data import ImageData, Preprocessing
 from edgenas.errors import InputError, StoreError, TrainingError, explain
 from edgenas.evaluate.protocol import Estimates
+from edgenas.reading.json_text import plain_text, plain_value
 from edgenas.space import SearchSpace
 from edgenas.study.values import Source
 from edgenas.train import TrainSettings
@@ -162,7 +162,7 @@ class TrainedEvaluator:
             "preprocessing": self._preprocessing.to_dict(),
             **self._taught,
         }
-        text = json.dumps(identity, sort_keys=True)
+        text = plain_text(identity, sort_keys=True)
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
 
 
@@ -190,7 +190,7 @@ def _read(file: Path) -> Training | None:
     if not file.is_file():
         return None
     try:
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        content: dict[str, Any] = plain_value(file.read_text(encoding="utf-8"))
         return Training(**content)
     except (OSError, ValueError, TypeError) as error:
         raise StoreError(

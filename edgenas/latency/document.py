@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -25,7 +24,7 @@ from edgenas.latency.table import (
     Validation,
 )
 from edgenas.reading.files import checked_path, read_text
-from edgenas.reading.json_text import parse_json
+from edgenas.reading.json_text import parse_json, plain_text, plain_value
 from edgenas.reading.typed import read_value
 
 FORMAT = "edgenas-latency-table"
@@ -37,9 +36,9 @@ def dumps(table: LatencyTable) -> str:
     """Write a table as text: header parts first, then one line per entry."""
     document = _content(table)
     head = {"format": FORMAT, "version": VERSION, "digest": _digest(document)}
-    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
-    lines += [f"  {json.dumps(name)}: {_indented(document[name])}" for name in _PARTS]
-    entries = [f"    {json.dumps(key)}: {json.dumps(value)}" for key, value in sorted(document["entries"].items())]
+    lines = [f"  {plain_text(name)}: {plain_text(value)}" for name, value in head.items()]
+    lines += [f"  {plain_text(name)}: {_indented(document[name])}" for name in _PARTS]
+    entries = [f"    {plain_text(key)}: {plain_text(value)}" for key, value in sorted(document["entries"].items())]
     lines.append('  "entries": {\n' + ",\n".join(entries) + "\n  }")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -114,7 +113,7 @@ def table_digest(table: LatencyTable) -> str:
 def _content(table: LatencyTable) -> dict[str, Any]:
     document: dict[str, Any] = {name: _plain(getattr(table, name)) for name in _PARTS}
     document["entries"] = {key: [entry.ratio, entry.error, entry.networks] for key, entry in table.entries.items()}
-    return json.loads(json.dumps(document))
+    return plain_value(plain_text(document))
 
 
 def _plain(part: Any) -> Any:
@@ -126,17 +125,17 @@ def _plain(part: Any) -> Any:
 
 
 def _digest(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    text = plain_text(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _indented(value: Any) -> str:
     """Objects and lists with one member a line; what is inside stays on that line."""
     if isinstance(value, list):
-        return "[\n" + ",\n".join(f"    {json.dumps(item)}" for item in value) + "\n  ]"
+        return "[\n" + ",\n".join(f"    {plain_text(item)}" for item in value) + "\n  ]"
     if not isinstance(value, dict):
-        return json.dumps(value)
-    lines = [f"    {json.dumps(key)}: {json.dumps(item)}" for key, item in value.items()]
+        return plain_text(value)
+    lines = [f"    {plain_text(key)}: {plain_text(item)}" for key, item in value.items()]
     return "{\n" + ",\n".join(lines) + "\n  }"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights
 from edgenas.errors import ArchitectureError, WeightsError, explain
 from edgenas.nn.tensor_file import read_tensors, write_tensors
-from edgenas.reading.json_text import parse_json
+from edgenas.reading.json_text import parse_json, plain_text
 
 ARCHITECTURE_KEY = "edgenas.architecture"
 
@@ -45,7 +44,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         StoreError: The file cannot be written.
     """
     check_weights(lower(checkpoint.architecture), checkpoint.weights)
-    document = json.dumps(to_document(checkpoint.architecture), separators=(",", ":"))
+    document = plain_text(to_document(checkpoint.architecture), separators=(",", ":"))
     metadata = {**checkpoint.metadata, ARCHITECTURE_KEY: document}
     write_tensors(path, checkpoint.weights, metadata)
 

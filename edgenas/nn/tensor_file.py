@@ -6,7 +6,6 @@ A file states its version. Since version 2 it also states that it has a digest. 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from safetensors.numpy import save
 from edgenas import atomic
 from edgenas.errors import StoreError, WeightsError, explain
 from edgenas.reading.files import checked_path
+from edgenas.reading.json_text import plain_text, plain_value
 
 OURS = "edgenas."
 VERSION_KEY, DIGEST_KEY = "edgenas.version", "edgenas.digest"
@@ -52,8 +52,8 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[np.float32]], metadat
 def _in_order(content: bytes) -> bytes:
     """Sort the names in the header: safetensors writes the metadata in another order in every process."""
     end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
-    header = json.loads(content[_LENGTH_BYTES:end])
-    text = json.dumps(header, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    header = plain_value(content[_LENGTH_BYTES:end])
+    text = plain_text(header, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     return len(text).to_bytes(_LENGTH_BYTES, "little") + text + content[end:]
 
@@ -124,9 +124,9 @@ def tensors_digest(arrays: Mapping[str, NDArray[np.float32]], metadata: Mapping[
         arrays: By name.
         metadata: Texts by name, without the digest.
     """
-    total = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    total = hashlib.sha256(plain_text(dict(metadata), sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
-        total.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        total.update(plain_text([name, array.dtype.str, array.shape]).encode())
         total.update(array.data)
     return total.hexdigest()

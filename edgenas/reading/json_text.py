@@ -98,6 +98,49 @@ def json_text(
         ) from problem
 
 
+def plain_text(
+    value: object,
+    *,
+    indent: int | None = None,
+    sort_keys: bool = False,
+    ensure_ascii: bool = True,
+    separators: tuple[str, str] | None = None,
+) -> str:
+    """Write a value that edgenas made itself, for a file or a digest; see `json_text` for what users are told.
+
+    Args:
+        value: Mappings, lists, texts, finite numbers, booleans and None.
+        indent, sort_keys, ensure_ascii, separators: As of `json.dumps`.
+
+    Raises:
+        StoreError: A number is NaN or infinite; says where it stands.
+    """
+    try:
+        return json.dumps(
+            value, indent=indent, sort_keys=sort_keys, ensure_ascii=ensure_ascii, separators=separators, allow_nan=False
+        )
+    except ValueError as problem:
+        place = _not_finite(value)
+        raise StoreError(
+            explain("a result holds a number that is not finite" if place else "a result is not JSON",
+                    got=place or str(problem), remedy="It was measured or computed wrongly; nothing was written.")
+        ) from problem  # fmt: skip
+
+
+def plain_value(text: str | bytes) -> Any:
+    """Read JSON that edgenas wrote, for callers that say themselves what is broken; see `parse_json`.
+
+    Raises:
+        ValueError: It is not JSON, has a key twice, or holds a number that is not finite.
+    """
+    try:
+        return json.loads(
+            text, object_pairs_hook=_once, parse_constant=_constant, parse_float=_float, parse_int=_int
+        )
+    except RecursionError as problem:
+        raise ValueError("too deeply nested") from problem
+
+
 def _not_finite(value: object, place: str = "") -> str:
     """Say where the first number that is not finite stands; empty where there is none."""
     if isinstance(value, float):

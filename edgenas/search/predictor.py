@@ -8,7 +8,6 @@ leave-one-out residuals (eq. 5.12) say that it covers 90 %.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.errors import SearchError, explain
+from edgenas.reading.json_text import plain_text, plain_value
 from edgenas.search.gp.fitting import factorised, inverse_of, maximise, solved
 from edgenas.search.gp.two_sets import PRIOR, Inputs, TwoSetsKernel, between, mean_of, prior_variance
 from edgenas.search.protocol import Genes, SpaceView
@@ -124,7 +124,7 @@ class AccuracyPredictor:
 
     def save(self, path: Path) -> None:
         """Write to an .npz of plain arrays."""
-        meta = json.dumps({"format": "edgenas-predictor", "version": 1})
+        meta = plain_text({"format": "edgenas-predictor", "version": 1})
         np.savez(
             path, structure=self._given.structure, choices=self._given.choices, accuracy=self._accuracy,
             theta=self.theta, calibration=np.array(self.calibration), meta=np.array(meta),
@@ -139,7 +139,7 @@ class AccuracyPredictor:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                if json.loads(str(file["meta"])) != {"format": "edgenas-predictor", "version": 1}:
+                if plain_value(str(file["meta"])) != {"format": "edgenas-predictor", "version": 1}:
                     raise KeyError("meta")
                 inputs = Inputs(structure=file["structure"], choices=file["choices"])
                 return cls(inputs, file["accuracy"], file["theta"], float(file["calibration"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from edgenas import atomic
 from edgenas.errors import StoreError, explain
+from edgenas.reading.json_text import plain_text, plain_value
 from edgenas.study.database import connect, is_broken_store, prepare, upsert, without_password
 from edgenas.study.values import Context, Evaluation, Failure, Metric, Outcome
 from edgenas.types import Say
@@ -161,9 +161,9 @@ def _explain(name: str, error: Exception) -> str:
 def encode_outcome(outcome: Outcome) -> str:
     """Write an outcome as JSON, as it stands in a store."""
     if isinstance(outcome, Failure):
-        return json.dumps({"failure": outcome.reason, "digest": outcome.digest, "seconds": outcome.seconds})
+        return plain_text({"failure": outcome.reason, "digest": outcome.digest, "seconds": outcome.seconds})
     metrics = [[name, m.value, m.standard_error, m.unit, m.source] for name, m in outcome.metrics]
-    return json.dumps(
+    return plain_text(
         {
             "digest": outcome.digest,
             "genes": [int(g) for g in outcome.genes],
@@ -185,7 +185,7 @@ def decode_outcome(text: str, name: str) -> Outcome:
         StoreError: It is none.
     """
     try:
-        value = json.loads(text)
+        value = plain_value(text)
         if "failure" in value:
             return Failure(reason=value["failure"], digest=value["digest"], seconds=value["seconds"])
         metrics = tuple(

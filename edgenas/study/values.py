@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from edgenas.errors import SearchError, explain
+from edgenas.reading.json_text import plain_text
 
 Source = Literal["measured", "predicted", "inherited", "trained", "score", "proxy"]
 Goal = Literal["maximise", "minimise"]
@@ -172,7 +172,7 @@ class Context:
 
     def text(self) -> str:
         """The fields as JSON."""
-        return json.dumps([self.evaluator, self.settings, self.data, self.device])
+        return plain_text([self.evaluator, self.settings, self.data, self.device])
 
 
 def _check_limit(metric: str, limit: float | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 from edgenas.data import Preprocessing
 from edgenas.errors import DataError, SpaceError, WeightsError, explain
 from edgenas.nn.tensor_file import read_tensors, write_tensors
-from edgenas.reading.json_text import parse_json
+from edgenas.reading.json_text import parse_json, plain_text
 from edgenas.space import SearchSpace, dump, read
 from edgenas.supernet.supernet import Supernet
 
@@ -34,7 +33,7 @@ def save_supernet(
         StoreError: The file cannot be written.
     """
     arrays = {name: parameter.detach().cpu().float().numpy() for name, parameter in supernet.shared_weights().items()}
-    prepared = json.dumps(preprocessing.to_dict())
+    prepared = plain_text(preprocessing.to_dict())
     own = {SPACE_KEY: dump(supernet.space), PREPROCESSING_KEY: prepared}
     write_tensors(path, arrays, {**(metadata or {}), **own})
 

@@ -7,7 +7,6 @@ leaves the older checkpoint whole.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from torch import Tensor
 from edgenas import atomic
 from edgenas.errors import StoreError, WeightsError, explain
 from edgenas.reading.files import read_bytes
-from edgenas.reading.json_text import read_json
+from edgenas.reading.json_text import plain_text, plain_value, read_json
 
 INDEX = "checkpoint.json"
 # Weights, their average and two moments of the largest networks that fit a workstation.
@@ -150,7 +149,7 @@ def _facts_digest(facts: Mapping[str, Any]) -> str:
     """SHA-256, hex, over everything that an index says but this digest itself."""
     content = {name: value for name, value in facts.items() if name != "digest"}
     # The facts as JSON gives them back: a tuple becomes a list, and a whole number as a key becomes a text.
-    return hashlib.sha256(json.dumps(json.loads(json.dumps(content)), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(plain_text(plain_value(plain_text(content)), sort_keys=True).encode()).hexdigest()
 
 
 def require_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], folder: Path, *, what: str) -> None:
@@ -165,7 +164,7 @@ def require_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], folder: Pat
     Raises:
         WeightsError: Something differs.
     """
-    plain = json.loads(json.dumps(ours))
+    plain = plain_value(plain_text(ours))
     different = sorted(name for name in {*plain, *theirs} if theirs.get(name) != plain.get(name))
     if different:
         raise WeightsError(

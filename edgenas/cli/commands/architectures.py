@@ -9,6 +9,7 @@ import typer
 import edgenas as en
 from edgenas.cli.console import print_table
 from edgenas.cli.results import print_prediction
+from edgenas.reading.json_text import plain_text
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +25,8 @@ def zoo(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fals
         network, counts = en.load_network(name), en.count(name)
         rows.append((name, network.resolution, counts.params, counts.macs))
     if json:
-        import json as encoder
-
         keys = ("name", "resolution", "params", "macs")
-        print(encoder.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
+        print(plain_text([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
         return
     print_table(
         ("network", "resolution", "params", "MACs"),
@@ -79,14 +78,13 @@ def _layer_rows(counts: en.Counts) -> list[tuple[object, ...]]:
 
 
 def _print_json(architecture: en.Architecture, counts: en.Counts) -> None:
-    import json
 
     from edgenas.arch.document import to_document
     from edgenas.arch.notation import format_notation
 
     document = {**to_document(architecture), "notation": format_notation(architecture)}
     totals = {name: getattr(counts, name) for name in ("macs", "params", "peak_activation_bytes")}
-    print(json.dumps({"architecture": document, **totals}, indent=1))
+    print(plain_text({"architecture": document, **totals}, indent=1))
 
 
 def _print_fvcore(architecture: en.Architecture, counts: en.Counts) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import edgenas as en
+from edgenas.reading.json_text import plain_text
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set data.path=photos")]
 
@@ -32,8 +33,7 @@ def check(
 
 def schema() -> None:
     """Print the JSON schema of a configuration, for editors."""
-    import json
 
     from edgenas.config.settings import RunSettings
 
-    print(json.dumps(RunSettings.model_json_schema(), indent=2))
+    print(plain_text(RunSettings.model_json_schema(), indent=2))

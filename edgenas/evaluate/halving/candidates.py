@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgenas import atomic
 from edgenas.data.network_input import Preprocessing
 from edgenas.data.values import ImageData
 from edgenas.errors import ConfigError, StoreError, WeightsError, explain
+from edgenas.reading.json_text import plain_value
 from edgenas.train.settings import TrainSettings
 from edgenas.train.trainer import fit
 
@@ -91,7 +91,7 @@ class TrainedCandidates:
         if not file.is_file():
             return {}
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = plain_value(file.read_text(encoding="utf-8"))
             points = {int(epoch): float(accuracy) for epoch, accuracy in content["validation_accuracy"].items()}
             identity = content["training"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -418,7 +418,7 @@ def serve() -> None:
 
     def beat() -> None:
         if time.monotonic() - last[0] > BEAT_SECONDS:
-            write(ANSWER + json.dumps({"alive": True}))
+            write(ANSWER + json.dumps({"alive": True}, allow_nan=False))
 
     service = Service(beat)
     # A shell that greets every login has said so by now: what stands before this line is no answer.
@@ -432,14 +432,14 @@ def serve() -> None:
             number, data = request["number"], sys.stdin.buffer.read(request.get("bytes", 0))
         except (ValueError, KeyError, TypeError, AttributeError):
             # Where the next request begins is not known any more.
-            write(ANSWER + json.dumps({"error": f"no request: {line[:80]!r}"}))
+            write(ANSWER + json.dumps({"error": f"no request: {line[:80]!r}"}, allow_nan=False))
             return
         try:
             answer = service.answer(request, data)
         except Exception as error:  # whatever a runtime raises is told to the other side, which judges it
             first = (str(error).splitlines() or [""])[0]
             answer = {"error": f"{type(error).__name__}: {first}"}
-        write(ANSWER + json.dumps({"number": number, **answer}))
+        write(ANSWER + json.dumps({"number": number, **answer}, allow_nan=False))
 
 
 if __name__ == "__main__":

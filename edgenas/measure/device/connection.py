@@ -17,6 +17,7 @@ from typing import Any
 
 from edgenas.errors import DeviceError, explain
 from edgenas.measure.device import agent
+from edgenas.reading.json_text import plain_text
 
 # Reads the agent's length and source from standard input; the requests follow on the same stream.
 _BOOTSTRAP = "import sys;i=sys.stdin.buffer;exec(compile(i.read(int(i.readline())),'agent','exec'))"
@@ -93,7 +94,7 @@ class Connection:
             DeviceError: The device went away, answers nonsense, or refuses.
         """
         self._number += 1
-        self._send(json.dumps({**request, "number": self._number}).encode() + b"\n" + data)
+        self._send(plain_text({**request, "number": self._number}).encode() + b"\n" + data)
         answer = self._answer()
         if "error" in answer:
             raise DeviceError(explain(f"the device at {self._name!r} refuses to {request['do']}: {answer['error']}"))

@@ -16,6 +16,7 @@ from edgenas import atomic
 from edgenas.errors import TableError, explain
 from edgenas.measure.protocol.timing import Samples
 from edgenas.measure.protocol.visit import Visit
+from edgenas.reading.json_text import plain_text, plain_value
 
 _FORMAT = "edgenas-latency-samples-2"
 
@@ -40,7 +41,7 @@ class SampleFile:
 
     def __init__(self, path: Path | None, identity: Mapping[str, Any]) -> None:
         self.path = path
-        self._identity = {"format": _FORMAT, **json.loads(json.dumps(identity))}
+        self._identity = {"format": _FORMAT, **plain_value(plain_text(identity))}
         self._taken: dict[tuple[tuple[int, ...], int], Visit] = {}
 
     def open(self) -> int:
@@ -59,7 +60,7 @@ class SampleFile:
                 self._read(self.path.read_text(encoding="utf-8"))
             else:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                atomic.write_text(self.path, json.dumps(self._identity) + "\n")
+                atomic.write_text(self.path, plain_text(self._identity) + "\n")
         except OSError as error:
             raise TableError(explain(f"cannot keep samples in {self.path}: {error.strerror or error}")) from error
         return len(self._taken)
@@ -74,7 +75,7 @@ class SampleFile:
         if self.path is None:
             return
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_line(genes, visit, value)) + "\n")
+            file.write(plain_text(_line(genes, visit, value)) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -123,13 +124,13 @@ def default_path(identity: Mapping[str, Any], *, name: str) -> Path:
         name: Begins the file's name, for people.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    mark = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    mark = hashlib.sha256(plain_text(identity, sort_keys=True).encode()).hexdigest()[:12]
     return cache / "edgenas" / "latency-samples" / f"{name[:80]}-{mark}.samples.jsonl"
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
+        found = plain_value(line)
     except json.JSONDecodeError:
         return None
     return found if isinstance(found, dict) else None

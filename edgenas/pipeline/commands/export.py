@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.core.seen import history_in, require_unseen
 from edgenas.pipeline.export.bundle import image_facts
 from edgenas.pipeline.training.settings import augment_settings
+from edgenas.reading.json_text import plain_value
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def export_checkpoint(
     data = load_images(context, resolution=found.architecture.resolution, cache=False)
     history = history_in(found.metadata)
     finding = require_unseen(history, data, of=str(checkpoint), say=say)
-    labels = json.loads(found.metadata["labels"])
+    labels = plain_value(found.metadata["labels"])
     _require_classes(data.classes, labels, checkpoint)
     with progress("export") as report:
         return export_bundle(
@@ -85,13 +85,13 @@ def export_checkpoint(
             found.weights,
             chosen,
             data=Images(train=data.train, validation=data.validation, test=data.test),
-            preprocessing=Preprocessing.from_dict(json.loads(found.metadata["preprocessing"])),
+            preprocessing=Preprocessing.from_dict(plain_value(found.metadata["preprocessing"])),
             labels=labels,
             out=out,
             measure=partial(measure_files, threads=settings.target.threads),
             force=force,
             data_facts={"source": settings.data.source, "digest": data.digest, **image_facts(data, finding)},
-            training_facts=json.loads(found.metadata.get("training", "{}")),
+            training_facts=plain_value(found.metadata.get("training", "{}")),
             seed=seed,
             augment=augment_settings(settings.train.augment),
             progress=report,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from edgenas.pipeline.core.seen import history_metadata, history_of, require_uns
 from edgenas.pipeline.training.initial_weights import fit_to_data, starting_weights
 from edgenas.pipeline.training.network import train_network
 from edgenas.pipeline.training.teacher import require_apart_teacher, require_teacher
+from edgenas.reading.json_text import plain_text
 from edgenas.types import ProgressFactory, Say
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def train_alone(
         say(f"  {note}")
     checkpoint = out / "model.safetensors"
     metadata = {
-        "preprocessing": json.dumps(preprocessing.to_dict()),
-        "labels": json.dumps(list(data.classes)),
-        "training": json.dumps(settings.train.model_dump()),
+        "preprocessing": plain_text(preprocessing.to_dict()),
+        "labels": plain_text(list(data.classes)),
+        "training": plain_text(settings.train.model_dump()),
         **history_metadata(trained.history),
     }
     save_checkpoint(checkpoint, Checkpoint(architecture=fitted, weights=module.weights(), metadata=metadata))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from edgenas.config.settings import RunSettings
 from edgenas.pipeline.core.compute import choose_device
 from edgenas.pipeline.core.directory import RunDirectory, make_folder
 from edgenas.pipeline.core.given import NOTHING, Given
+from edgenas.reading.json_text import plain_text
 from edgenas.types import ProgressFactory, Say
 
 Loaded = TypeVar("Loaded")
@@ -76,7 +76,7 @@ class RunContext:
             name: Relative to the run directory.
             depends_on: Settings, seeds, digests: JSON-able.
         """
-        text = json.dumps(depends_on, sort_keys=True)
+        text = plain_text(depends_on, sort_keys=True)
         folder = self.directory.path / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         make_folder(folder)
         return folder

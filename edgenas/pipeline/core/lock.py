@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import socket
 import sys
@@ -13,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edgenas.errors import StoreError, explain
+from edgenas.reading.json_text import plain_text, plain_value
 
 try:
     import fcntl
@@ -92,12 +92,12 @@ def _take(handle: int, folder: Path) -> None:
     # The lock file only names the process. A full disk must not end the command because of it.
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(about).encode(), 0)
+        os.pwrite(handle, plain_text(about).encode(), 0)
 
 
 def _holder(handle: int) -> str:
     try:
-        about = json.loads(os.pread(handle, 4096, 0))
+        about = plain_value(os.pread(handle, 4096, 0))
         return f"process {about['process']} on {about['host']} ({about['command']}), since {about['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "a process that has not said who it is"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from edgenas import atomic
 from edgenas.errors import StoreError
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
+from edgenas.reading.json_text import plain_text
 from edgenas.types import Say
 
 RECORD = "stages.json"
@@ -121,7 +121,7 @@ def fingerprint(
         left_out: Names of stages that this run does without.
     """
     needed = {name: record[name]["outputs"] for name in stage.needs if name not in left_out}
-    text = json.dumps([stage.name, stage.version, inputs, needed], sort_keys=True)
+    text = plain_text([stage.name, stage.version, inputs, needed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.training.network import Trained
 from edgenas.pipeline.training.settings import augment_settings
+from edgenas.reading.json_text import plain_text
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData
@@ -28,7 +28,7 @@ def recipe_digest(recipe: str) -> str:
     """
     from edgenas.deploy import load_recipe
 
-    text = json.dumps(dataclasses.asdict(load_recipe(recipe)), sort_keys=True)
+    text = plain_text(dataclasses.asdict(load_recipe(recipe)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

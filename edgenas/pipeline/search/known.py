@@ -6,7 +6,6 @@ search is replayed with the same known results. Networks that it judged itself a
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from edgenas.errors import EdgenasError, StoreError
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
+from edgenas.reading.json_text import plain_text, plain_value
 from edgenas.space import SearchSpace
 from edgenas.study import Context, Evaluation, Outcome
 from edgenas.study.store import Store, decode_outcome, encode_outcome
@@ -62,7 +62,7 @@ def _about(context: RunContext, judged_in: Context) -> list[Any]:
     settings = context.settings
     search = settings.search.model_dump(mode="json", exclude={"store", "retry_failures"})
     whole = [settings.seed, search, settings.target.model_dump(mode="json"), artifacts.space(context).digest]
-    found: list[Any] = json.loads(json.dumps([*whole, judged_in.text()]))
+    found: list[Any] = plain_value(plain_text([*whole, judged_in.text()]))
     return found
 
 

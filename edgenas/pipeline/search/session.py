@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from edgenas.pipeline.search.known import genes_of, known_evaluations
 from edgenas.pipeline.search.predicted import translator
 from edgenas.pipeline.search.retrying import RetryingStore
 from edgenas.pipeline.search.rewards import reward_of
+from edgenas.reading.json_text import plain_text
 from edgenas.study import Budget, Context, History, Limit, Study
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def _context_of(context: RunContext) -> Context:
     table = file_digest(context.directory.path / TABLE_FILE)
     own = own_settings(context)
     if own is not None:
-        text = json.dumps({**own, **({"latency": "measured"} if measured else {})}, sort_keys=True)
+        text = plain_text({**own, **({"latency": "measured"} if measured else {})}, sort_keys=True)
         settings = hashlib.sha256(text.encode()).hexdigest()
         return Context(evaluator=name, settings=settings, data=artifacts.images(context).digest, device=table)
-    text = json.dumps(
+    text = plain_text(
         {
             "supernet": file_digest(context.directory.path / "supernet/supernet.safetensors"),
             "recalibration_images": context.settings.supernet.recalibration_images,

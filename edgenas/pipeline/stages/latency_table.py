@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.core.tables import Wanted, open_for
+from edgenas.reading.json_text import plain_text
 
 if TYPE_CHECKING:
     from edgenas.latency import LatencyTable
@@ -74,7 +74,7 @@ def _measure(context: RunContext) -> LatencyTable:
 
     settings, target = context.settings.latency, context.settings.target
     # Samples of another space, target or number of networks cannot be used, so they have another file.
-    mark = hashlib.sha256(json.dumps(_inputs(context), sort_keys=True).encode()).hexdigest()[:12]
+    mark = hashlib.sha256(plain_text(_inputs(context), sort_keys=True).encode()).hexdigest()[:12]
     with context.progress("measure the latency table") as report:
         table = build_table(
             artifacts.space(context),

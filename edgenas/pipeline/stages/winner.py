@@ -40,6 +40,7 @@ from edgenas.pipeline.search.cost_model import CostModel, layer_rows
 from edgenas.pipeline.search.neighbours import neighbours
 from edgenas.pipeline.training.network import Trained, train_member
 from edgenas.pipeline.training.teacher import teacher_digest
+from edgenas.reading.json_text import plain_text
 from edgenas.train.registry import without_usual_loss
 
 if TYPE_CHECKING:
@@ -227,7 +228,6 @@ def _write(
     notes: Sequence[str],
     budget_ms: float | None,
 ) -> None:
-    import json
 
     from edgenas.latency import predict
     from edgenas.nn import Checkpoint, save_checkpoint
@@ -241,9 +241,9 @@ def _write(
             architecture=found.architecture,
             weights=trained.module.weights(),
             metadata={
-                "preprocessing": json.dumps(trained.preprocessing.to_dict()),
-                "labels": json.dumps(about["classes"]),
-                "training": json.dumps(context.settings.train.model_dump()),
+                "preprocessing": plain_text(trained.preprocessing.to_dict()),
+                "labels": plain_text(about["classes"]),
+                "training": plain_text(context.settings.train.model_dump()),
                 **history_metadata(trained.history),
             },
         ),

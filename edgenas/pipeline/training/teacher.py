@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgenas.errors import ConfigError, WeightsError, explain
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.seen import history_of, require_unseen
+from edgenas.reading.json_text import plain_value
 from edgenas.types import Say
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def load_teacher(path: str | None, *, classes: tuple[str, ...], preprocessing: P
     from edgenas.train import Teacher
 
     found = load_checkpoint(Path(path))
-    labels = json.loads(found.metadata.get("labels", "null"))
+    labels = plain_value(found.metadata.get("labels", "null"))
     if found.architecture.classes != len(classes) or (labels is not None and tuple(labels) != classes):
         raise WeightsError(
             explain(
@@ -47,7 +47,7 @@ def load_teacher(path: str | None, *, classes: tuple[str, ...], preprocessing: P
         )
     model = build(found.architecture)
     model.load_weights(found.weights)
-    own = json.loads(found.metadata.get("preprocessing", "null"))
+    own = plain_value(found.metadata.get("preprocessing", "null"))
     return Teacher(model, images=preprocessing, own=preprocessing if own is None else Preprocessing.from_dict(own))
 
 

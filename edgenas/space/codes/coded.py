@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import cast
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from edgenas.arch.architecture import Architecture, Block, Stage
 from edgenas.errors import SpaceError, explain
+from edgenas.reading.json_text import plain_text
 from edgenas.space.check import check
 from edgenas.space.codes.counting import stage_counts
 from edgenas.space.codes.layout import FIXED, Layout, layout_of
@@ -61,7 +61,7 @@ class CodedSpace:
     def digest(self) -> str:
         """Identity of the space: 32 hex digits of the SHA-256 of its definition without name and description."""
         content = {k: v for k, v in asdict(self.definition).items() if k not in ("name", "description")}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        text = plain_text(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from edgenas.pipeline.core.device_latency import Share, measured_networks, poole
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.core.seen import history_in, require_unseen
 from edgenas.pipeline.training.network import Trained, train_network
+from edgenas.reading.json_text import plain_value
 from edgenas.types import Progress
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Refiner:
         if "preprocessing" not in checkpoint.metadata:
             raise WeightsError(explain("the checkpoint does not say what its input is", allowed="preprocessing"))
         self.context, self.first, self.plan, self.table = context, checkpoint, plan, table
-        self.preprocessing: Preprocessing = Preprocessing.from_dict(json.loads(checkpoint.metadata["preprocessing"]))
+        self.preprocessing: Preprocessing = Preprocessing.from_dict(plain_value(checkpoint.metadata["preprocessing"]))
         architecture = checkpoint.architecture
         self.data: ImageData = load_images(context, resolution=architecture.resolution, cache=False)
         got = (len(self.data.classes), self.data.channels)
