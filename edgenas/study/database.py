@@ -45,6 +45,16 @@ def without_password(words: str) -> str:
     return words
 
 
+def address(place: str) -> str:
+    """Return a store's place as files of a run name it: a URL without its password.
+
+    PostgreSQL's client takes the password from the environment variable PGPASSWORD or from `~/.pgpass`.
+    """
+    if "://" not in place:
+        return place
+    return re.sub(r"([?&])password=[^&\s]*&?", r"\1", re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1@", place)).rstrip("?&")
+
+
 def connect(place: str | Path) -> tuple[str, Engine, Path | None]:
     """Return the name of a database for people, its engine, and its file where it is one; nothing is opened yet.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from edgenas.space import PRESETS, SearchSpace, load, population_costs
 from tests.space.spaces import small_spaces
@@ -16,7 +16,7 @@ def every(space: SearchSpace) -> np.ndarray:
     return np.indices(space.cardinalities).reshape(len(space.cardinalities), -1).T
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(space=small_spaces())
 def test_no_network_of_an_enumerated_space_is_beyond_its_extremes(space: SearchSpace) -> None:
     macs = population_costs(space).macs

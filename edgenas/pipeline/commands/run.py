@@ -26,6 +26,7 @@ from edgenas.pipeline.core.directory import RunDirectory, open_run_directory
 from edgenas.pipeline.core.given import NOTHING, Given
 from edgenas.pipeline.core.lock import locked
 from edgenas.pipeline.core.next_run import finish, settings_of, take_up, workplace
+from edgenas.pipeline.core.open_run import settings_document
 from edgenas.pipeline.core.stage import Stage, StageOutcome, read_record, run_stages
 from edgenas.pipeline.export.early import require_usable
 from edgenas.pipeline.stages import FAMILY, STAGES, SUPERNET
@@ -113,7 +114,7 @@ def _worked(
 ) -> tuple[RunDirectory, list[StageOutcome]]:
     """Run stages under the run's lock. If the run belongs to other settings, they work in `.next`; see `next_run`."""
     directory = open_run_directory(settings.output, settings.name)
-    document = {**settings.model_dump(), "version": __version__}
+    document = settings_document(settings)
     with locked(directory.path) as writable:
         if writable:
             atomic.sweep(directory.path, deep=True, old_seconds=0)

@@ -32,9 +32,9 @@ from edgenas.pipeline.core.artifacts import SEARCH_FILE, SUPERNET_FILE, require_
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.images import data_document, load_images
+from edgenas.pipeline.core.open_run import settings_document
 from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen, trained_on
 from edgenas.types import Floats, Genes
-from edgenas.version import __version__
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
@@ -235,6 +235,6 @@ def _write(
 ) -> None:
     """Write the files of a run directory, and the result last."""
     directory = context.directory
-    directory.write_json("settings.json", {"version": __version__, **context.settings.model_dump()})
+    directory.write_json("settings.json", settings_document(context.settings))
     directory.write_json("data.json", data_document(context, data, preprocessing))
     directory.write_json(RESULT_FILE, {"source": str(source.directory.path), **asdict(answer)})
