@@ -42,6 +42,9 @@ def validate_estimators(
         TrainingError: A training cannot go on.
     """
     from edgenas.pipeline.commands.estimators import validate_run_estimators
+    from edgenas.pipeline.core.lock import writing
 
     shown, told = or_default(progress, say)
-    return validate_run_estimators(context_of(run, progress=shown, say=told), networks=networks, seeds=seeds)
+    context = context_of(run, progress=shown, say=told)
+    with writing(context.directory.path):
+        return validate_run_estimators(context, networks=networks, seeds=seeds)

@@ -153,6 +153,7 @@ def train(
     """
     from edgenas.pipeline.commands.train import train_alone
     from edgenas.pipeline.core.given import Given
+    from edgenas.pipeline.core.lock import writing
 
     keys = given(train__epochs=epochs, seed=seed, train__teacher=None if teacher is None else str(teacher))
     settings, architecture = load_config(load_config(config), keys), load_network(network)
@@ -165,10 +166,11 @@ def train(
     if data is not None:
         settings = with_sections(settings, data=data_section(data, resolution=wanted).model_dump())
     shown, told = or_default(progress, say)
-    found = train_alone(
-        architecture, settings, where.path, start=None if start is None else Path(start),
-        given=Given(images=data), progress=shown, say=told,
-    )  # fmt: skip
+    with writing(where.path):
+        found = train_alone(
+            architecture, settings, where.path, start=None if start is None else Path(start),
+            given=Given(images=data), progress=shown, say=told,
+        )  # fmt: skip
     return TrainedNetwork(
         checkpoint=found.checkpoint,
         architecture=load_network(found.checkpoint),

@@ -66,3 +66,18 @@ def test_a_folder_that_cannot_be_written_needs_no_lock(tmp_path, monkeypatch) ->
     monkeypatch.setattr(os, "open", read_only)
     with locked(tmp_path) as held:
         assert not held
+
+
+def test_a_training_waits_for_no_other_writer_of_its_folder(tmp_path) -> None:
+    import edgenas as en
+
+    process, _ = _holder(tmp_path)
+    try:
+        with pytest.raises(StoreError, match=rf"another process is writing.*process {process.pid} on "):
+            en.train(
+                "r8_i1 | stem_k3_s1_c8_re | mb_k3_x16_c8_re | head_c32_re | n10", config="quickstart",
+                epochs=1, folder=tmp_path, say=lambda text: None,
+            )  # fmt: skip
+    finally:
+        process.kill()
+        process.wait()

@@ -64,6 +64,7 @@ def refine(
     from edgenas.pipeline.core.context import RunContext
     from edgenas.pipeline.core.directory import RunDirectory
     from edgenas.pipeline.core.given import Given
+    from edgenas.pipeline.core.lock import writing
     from edgenas.pipeline.core.tables import Wanted, own_table, require_usable_table
 
     plan = Plan(share=to_share, budget_ms=budget_ms, step_share=step_share, short_steps=short_steps)
@@ -81,7 +82,8 @@ def refine(
         told("  no latency table: every proposal is measured")
     where = Path(folder) if folder else source.resolve().with_name(f"{source.resolve().stem}-refined")
     context = RunContext(settings, RunDirectory(path=where), progress=shown, say=told, given=Given(images=data))
-    return walk(context, checkpoint, plan, table=chosen)
+    with writing(where):
+        return walk(context, checkpoint, plan, table=chosen)
 
 
 def _source_of(model: TrainedNetwork | Run | str | Path) -> Path:

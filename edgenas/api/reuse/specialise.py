@@ -63,6 +63,7 @@ def specialise(
     from edgenas.pipeline.commands.specialise.command import specialise as specialise_run
     from edgenas.pipeline.commands.specialise.device_table import device_table
     from edgenas.pipeline.core import artifacts
+    from edgenas.pipeline.core.lock import writing
     from edgenas.pipeline.core.tables import Wanted, require_usable_table
 
     shown, told = or_default(progress, say)
@@ -70,15 +71,16 @@ def specialise(
     named = None if table is None or isinstance(table, LatencyTable) else str(table)
     out = specialised_folder(source.directory.path, folder, named or f"{runtime or 'ort'}-{precision or 'fp32'}")
     wanted = Wanted(runtime, precision, threads or source.settings.target.threads)
-    device = table if isinstance(table, LatencyTable) else device_table(
-        source, out, table=named, wanted=wanted, force=force
-    )  # fmt: skip
-    require_usable_table(device, wanted, here=False, space=artifacts.space(source), name=named or "")
-    target = TargetSection(budget_ms=budget_ms, budget_share=budget_share)
-    return specialise_run(
-        source, device, target, out, evaluations=evaluations, measure=measure, also=[Path(path) for path in also],
-        force=force,
-    )  # fmt: skip
+    with writing(out):
+        device = table if isinstance(table, LatencyTable) else device_table(
+            source, out, table=named, wanted=wanted, force=force
+        )  # fmt: skip
+        require_usable_table(device, wanted, here=False, space=artifacts.space(source), name=named or "")
+        target = TargetSection(budget_ms=budget_ms, budget_share=budget_share)
+        return specialise_run(
+            source, device, target, out, evaluations=evaluations, measure=measure, also=[Path(path) for path in also],
+            force=force,
+        )  # fmt: skip
 
 
 def specialised_folder(run: Path, folder: str | Path | None, table: str) -> Path:

@@ -49,6 +49,7 @@ def transfer(
     """
     from edgenas.data import ImageData
     from edgenas.pipeline.commands.transfer.command import transfer as transfer_run
+    from edgenas.pipeline.core.lock import writing
 
     shown, told = or_default(progress, say)
     source = context_of(run, progress=shown, say=told)
@@ -57,7 +58,8 @@ def transfer(
     else:
         settings = load_config(data, overrides)
     out = transferred_folder(source.directory.path, folder, settings.name)
-    return transfer_run(source, settings, out, epochs=epochs, networks=networks, scratch=against_scratch)
+    with writing(out):
+        return transfer_run(source, settings, out, epochs=epochs, networks=networks, scratch=against_scratch)
 
 
 def transferred_folder(run: Path, folder: str | Path | None, name: str) -> Path:

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edgenas.errors import StoreError, explain
+from edgenas.pipeline.core.directory import make_folder
 from edgenas.reading.json_text import plain_text, plain_value
 
 try:
@@ -66,6 +67,18 @@ def locked(folder: Path) -> Iterator[bool]:
             _held.discard(handle)
         with contextlib.suppress(OSError):
             os.close(handle)
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder of results, and hold its lock while its files are written.
+
+    Raises:
+        StoreError: The folder cannot be made, or another process writes there; says which.
+    """
+    make_folder(folder)
+    with locked(folder):
+        yield
 
 
 def _take(handle: int, folder: Path) -> None:
