@@ -74,18 +74,13 @@ def test_a_truncated_file_is_refused(tmp_path: Path, length: int) -> None:
         read_tensors(path, what="the file")
 
 
-def test_a_file_of_an_older_version_loads_with_a_note(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_an_older_version_loads_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The call itself is recorded: libraries that configure logging switch loggers off that were there before.
+    said: list[str] = []
+    monkeypatch.setattr(logging.getLogger("edgenas"), "warning", lambda text, *values: said.append(text % values))
     save_file({"a": np.zeros(2, np.float32)}, tmp_path / "old.safetensors", metadata={"edgenas.architecture": "x"})
-    # A library that configures logging switches loggers off that were there before.
-    monkeypatch.setattr(logging.getLogger("edgenas"), "disabled", False)
-    logging.getLogger("edgenas").addHandler(caplog.handler)
-    try:
-        assert read_tensors(tmp_path / "old.safetensors", what="the file").metadata == {"edgenas.architecture": "x"}
-    finally:
-        logging.getLogger("edgenas").removeHandler(caplog.handler)
-    assert "carries no digest" in caplog.text
+    assert read_tensors(tmp_path / "old.safetensors", what="the file").metadata == {"edgenas.architecture": "x"}
+    assert len(said) == 1 and "carries no digest" in said[0]
 
 
 def test_numbers_of_another_type_are_refused(tmp_path: Path) -> None:
