@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,7 +40,8 @@ def test_the_table_of_the_judge_shows_macs_first_and_says_who_does_not_beat_them
         return document
 
     monkeypatch.setattr("edgenas.pipeline.commands.estimators.validate_run_estimators", validate)
-    monkeypatch.setattr("edgenas.pipeline.core.open_run.open_run", lambda *_, **__: None)
+    run = SimpleNamespace(directory=SimpleNamespace(path=tmp_path))
+    monkeypatch.setattr("edgenas.pipeline.core.open_run.open_run", lambda *_, **__: run)
     monkeypatch.setattr(sys, "argv", ["edgenas", "estimator", "validate", str(tmp_path), "--networks", "47"])
     with pytest.raises(SystemExit) as status:
         main()
