@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgenas.errors import BudgetError
+from edgenas.latency import read_table
 from edgenas.pipeline.stages import search as stage
 from tests.measure.fakes import use
 from tests.pipeline.test_run_safety import run
@@ -43,6 +44,39 @@ def test_a_step_of_the_clock_in_the_middle_of_a_search_lets_it_search_again(tmp_
     own = next(entry for entry in found["evaluations"] if entry["digest"] == row["digest"])
     assert row["predicted_ms"] == pytest.approx(0.5 * own["metrics"]["latency_ms"]["value"], rel=0.02)
     assert not (tmp_path / "quickstart" / "search-clock.json").exists()
+
+
+def test_a_step_of_30_percent_lets_a_table_with_a_small_interval_search_again(tmp_path, monkeypatch) -> None:
+    precise = ["latency.networks=60"]
+    fake, said, searched = use(monkeypatch, noise=0.002), [], stage._searched
+    run(tmp_path / "first", *precise)
+    budget_ms = _document(tmp_path / "first", "search.json")["budget_table_ms"]
+    table = read_table(tmp_path / "first" / "quickstart" / "latency" / "table.json")
+    assert table.interval.relative < 0.2
+
+    def step(context, clock):
+        found = searched(context, clock)
+        fake.drift = 1.3
+        return found
+
+    monkeypatch.setattr(stage, "_searched", step)
+    run(tmp_path / "second", *precise, *ABSOLUTE, f"target.budget_ms={budget_ms}", say=said.append)
+    found = _document(tmp_path / "second", "search.json")
+    assert any("takes 130 % of the time that it took before the search: searching again" in line for line in said)
+    assert found["budget_table_ms"] == pytest.approx(budget_ms / 1.3, rel=0.02)
+
+
+def test_what_speaks_against_the_table_is_said_when_the_clock_is_measured(tmp_path, budget_ms, monkeypatch) -> None:
+    fake, said, searched = use(monkeypatch, noise=0.002), [], stage._searched
+
+    def step(context, clock):
+        found = searched(context, clock)
+        fake.shift = 1.4
+        return found
+
+    monkeypatch.setattr(stage, "_searched", step)
+    run(tmp_path, *ABSOLUTE, f"target.budget_ms={budget_ms}", say=said.append)
+    assert any("the latency table may not hold any more: the probes together changed by +40" in line for line in said)
 
 
 def test_a_share_is_searched_once_and_its_milliseconds_are_those_of_now(tmp_path, monkeypatch) -> None:

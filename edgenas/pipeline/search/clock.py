@@ -16,8 +16,20 @@ from edgenas.pipeline.core.directory import file_digest
 CLOCK_FILE = "search-clock.json"
 
 
+def is_timed(context: RunContext) -> bool:
+    """Whether the clock matters to a search: there is a latency budget, and latencies come from the table.
+
+    A search that measures latencies always uses the present clock.
+    """
+    target = context.settings.target
+    limited = target.budget_ms is not None or target.budget_share is not None
+    return context.settings.search.latency == "table" and limited
+
+
 def measured_clock(context: RunContext) -> float:
     """Measure how much slower this machine is now than the run's table says; 1 for a table of another device.
+
+    What speaks against the table is said: its clock alone may not be all that changed.
 
     Raises:
         DeviceError: The runtime is not installed.
@@ -29,6 +41,8 @@ def measured_clock(context: RunContext) -> float:
     if table.device.differences(local_device()):
         return 1.0
     found = check_table(table, visits=1)
+    for line in found.doubts:
+        context.say(f"  WARNING: the latency table may not hold any more: {line}")
     return 1.0 if found.differences else found.reference_ms / table.reference.latency_ms
 
 

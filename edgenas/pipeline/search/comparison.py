@@ -9,6 +9,7 @@ import numpy as np
 
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.search.clock import is_timed, measured_clock
 from edgenas.pipeline.search.hypervolume import shared_curves
 from edgenas.pipeline.search.session import Searching
 from edgenas.report.plots import write_comparison_plot
@@ -33,7 +34,7 @@ def compare(context: RunContext, strategies: Sequence[str], *, seeds: int) -> di
         The document that was stored: for each strategy median and quartiles of the hypervolume, as a share of the box
         that all searches span together, after each evaluation.
     """
-    searching = Searching(context)
+    searching = Searching(context, clock=measured_clock(context) if is_timed(context) else 1.0)
     histories = {
         name: [searching.walk(name, seed=context.seed(f"compare {name} {number}")) for number in range(seeds)]
         for name in strategies

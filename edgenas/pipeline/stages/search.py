@@ -11,7 +11,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SEARCH_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.stage import Stage
-from edgenas.pipeline.search.clock import clock_of, forget_clock
+from edgenas.pipeline.search.clock import clock_of, forget_clock, is_timed
 from edgenas.pipeline.search.estimating import forget_state, own_settings
 from edgenas.pipeline.search.hypervolume import shared_curves
 from edgenas.pipeline.search.known import forget_known
@@ -74,10 +74,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 
 
 def _run(context: RunContext) -> None:
-    # A search that measures latencies always uses the present clock.
-    target = context.settings.target
-    limited = target.budget_ms is not None or target.budget_share is not None
-    timed = context.settings.search.latency == "table" and limited
+    timed = is_timed(context)
     for look in range(_MOST_SEARCHES):
         clock = clock_of(context, look) if timed else 1.0
         summary = _searched(context, clock)
@@ -86,7 +83,7 @@ def _run(context: RunContext) -> None:
             break
         again = look + 1 < _MOST_SEARCHES
         context.say(
-            f"  the machine takes {100 * (now / clock - 1):+.1f} % of the time that it took before the search"
+            f"  the machine takes {100 * now / clock:.0f} % of the time that it took before the search"
             f"{': searching again for the budget as it is now' if again else ''}"
         )
     share = context.settings.target.budget_share

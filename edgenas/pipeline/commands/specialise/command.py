@@ -36,6 +36,7 @@ from edgenas.pipeline.export.bundle import image_facts, on_target
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible, within
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.training.settings import augment_settings
+from edgenas.types import Say
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData
@@ -82,7 +83,7 @@ def specialise(
     if is_here(table):
         # The table's milliseconds are those of the day it was built. Budget and measurements are in milliseconds of
         # today.
-        table = at_present(table)
+        table = at_present(table, source.say)
     require_supernet(source)
     costs = _costs(source, table)
     budget_ms = budget_in_ms(target, artifacts.space(source), costs)
@@ -137,11 +138,13 @@ def specialise(
     )  # fmt: skip
 
 
-def at_present(table: LatencyTable) -> LatencyTable:
-    """Return a table of this machine with the reference's latency of now."""
+def at_present(table: LatencyTable, say: Say) -> LatencyTable:
+    """Return a table of this machine with the reference's latency of now, and say what speaks against the table."""
     from edgenas.measure import check_table
 
     found = check_table(table, visits=1)
+    for line in found.doubts:
+        say(f"  WARNING: the latency table may not hold any more: {line}")
     return table if found.differences else table.at_clock(found.reference_ms)
 
 
