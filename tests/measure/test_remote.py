@@ -379,3 +379,11 @@ def test_a_device_that_does_not_say_what_it_is_is_refused_before_anything_is_mea
         pytest.raises(DeviceError, match="does not say which processor this is.*--device-name"),
     ):
         build_table(load("tiny"), networks=4, device=device)
+
+
+def test_an_answer_with_a_number_that_is_not_finite_is_no_answer() -> None:
+    from edgenas.measure.device.connection import _parsed
+
+    assert _parsed(b'{"number": 1, "wall_ns": [1.5]}') == {"number": 1, "wall_ns": [1.5]}
+    for text in (b'{"number": 1, "wall_ns": [NaN]}', b'{"wall_ns": [1e400]}', b"[1]", b"\xff"):
+        assert _parsed(text) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import select
@@ -17,7 +16,7 @@ from typing import Any
 
 from edgenas.errors import DeviceError, explain
 from edgenas.measure.device import agent
-from edgenas.reading.json_text import plain_text
+from edgenas.reading.json_text import plain_text, plain_value
 
 # Reads the agent's length and source from standard input; the requests follow on the same stream.
 _BOOTSTRAP = "import sys;i=sys.stdin.buffer;exec(compile(i.read(int(i.readline())),'agent','exec'))"
@@ -201,7 +200,7 @@ def quoted(path: str) -> str:
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(text)
-    except ValueError:  # bytes that are no text, too
+        found = plain_value(text)
+    except ValueError:  # bytes that are no text, and numbers that are not finite, too
         return None
     return found if isinstance(found, dict) else None
