@@ -14,12 +14,14 @@ from edgenas.arch.architecture import (
     Stem,
     make_divisible,
 )
-from edgenas.arch.graph import Graph, Op, Padding, TensorShape
+from edgenas.arch.graph import Graph, Op, TensorShape
 from edgenas.arch.lower import lower
+from edgenas.arch.padding import PADDING_RULES, Padding, PaddingRule, same_padding
 
 __all__ = [
     "ACTIVATIONS",
     "GATES",
+    "PADDING_RULES",
     "Activation",
     "Architecture",
     "Block",
@@ -29,10 +31,12 @@ __all__ = [
     "Head",
     "Op",
     "Padding",
+    "PaddingRule",
     "SqueezeExcite",
     "Stage",
     "Stem",
     "TensorShape",
     "lower",
     "make_divisible",
+    "same_padding",
 ]

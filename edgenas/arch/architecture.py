@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from edgenas.arch import limits
+from edgenas.arch.padding import PADDING_RULES, PaddingRule
 from edgenas.errors import ArchitectureError, explain
 from edgenas.markup import html_table
 from edgenas.reading.json_text import plain_text
@@ -226,6 +227,7 @@ class Architecture:
         head: What follows them.
         classes: Outputs of the classifier.
         norm_eps: Epsilon of every batch norm; it changes what given weights compute, so it belongs here.
+        padding: How convolutions are padded; so does it.
     """
 
     resolution: int
@@ -235,6 +237,7 @@ class Architecture:
     head: Head
     classes: int
     norm_eps: float = 1e-3
+    padding: PaddingRule = "symmetric"
 
     def __post_init__(self) -> None:
         _require_counts("architecture", most=limits.RESOLUTION, resolution=self.resolution)
@@ -244,6 +247,7 @@ class Architecture:
         _require(count <= limits.BLOCKS, "architecture: too many blocks", got=count, allowed=f"up to {limits.BLOCKS}")
         _require(isinstance(self.norm_eps, float), "architecture: norm_eps must be a number", got=repr(self.norm_eps))
         _require(0 < self.norm_eps < 1, "architecture: norm_eps", got=self.norm_eps, allowed="between 0 and 1")
+        _require_member("architecture", "padding", self.padding, PADDING_RULES)
         channels = self.stem.out_channels
         for index, block in enumerate(self.blocks()):
             where = f"block {index}"
@@ -265,7 +269,11 @@ class Architecture:
             yield from stage.blocks
 
     def canonical(self) -> dict[str, object]:
-        """Return the canonical form: plain values, blocks in order, without the grouping into stages."""
+        """Return the canonical form: plain values, blocks in order, without the grouping into stages.
+
+        The padding stands there only if it is not symmetric, so networks keep their digests of the time before it.
+        """
+        padding = {} if self.padding == "symmetric" else {"padding": self.padding}
         return {
             "resolution": self.resolution,
             "in_channels": self.in_channels,
@@ -274,6 +282,7 @@ class Architecture:
             "head": asdict(self.head),
             "classes": self.classes,
             "norm_eps": self.norm_eps,
+            **padding,
         }
 
     @property
@@ -298,7 +307,7 @@ class Architecture:
         note = (
             f"stem {stem.kernel}x{stem.kernel} /{stem.stride} to {stem.out_channels}, head {head.conv_channels}"
             f"{f' and {head.hidden_channels}' if head.hidden_channels else ''}, {self.classes} classes, "
-            f"digest {self.digest[:10]}"
+            f"{'' if self.padding == 'symmetric' else 'SAME padding, '}digest {self.digest[:10]}"
         )
         return html_table(columns, rows, title=f"network for {self.resolution} x {self.resolution} pixels", note=note)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgenas.arch.architecture import Architecture, Block, Head, Stage, Stem
+from edgenas.arch.padding import PaddingRule
 from edgenas.errors import ArchitectureError, explain
 from edgenas.reading.json_text import read_json
 from edgenas.reading.typed import read_value
@@ -22,7 +23,11 @@ def to_document(architecture: Architecture) -> dict[str, Any]:
 
     Args:
         architecture: Any architecture.
+
+    Returns:
+        Plain values. `padding` is left out where it is symmetric.
     """
+    padding = {} if architecture.padding == "symmetric" else {"padding": architecture.padding}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -34,6 +39,7 @@ def to_document(architecture: Architecture) -> dict[str, Any]:
         "head": dataclasses.asdict(architecture.head),
         "classes": architecture.classes,
         "norm_eps": architecture.norm_eps,
+        **padding,
     }
 
 
@@ -51,6 +57,7 @@ class _Document:
     head: Head
     classes: int
     norm_eps: float = 1e-3
+    padding: PaddingRule = "symmetric"
 
     def architecture(self) -> Architecture:
         """Return the network."""
@@ -62,6 +69,7 @@ class _Document:
             head=self.head,
             classes=self.classes,
             norm_eps=self.norm_eps,
+            padding=self.padding,
         )
 
 

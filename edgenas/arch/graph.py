@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from edgenas.arch.padding import NO_PADDING, Padding
+
 OpKind = Literal["input", "conv", "act", "pool", "mul", "add", "fc"]
 
 
@@ -20,18 +22,6 @@ class TensorShape(NamedTuple):
     def elements(self) -> int:
         """Number of values for one image."""
         return self.channels * self.height * self.width
-
-
-class Padding(NamedTuple):
-    """Zero padding of a convolution in pixels."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-
-NO_PADDING = Padding(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from edgenas.arch.architecture import Architecture, Block, Head, SqueezeExcite, Stem
-from edgenas.arch.graph import NO_PADDING, Graph, Op, Padding, TensorShape
+from edgenas.arch.graph import Graph, Op, TensorShape
+from edgenas.arch.padding import PaddingRule, padding_of
 
 
 class _Builder:
     """Collects operations; owns the running shapes."""
 
-    def __init__(self, shape: TensorShape) -> None:
+    def __init__(self, shape: TensorShape, padding: PaddingRule) -> None:
         self.ops: list[Op] = [Op(kind="input", name="image", shape=shape)]
         self.shapes: dict[str, TensorShape] = {"image": shape}
-        self.block = ""
+        self.block, self.padding = "", padding
 
     def add(self, op: Op) -> str:
         self.ops.append(op)
@@ -31,19 +32,21 @@ class _Builder:
         norm: bool = True,
         activation: str = "",
     ) -> str:
-        """Convolution with symmetric padding of kernel // 2 (as torch pads), norm and activation."""
-        before, pad = self.shapes[source], kernel // 2
-        size = [(extent + 2 * pad - kernel) // stride + 1 for extent in (before.height, before.width)]
+        """Convolution padded by the architecture's rule, norm and activation."""
+        before = self.shapes[source]
+        pad = padding_of(self.padding, height=before.height, width=before.width, kernel=kernel, stride=stride)
+        high = (before.height + pad.top + pad.bottom - kernel) // stride + 1
+        wide = (before.width + pad.left + pad.right - kernel) // stride + 1
         name = self.add(
             Op(
                 kind="conv",
                 name=f"{self.block}.{part}",
                 inputs=(source,),
-                shape=TensorShape(channels, size[0], size[1]),
+                shape=TensorShape(channels, high, wide),
                 kernel=kernel,
                 stride=stride,
                 groups=before.channels if depthwise else 1,
-                padding=Padding(pad, pad, pad, pad) if pad else NO_PADDING,
+                padding=pad,
                 norm=norm,
                 block=self.block,
             )
@@ -151,7 +154,8 @@ def lower(architecture: Architecture) -> Graph:
     Returns:
         The operations in execution order. Names are stable: `stem.conv`, `stages.S.B.expand`, `head.classifier`.
     """
-    builder = _Builder(TensorShape(architecture.in_channels, architecture.resolution, architecture.resolution))
+    image = TensorShape(architecture.in_channels, architecture.resolution, architecture.resolution)
+    builder = _Builder(image, architecture.padding)
     last = _stem(builder, architecture.stem)
     for stage_index, stage in enumerate(architecture.stages):
         for block_index, block in enumerate(stage.blocks):

@@ -2,7 +2,8 @@
 
     r224 | stem_k3_s2_c16_hs | mb_k3_c16_re | mb_k3_s2_x64_c24_re mb_k3_x72_c24_re | ... | head_c960_f1280_hs | n1000
 
-Parts are separated by `|`: the input (`r` resolution, `i` input channels if not 3, `eps` if not 1e-3), the stem,
+Parts are separated by `|`: the input (`r` resolution, `i` input channels if not 3, `eps` if not 1e-3, `same`
+for the padding of TensorFlow), the stem,
 one part a stage, the head, `n` classes. Blocks of a stage are separated by blanks; `*3` repeats one. Tokens:
 
     mb fu cv      kind: mbconv, fused, conv
@@ -42,6 +43,7 @@ def format_notation(architecture: Architecture) -> str:
     header = f"r{architecture.resolution}"
     header += f"_i{architecture.in_channels}" if architecture.in_channels != 3 else ""
     header += f"_eps{architecture.norm_eps!r}" if architecture.norm_eps != _DEFAULT_EPS else ""
+    header += f"_{architecture.padding}" if architecture.padding != "symmetric" else ""
     stem = architecture.stem
     parts = [header, f"stem_k{stem.kernel}_s{stem.stride}_c{stem.out_channels}_{_SHORT[stem.activation]}"]
     channels = stem.out_channels
@@ -174,7 +176,8 @@ def parse_notation(text: str) -> Architecture:
     header, classes = _Tokens(parts[0], activations=False), _Tokens(parts[-1])
     eps = header.real("eps")
     resolution, in_channels = header.integer("r"), header.integer("i", 3)
-    header.finish("r, i, eps")
+    same = header.flag(["same"])
+    header.finish("r, i, eps, same")
     count = classes.integer("n")
     classes.finish("n")
     stem = _parse_stem(parts[1])
@@ -196,6 +199,7 @@ def parse_notation(text: str) -> Architecture:
         head=_parse_head(parts[-2]),
         classes=count,
         norm_eps=_DEFAULT_EPS if eps is None else eps,
+        padding="symmetric" if same is None else "same",
     )
 
 

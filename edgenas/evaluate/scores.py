@@ -137,4 +137,4 @@ def _gradient(weight: Tensor) -> Tensor:
 def _positive_flow(layer: Conv | Dense, x: Tensor, weight: Tensor) -> Tensor:
     if isinstance(layer, Dense):
         return functional.linear(x.flatten(1), weight)
-    return functional.conv2d(x, weight, None, layer.stride, layer.padding, 1, layer.groups)  # type: ignore[arg-type]
+    return layer.convolve(x, weight, None)

@@ -1,4 +1,5 @@
-"""TFLite files in fp32, fp16 and int8: NHWC, padding exactly torch's, tensors named after the graph's operations.
+"""TFLite files in fp32, fp16 and int8: NHWC, padding exactly the graph's (SAME or VALID where it is
+that, else a PAD operation), tensors named after the graph's operations.
 
 An int8 value has two forms, codes and floats. A conversion is written once for each value if an operation needs the
 other form. So any set of operations can stay in floating point.
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.arch import Padding, TensorShape
+from edgenas.arch import Padding, TensorShape, same_padding
 from edgenas.formats import tflite_schema as schema
 from edgenas.formats.fold import FoldedGraph, FoldedOp, pools_in_two_steps
 from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, quantise_layer
@@ -53,12 +54,6 @@ def write_tflite(
     """
     writer = _Writer(folded, weight_form, ranges, frozenset(float_ops), integer_io, batch)
     return writer.run(metadata or {})
-
-
-def same_padding(extent: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zero padding before and after that TFLite's SAME means for one axis."""
-    total = max((-(-extent // stride) - 1) * stride + kernel - extent, 0)
-    return total // 2, total - total // 2
 
 
 def _padding_kind(source: TensorShape, op: FoldedOp) -> int | None:

@@ -8,7 +8,7 @@ from edgenas.arch import TensorShape
 from edgenas.errors import TableError, explain
 from edgenas.latency.units import Unit, UnitKind
 
-_FLAGS = ("residual", "gated", "pooled")
+_FLAGS = ("residual", "gated", "pooled", "same")
 
 
 def parse_key(key: str) -> Unit:
@@ -38,6 +38,7 @@ def parse_key(key: str) -> Unit:
             residual="residual" in rest,
             gated="gated" in rest,
             pooled="pooled" in rest,
+            same="same" in rest,
         )
     except (ValueError, IndexError, TypeError) as error:
         raise TableError(explain("not a unit's key", got=repr(key))) from error

@@ -34,6 +34,7 @@ class Unit:
         residual: Whether an addition follows in place.
         gated: Whether its input comes from a squeeze-excite gate (it has left the blocked layout).
         pooled: Whether its result feeds a pool besides its main consumer.
+        same: Whether it pads bottom and right more, as TensorFlow does. TFLite needs no PAD operation for that.
     """
 
     kind: UnitKind
@@ -45,6 +46,7 @@ class Unit:
     residual: bool = False
     gated: bool = False
     pooled: bool = False
+    same: bool = False
 
     @property
     def key(self) -> str:
@@ -57,7 +59,7 @@ class Unit:
         words += ["x".join(map(str, self.source)), "x".join(map(str, self.result))]
         if self.activation:
             words.append(self.activation)
-        words += [word for word in ("residual", "gated", "pooled") if getattr(self, word)]
+        words += [word for word in ("residual", "gated", "pooled", "same") if getattr(self, word)]
         return " ".join(words)
 
     @property
@@ -179,4 +181,5 @@ class _Draft:
             residual=self.residual,
             gated=op.kind != "mul" and self.sources[0].kind == "mul",
             pooled=self.last.name in pooled,
+            same=not op.padding.symmetric,
         )

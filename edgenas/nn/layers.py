@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgenas.arch.graph import Op
+from edgenas.arch.padding import Padding
 
 Unary = Callable[[Tensor], Tensor]
 
@@ -26,6 +27,23 @@ IN_PLACE_FUNCTIONS: dict[str, Unary] = {
     "relu6": lambda x: functional.relu6(x, inplace=True),
 }
 """Activations whose gradient needs only their result, so that they may overwrite their input."""
+
+
+def convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int, padding: Padding, groups: int
+) -> Tensor:
+    """Convolve (N, C, H, W) with any padding; torch's own convolution pads opposite sides alike.
+
+    Args:
+        x: Input.
+        weight: (out, in / groups, k, k).
+        bias: (out,) or None.
+        stride, padding, groups: Of the convolution.
+    """
+    if padding.symmetric:
+        return functional.conv2d(x, weight, bias, stride, (padding.top, padding.left), 1, groups)
+    padded = functional.pad(x, (padding.left, padding.right, padding.top, padding.bottom))
+    return functional.conv2d(padded, weight, bias, stride, 0, 1, groups)
 
 
 class Norm(nn.BatchNorm2d):
@@ -56,11 +74,10 @@ class Conv(nn.Conv2d):
             op.shape.channels,
             op.kernel,
             stride=op.stride,
-            padding=(op.padding.top, op.padding.left),
             groups=op.groups,
             bias=not op.norm,
         )
-        assert op.padding.top == op.padding.bottom and op.padding.left == op.padding.right
+        self.margins = op.padding
         self.norm = Norm(op.shape.channels, eps=eps, momentum=momentum) if op.norm else None
 
     def reset_parameters(self) -> None:
@@ -68,8 +85,12 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, H, W) and normalise."""
-        y = self._conv_forward(x, self.weight, self.bias)
+        y = self.convolve(x, self.weight, self.bias)
         return y if self.norm is None else self.norm(y)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolve with other weights, stride and padding as here."""
+        return convolve(x, weight, bias, stride=self.stride[0], padding=self.margins, groups=self.groups)
 
 
 class Dense(nn.Linear):

@@ -60,7 +60,21 @@ class GraphModule(nn.Module):
         self._make_plan()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (N, C, H, W) to logits (N, classes)."""
+        """Map images (N, C, H, W) to logits (N, classes).
+
+        Raises:
+            InputError: A network with SAME padding gets images of another size, for which it would pad otherwise.
+        """
+        size = self.architecture.resolution
+        if self.architecture.padding == "same" and tuple(x.shape[2:]) != (size, size):
+            raise InputError(
+                explain(
+                    "a network with SAME padding takes images of its own resolution only",
+                    got=f"{x.shape[2]} x {x.shape[3]}",
+                    allowed=f"{size} x {size}",
+                    remedy="Build it for the other resolution; the weights stay.",
+                )
+            )
         return run_steps(self._steps, x, self._layer)
 
     def activations(self, x: Tensor) -> Iterator[tuple[Op, Tensor]]:

@@ -7,6 +7,7 @@ from itertools import combinations, groupby
 
 from edgenas.arch import limits
 from edgenas.arch.architecture import ACTIVATIONS, GATES
+from edgenas.arch.padding import PADDING_RULES
 from edgenas.errors import SpaceError, explain, nearest
 from edgenas.space.definition import FIELDS, KINDS, SCALINGS, Choices, Definition, StageChoices
 from edgenas.space.rules import head_of, scaled_channels, stem_of
@@ -77,6 +78,7 @@ def _check_whole(definition: Definition) -> None:
     _choices("classes", (definition.classes,), low=1, high=limits.CLASSES)
     _choices("divisor", (definition.divisor,), low=1, high=256)
     _require(0 < definition.norm_eps < 1, "norm_eps: impossible value", got=definition.norm_eps, allowed="0 to 1")
+    _member("padding", definition.padding, PADDING_RULES)
     rule, stem, head = definition.squeeze_rule, definition.stem, definition.head
     _member("squeeze_rule.squeeze", rule.squeeze, ("expanded", "input"))
     _member("squeeze_rule.activation", rule.activation, ACTIVATIONS)

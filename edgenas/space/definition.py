@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from edgenas.arch.architecture import Activation, Gate
+from edgenas.arch.padding import PaddingRule
 
 ChoiceField = Literal["kind", "start_kernel", "kernel", "expansion", "squeeze_excite", "activation"]
 """What varies inside a block, in the order in which a block's genes stand."""
@@ -127,7 +128,7 @@ class Definition:
         description: A sentence for people.
         resolution: Height and width of the input, pixels.
         width: Multipliers of all channels, rounded by make_divisible.
-        in_channels, classes, norm_eps: As in `edgenas.arch.Architecture`.
+        in_channels, classes, norm_eps, padding: As in `edgenas.arch.Architecture`.
         divisor: Channels are multiples of it.
         squeeze_rule: How squeeze-and-excitation is built.
         stem, head: The fixed parts.
@@ -141,6 +142,7 @@ class Definition:
     in_channels: int = 3
     classes: int = 1000
     norm_eps: float = 1e-3
+    padding: PaddingRule = "symmetric"
     divisor: int = 8
     squeeze_rule: SqueezeRule = SqueezeRule()
     stem: StemChoice

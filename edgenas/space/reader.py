@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, cast
 
 from edgenas.arch.architecture import Activation
+from edgenas.arch.padding import PaddingRule
 from edgenas.errors import SpaceError, explain
 from edgenas.reading.typed import ONE_OR_MANY, Place, read_value
 from edgenas.space.check import check
@@ -80,6 +81,7 @@ class _SpaceFile:
     in_channels: int = 3
     classes: int = 1000
     norm_eps: float = 1e-3
+    padding: PaddingRule = "symmetric"
     divisor: int = 8
     squeeze_rule: SqueezeRule = SqueezeRule()
     stem: StemChoice

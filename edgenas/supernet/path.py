@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.graph import Graph, Op
+from edgenas.nn import layers
 from edgenas.nn.plan import Function, plan, run_steps
 from edgenas.supernet.shapes import Sharing
 
@@ -103,4 +104,4 @@ def convolve(x: Tensor, op: Op, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Run the convolution or fully connected layer `op` with given weights."""
     if op.kind == "fc":
         return functional.linear(x.flatten(1), weight, bias)
-    return functional.conv2d(x, weight, bias, op.stride, (op.padding.top, op.padding.left), 1, op.groups)
+    return layers.convolve(x, weight, bias, stride=op.stride, padding=op.padding, groups=op.groups)

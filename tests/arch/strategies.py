@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from edgenas.arch import ACTIVATIONS, GATES, Architecture, Block, Head, SqueezeExcite, Stage, Stem
+from edgenas.arch import ACTIVATIONS, GATES, PADDING_RULES, Architecture, Block, Head, SqueezeExcite, Stage, Stem
 
 _channels = st.integers(1, 6).map(lambda n: 4 * n)
 _activation = st.sampled_from(ACTIVATIONS)
@@ -66,4 +66,5 @@ def architectures(draw, max_resolution: int = 48) -> Architecture:
         head=head,
         classes=draw(st.integers(2, 12)),
         norm_eps=draw(st.sampled_from((1e-3, 1e-5))),
+        padding=draw(st.sampled_from(PADDING_RULES)),
     )

@@ -20,6 +20,7 @@ def small(
     gate: str | None = "hard_sigmoid",
     classes: int = 7,
     hidden: int = 12,
+    padding: str = "symmetric",
 ) -> Architecture:
     """A network with every kind of block, stride 2 on odd and even extents, and a hidden layer."""
     act: Any = activation
@@ -38,6 +39,7 @@ def small(
         stages=(Stage(blocks=blocks),),
         head=Head(conv_channels=32, hidden_channels=hidden, activation=act),
         classes=classes,
+        padding=padding,  # type: ignore[arg-type]
     )
 
 

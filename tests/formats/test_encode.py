@@ -58,6 +58,7 @@ VARIANTS = {
     "even extents": small(resolution=32, activation="silu", gate="sigmoid"),
     "without hidden layer": small(hidden=0, activation="relu6"),
     "sigmoid gate and hard swish": small(gate="sigmoid"),
+    "TensorFlow's padding": small(resolution=32, padding="same"),
 }
 
 
@@ -77,13 +78,15 @@ def test_fp32_file_computes_what_torch_computes(variant: str, file_format: str) 
     activation=st.sampled_from(["relu", "relu6", "hard_swish", "silu"]),
     gate=st.sampled_from([None, "sigmoid", "hard_sigmoid"]),
     hidden=st.sampled_from([0, 9]),
+    padding=st.sampled_from(["symmetric", "same"]),
 )
 def test_any_small_network_has_parity_in_both_formats(
-    resolution: int, in_channels: int, activation: str, gate: str | None, hidden: int
+    resolution: int, in_channels: int, activation: str, gate: str | None, hidden: int, padding: str
 ) -> None:
     architecture = small(
-        resolution=resolution, in_channels=in_channels, activation=activation, gate=gate, hidden=hidden
-    )
+        resolution=resolution, in_channels=in_channels, activation=activation, gate=gate, hidden=hidden,
+        padding=padding,
+    )  # fmt: skip
     weights, images = case(architecture, seed=resolution, count=1)
     expected = torch_logits(architecture, weights, images)
     for file_format, run in RUN.items():

@@ -52,6 +52,7 @@ def small_spaces(draw: st.DrawFn) -> SearchSpace:
         resolution=draw(some([8, 12], 2)),
         width=draw(some([0.5, 1.0], 2)),
         classes=3,
+        padding=draw(st.sampled_from(["symmetric", "same"])),
         divisor=draw(st.sampled_from([2, 4, 8])),
         squeeze_rule=SqueezeRule(squeeze=draw(st.sampled_from(["expanded", "input"]))),
         stem=StemChoice(channels=8, stride=draw(st.sampled_from([1, 2]))),

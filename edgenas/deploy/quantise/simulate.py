@@ -17,6 +17,7 @@ from torch.nn import functional
 from edgenas.arch import Graph
 from edgenas.formats import FoldedGraph, FoldedOp, Ranges, fold
 from edgenas.formats.quantise import Affine, affine, range_of
+from edgenas.nn.layers import convolve
 
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "": lambda x: x,
@@ -122,8 +123,8 @@ class Simulator(nn.Module):
             weight = fake_quantise_weight(weight, limit=self.weight_limit)
         if op.op.kind == "fc":
             return functional.linear(inputs[0].flatten(1), weight, bias)
-        return functional.conv2d(
-            inputs[0], weight, bias, stride=op.op.stride, padding=op.op.padding.top, groups=op.op.groups
+        return convolve(
+            inputs[0], weight, bias, stride=op.op.stride, padding=op.op.padding, groups=op.op.groups
         )
 
     def bias_of(self, op: FoldedOp) -> nn.Parameter:

@@ -51,7 +51,7 @@ def work(unit: Unit) -> Floats:
 
 
 def position(unit: Unit) -> Floats:
-    """Coordinates (10,) in which near units have similar efficiency: logarithms of sizes, and flags."""
+    """Coordinates (11,) in which near units have similar efficiency: logarithms of sizes, and flags."""
     before, after = unit.source.channels, unit.result.channels
     # Kernels work on blocks of channels. A block that is not full is computed in vain, or by another kernel.
     shape = (before, after, unit.result.height * unit.result.width, _blocks(before) / before, _blocks(after) / after)
@@ -60,6 +60,7 @@ def position(unit: Unit) -> Floats:
         float(unit.stride),
         float(unit.residual) * 0.5,
         float(unit.gated or unit.pooled) * 0.5,
+        float(unit.same) * 0.5,
         _COSTLY.index(unit.activation) * 0.5 + 1.0 if unit.activation in _COSTLY else 0.0,
     )
     return np.concatenate([np.log2(shape), switches])

@@ -59,8 +59,12 @@ class CodedSpace:
 
     @property
     def digest(self) -> str:
-        """Identity of the space: 32 hex digits of the SHA-256 of its definition without name and description."""
-        content = {k: v for k, v in asdict(self.definition).items() if k not in ("name", "description")}
+        """Identity of the space: 32 hex digits of the SHA-256 of its definition without name and description.
+
+        The padding counts only if it is not symmetric, so spaces keep their digests of the time before it.
+        """
+        left_out = {"name", "description"} | ({"padding"} if self.definition.padding == "symmetric" else set())
+        content = {k: v for k, v in asdict(self.definition).items() if k not in left_out}
         text = plain_text(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -176,6 +180,7 @@ class CodedSpace:
             head=head_of(definition, width),
             classes=definition.classes,
             norm_eps=definition.norm_eps,
+            padding=definition.padding,
         )
 
     def _blocks(self, stage: StageCode, code: Genes) -> tuple[Block, ...]:

@@ -100,7 +100,7 @@ def _no_member(definition: Definition, what: str, got: object, allowed: object =
 
 
 def _check_fixed(definition: Definition, architecture: Architecture) -> None:
-    for what in ("in_channels", "classes", "norm_eps"):
+    for what in ("in_channels", "classes", "norm_eps", "padding"):
         wanted, got = getattr(definition, what), getattr(architecture, what)
         if wanted != got:
             raise _no_member(definition, what, got, wanted)

@@ -9,6 +9,7 @@ from itertools import product
 from edgenas.arch.architecture import Architecture, Block, Head, Stage, Stem
 from edgenas.arch.graph import Op
 from edgenas.arch.lower import lower
+from edgenas.arch.padding import PaddingRule
 from edgenas.space.codes.coded import CodedSpace
 from edgenas.space.rules import head_of, stem_of
 
@@ -30,6 +31,7 @@ class PartContext:
         size: Height and width coming in.
         classes: Outputs, of a head.
         stage: The stage of a block; None where that does not matter.
+        padding: Of the network.
     """
 
     part: Stem | Block | Head
@@ -37,6 +39,7 @@ class PartContext:
     size: int
     classes: int = 1
     stage: int | None = None
+    padding: PaddingRule
 
     def ops(self) -> BlockOps:
         """Lower the part, alone."""
@@ -49,6 +52,7 @@ class PartContext:
             stages=(Stage(blocks=(self.part,)),) if isinstance(self.part, Block) else (),
             head=self.part if isinstance(self.part, Head) else Head(conv_channels=0),
             classes=self.classes,
+            padding=self.padding,
         )
         block = {Stem: "stem", Block: "stages.0.0", Head: "head"}[type(self.part)]
         return tuple((op, sources) for op, sources in lower(alone).with_inputs() if op.block == block)
@@ -57,7 +61,7 @@ class PartContext:
 def sizes(space: CodedSpace, resolution: int) -> tuple[int, ...]:
     """Height and width coming into each stage, and into the head, at one resolution.
 
-    Every kernel is odd and padded by half of it, so a stride of 2 halves and rounds up, whatever the kernel.
+    Both rules of padding let a stride of 2 halve and round up, whatever the (odd) kernel.
     """
     size = -(-resolution // space.definition.stem.stride)
     found = [size]
@@ -69,20 +73,23 @@ def sizes(space: CodedSpace, resolution: int) -> tuple[int, ...]:
 
 def distinct_parts(space: CodedSpace) -> Iterator[PartContext]:
     """Yield every stem, block and head that a network of the space can have, each once in every context."""
-    definition = space.definition
+    definition, padding = space.definition, space.definition.padding
     found: dict[PartContext, None] = {}
     for resolution, width in product(definition.resolution, definition.width):
         stem = stem_of(definition, width)
-        found[PartContext(part=stem, in_channels=definition.in_channels, size=resolution)] = None
+        found[PartContext(part=stem, in_channels=definition.in_channels, size=resolution, padding=padding)] = None
     for resolution in definition.resolution:
         extents = sizes(space, resolution)
         for stage, index in space.grid:
             size = extents[stage + 1] if index else extents[stage]
             for channels, block in space.blocks_at(stage, index) if index < 2 else ():
-                found[PartContext(part=block, in_channels=channels, size=size)] = None
+                found[PartContext(part=block, in_channels=channels, size=size, padding=padding)] = None
         for width, _, out in space.stages[-1].contexts:
             head = head_of(definition, width)
-            found[PartContext(part=head, in_channels=out, size=extents[-1], classes=definition.classes)] = None
+            part = PartContext(
+                part=head, in_channels=out, size=extents[-1], classes=definition.classes, padding=padding
+            )
+            found[part] = None
     yield from found
 
 

@@ -60,7 +60,12 @@ def parts_of(space: CodedSpace, cost: ContextCost) -> Iterator[Part]:
         np.array(
             [
                 [
-                    cost(PartContext(part=stem_of(definition, width), in_channels=definition.in_channels, size=pixels))
+                    cost(
+                        PartContext(
+                            part=stem_of(definition, width), in_channels=definition.in_channels, size=pixels,
+                            padding=definition.padding,
+                        )
+                    )
                     for width in definition.width
                 ]
                 for pixels in definition.resolution
@@ -75,7 +80,8 @@ def parts_of(space: CodedSpace, cost: ContextCost) -> Iterator[Part]:
     heads = [
         cost(
             PartContext(
-                part=head_of(definition, width), in_channels=out, size=size[-1], classes=definition.classes
+                part=head_of(definition, width), in_channels=out, size=size[-1], classes=definition.classes,
+                padding=definition.padding,
             )
         )
         for size, (width, _, out) in product(extents, last.contexts)
@@ -133,7 +139,12 @@ def _position_costs(
             name = (size, channels, key)
             if name not in known:
                 block = block_of(space.definition, key)
-                known[name] = cost(PartContext(part=block, in_channels=channels, size=size, stage=code.index))
+                known[name] = cost(
+                    PartContext(
+                        part=block, in_channels=channels, size=size, stage=code.index,
+                        padding=space.definition.padding,
+                    )
+                )
             costs.append(known[name])
         costs[SKIP_ID] = [0] * len(costs[1] or ())
         rows.append(np.array(costs, dtype=np.int64)[table.ids[context]])
