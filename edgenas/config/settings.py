@@ -228,6 +228,11 @@ class SearchSection(Section):
         "trained, short_training: each is trained by the train section, or for a ninth of that; halving: many for a "
         "ninth, the best in full; the others are zero-cost scores. See docs/estimators.md.",
     )
+    judge_images: Positive = Field(
+        10_000,
+        description="At most so many validation images judge a candidate with shared weights, every class in "
+        "proportion; 10,000 leave a standard error of at most half a point.",
+    )
     predictor_networks: Annotated[int, Field(ge=8)] = Field(
         100, description="Random networks, of the evaluations, that the predictor is fitted on first."
     )

@@ -107,10 +107,37 @@ class Batches:
 
     def in_order(self) -> Iterator[Batch]:
         """Yield every image once, in the order of the split, without augmentation."""
-        indices = np.arange(len(self.split))
-        chunks = [indices[start : start + self.batch_size] for start in range(0, len(indices), self.batch_size)]
+        chunks = self.chunks()
         for chunk, images in zip(chunks, self._read(chunks), strict=True):
             yield Batch(images=self._normalise(images), labels=self._take_labels(chunk))
+
+    def pixels(self, chunks: Sequence[Indices]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images at the network's resolution that are not normalised yet: a quarter of the memory.
+
+        Args:
+            chunks: Indices of each batch; see `chunks` and `shuffled_chunks`.
+
+        Yields:
+            Grey levels (B, C, H, W) uint8 in channels-last memory, and labels (B,) int64. `normalise` makes of them
+            what `in_order` yields, to the bit.
+        """
+        for chunk, images in zip(chunks, self._read(chunks), strict=True):
+            levels = self._resize(images.permute(0, 3, 1, 2).float()).to(torch.uint8)
+            yield levels.contiguous(memory_format=torch.channels_last), self._take_labels(chunk)
+
+    def normalise(self, levels: Tensor) -> Tensor:
+        """Map grey levels (B, C, H, W) uint8 at the network's resolution to its input, float32."""
+        return self._scale(levels.float())
+
+    def chunks(self) -> list[Indices]:
+        """Return the indices of every batch, each image once, in the order of the split."""
+        indices = np.arange(len(self.split))
+        return [indices[start : start + self.batch_size] for start in range(0, len(indices), self.batch_size)]
+
+    def shuffled_chunks(self, *, seed: int, epoch: int) -> list[Indices]:
+        """Return the indices of every whole batch of one shuffled epoch; they depend on (seed, epoch) only."""
+        order = np.random.default_rng((seed, epoch, ORDER_STREAM)).permutation(len(self.split))
+        return [order[step * self.batch_size : (step + 1) * self.batch_size] for step in range(self.steps)]
 
     def shuffled(
         self, *, seed: int, epoch: int, classes: int, augment: AugmentSettings = NO_AUGMENTATION, first_step: int = 0
@@ -126,9 +153,7 @@ class Batches:
             augment: Random changes.
             first_step: Batches to leave out at the start.
         """
-        order = np.random.default_rng((seed, epoch, ORDER_STREAM)).permutation(len(self.split))
-        chunks = [order[step * self.batch_size : (step + 1) * self.batch_size] for step in range(self.steps)]
-        chunks = chunks[first_step:]
+        chunks = self.shuffled_chunks(seed=seed, epoch=epoch)[first_step:]
         for step, (chunk, images) in enumerate(zip(chunks, self._read(chunks), strict=True), first_step):
             rng = np.random.default_rng((seed, epoch, step))
             yield self._augmented(images, self._take_labels(chunk), augment, classes, rng)
@@ -152,12 +177,20 @@ class Batches:
 
     def _normalise_floats(self, pixels: Tensor) -> Tensor:
         """From (B, C, H, W) floats in 0..255 to the network's input."""
+        return self._scale(self._resize(pixels))
+
+    def _resize(self, pixels: Tensor) -> Tensor:
+        """Bring floats in 0..255 to the network's resolution."""
         size = (self.preprocessing.resolution, self.preprocessing.resolution)
         if pixels.shape[2:] != size:
             pixels = functional.interpolate(pixels, size, mode="bilinear", antialias=True)
             # Deployed code (Pillow) rounds resized images to whole grey levels. With rounding here too, both differ by
             # at most one level.
             pixels = pixels.round_().clamp_(0, 255)
+        return pixels
+
+    def _scale(self, pixels: Tensor) -> Tensor:
+        """From floats in 0..255 at the network's resolution to its input, in place."""
         return pixels.mul_(self._factor).add_(self._offset)
 
     def _take_labels(self, indices: Indices) -> Tensor:

@@ -144,12 +144,13 @@ def member(settings: RunSettings, folder: Path) -> Any:
 
 
 def shared_weights(settings: RunSettings, folder: Path) -> Any:
-    """Weights and losses that the supernet stage writes, and a member's calibrated statistics."""
+    """What the supernet stage writes, a calibrated member, and how many images judge."""
     context = _context(settings, folder)
     supernet.STAGE.run(context)
     training = context.directory.read_json(artifacts.SUPERNET_TRAINING_FILE)
-    weights = artifacts.load_evaluator(context).member(_space().smallest()).weights()
-    return _array_digest(dict(weights)), training["history"], training["epochs"]
+    evaluator = artifacts.load_evaluator(context)
+    weights = evaluator.member(_space().smallest()).weights()
+    return _array_digest(dict(weights)), training["history"], training["epochs"], evaluator.images
 
 
 def images(settings: RunSettings, folder: Path) -> Any:

@@ -144,6 +144,7 @@ ROWS: dict[str, Row] = {
                                  "search.objectives": ["accuracy", "latency_ms"]}),
     "search.latency": _search("measured"),
     "search.estimator": _search("predictor"),
+    "search.judge_images": Row(value=20, probe=probes.shared_weights, beside=SHARED),
     "search.predictor_networks": _search(20, estimator="predictor"),
     "search.predictor_candidates": _search(99, estimator="predictor"),
     "search.baseline": _search(False),

@@ -126,6 +126,7 @@ def load_evaluator(context: RunContext, *, data: ImageData | None = None) -> Sup
         supernet.to(device),
         images(context) if data is None else data,
         preprocessing,
+        images=context.settings.search.judge_images,
         calibration=context.settings.supernet.recalibration_images,
         device=device,
     )

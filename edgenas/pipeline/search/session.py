@@ -46,12 +46,19 @@ def _context_of(context: RunContext) -> Context:
         {
             "supernet": file_digest(context.directory.path / "supernet/supernet.safetensors"),
             "recalibration_images": context.settings.supernet.recalibration_images,
+            **_judged_on_some(context),
             **({"latency": "measured"} if context.settings.search.latency == "measured" else {}),
         }
     )
     settings = hashlib.sha256(text.encode()).hexdigest()
     table = file_digest(context.directory.path / TABLE_FILE)
     return Context(evaluator="inherited", settings=settings, data=artifacts.images(context).digest, device=table)
+
+
+def _judged_on_some(context: RunContext) -> dict[str, int]:
+    """Return how many validation images judge, where these are not all."""
+    count = context.settings.search.judge_images
+    return {"judge_images": count} if count < len(artifacts.images(context).validation) else {}
 
 
 def _limits(context: RunContext, budget_ms: float | None) -> tuple[Limit, ...]:

@@ -64,6 +64,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     search = settings.search
     unused = [] if search.retry_failures else ["retry_failures"]
     unused += ["warm_start"] if search.warm_start == "none" else []
+    unused += ["judge_images"] if search.judge_images == type(search)().judge_images else []
     return {
         "seed": settings.seed,
         "search": search.model_dump(exclude={"store", *unused}),

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batches
 from edgenas.data.subset import some_of
+from edgenas.supernet.judging.images import HeldBatches
 
 EPOCH = 2**30
 """An epoch that no training reaches: every member sees the same images."""
 
 
-def calibration_images(
-    data: ImageData, preprocessing: Preprocessing, *, count: int, batch_size: int, seed: int, device: torch.device
-) -> list[Tensor]:
+def calibration_batches(
+    data: ImageData,
+    preprocessing: Preprocessing,
+    *,
+    count: int,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    limit_bytes: int,
+) -> HeldBatches:
     """Read training images for normalisation statistics: without augmentation, the same for every member.
 
     Args:
@@ -25,6 +32,7 @@ def calibration_images(
         batch_size: Images of one batch.
         seed: Of the choice.
         device: Where they are wanted.
+        limit_bytes: Largest size that is kept between members.
 
     Returns:
         Batches (B, C, H, W).
@@ -35,4 +43,4 @@ def calibration_images(
     chosen = some_of(data.train, wanted, seed=seed)
     batches = Batches(chosen, preprocessing, batch_size=batch_size, device=device, resident_limit_mib=0)
     # Shuffled, so that a batch does not have the statistics of a single class.
-    return [batch.images for batch in batches.shuffled(seed=seed, epoch=EPOCH, classes=len(data.classes))]
+    return HeldBatches(batches, batches.shuffled_chunks(seed=seed, epoch=EPOCH), limit_bytes=limit_bytes)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from edgenas.data import ImageData, Preprocessing
-from edgenas.data.batches import Batches
+from edgenas.data.batches import Batch, Batches
 from edgenas.data.subset import some_of
-from edgenas.supernet.judging.calibration import calibration_images
+from edgenas.supernet.judging.calibration import calibration_batches
+from edgenas.supernet.judging.images import MEMORY_MIB, HeldBatches, JudgingImages
 from edgenas.supernet.judging.member import Member
 from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.placement import require_fitting_data
+from edgenas.train.memory import is_out_of_memory, release
 from edgenas.train.result import standard_errors
 from edgenas.types import Genes
 
@@ -27,6 +29,7 @@ Larger batches do not fit the cache, smaller ones cost more calls.
 """
 
 _CALIBRATION_SEED = 0
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,6 +63,7 @@ class SupernetEvaluator:
         images: int | None = None,
         calibration: int = 512,
         device: torch.device | str = "cpu",
+        memory_mib: int = MEMORY_MIB,
     ) -> None:
         """Keep the arguments. Images are read when the first member of their resolution is judged.
 
@@ -70,6 +74,8 @@ class SupernetEvaluator:
             images: How many validation images, every class in proportion; None for all.
             calibration: How many training images.
             device: Where the supernet is.
+            memory_mib: Of the images that are kept between members. A resolution whose images take more is read anew
+                for every member.
 
         Raises:
             DataError: Classes or channels of the images are not those of the space.
@@ -80,7 +86,9 @@ class SupernetEvaluator:
         self._count = len(self._validation)
         self._calibration, self._device = calibration, torch.device(device)
         self._known: dict[bytes, int] = {}
-        self._images: dict[int, tuple[list[Tensor], list[tuple[Tensor, Tensor]]]] = {}
+        self._parts = 1
+        self._limit = memory_mib * 2**20
+        self._images = JudgingImages(self._batches_at, limit_bytes=self._limit)
         self.judged = 0
 
     @property
@@ -111,34 +119,51 @@ class SupernetEvaluator:
     def member(self, genes: Genes) -> Member:
         """Return a calibrated member, to be exported or trained on."""
         member = Member(self._supernet, self._supernet.space.canonical(np.asarray(genes, np.int64)[None])[0])
-        member.calibrate(self._at(member.resolution)[0])
+        calibration, _ = self._images.at(member.resolution)
+        self._with_room(lambda: member.calibrate(part.images for batch in calibration for part in self._parted(batch)))
         return member
 
     def _right(self, row: Genes) -> int:
         key = row.tobytes()
         if key not in self._known:
             member = self.member(row)
-            hits = [(member.logits(x).argmax(1) == y).sum() for x, y in self._at(member.resolution)[1]]
-            self._known[key] = int(torch.stack(hits).sum())
+            _, validation = self._images.at(member.resolution)
+            self._known[key] = self._with_room(lambda: self._hits(member, validation))
             self.judged += 1
         return self._known[key]
 
-    def _at(self, resolution: int) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
-        """Return calibration and validation batches at a resolution, kept for the next member."""
-        if resolution not in self._images:
-            preprocessing = replace(self._preprocessing, resolution=resolution)
-            calibration = calibration_images(
-                self._data,
-                preprocessing,
-                count=self._calibration,
-                batch_size=JUDGE_BATCH,
-                seed=_CALIBRATION_SEED,
-                device=self._device,
-            )
-            batches = Batches(self._validation, preprocessing, batch_size=JUDGE_BATCH, device=self._device)
-            validation = [
-                (batch.images.contiguous(memory_format=torch.channels_last), batch.labels)
-                for batch in batches.in_order()
-            ]
-            self._images[resolution] = (calibration, validation)
-        return self._images[resolution]
+    def _hits(self, member: Member, batches: HeldBatches) -> int:
+        parts = (part for batch in batches for part in self._parted(batch))
+        return int(torch.stack([(member.logits(part.images).argmax(1) == part.labels).sum() for part in parts]).sum())
+
+    def _parted(self, batch: Batch) -> list[Batch]:
+        # Batch norm has no variance over one image.
+        return batch.split(max(1, min(self._parts, len(batch.labels) // 2)))
+
+    def _with_room(self, work: Callable[[], Result]) -> Result:
+        """Do something again in smaller parts where memory ran out. Later members keep to these parts.
+
+        Raises:
+            RuntimeError: Memory runs out for two images too.
+        """
+        while True:
+            try:
+                return work()
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or 2 * self._parts >= JUDGE_BATCH:
+                    raise
+            # The tensors of the failed attempt are freed only here, outside of the except clause.
+            self._parts *= 2
+            release(self._device)
+
+    def _batches_at(self, resolution: int) -> tuple[HeldBatches, HeldBatches]:
+        """Return calibration and validation batches at a resolution."""
+        preprocessing = replace(self._preprocessing, resolution=resolution)
+        calibration = calibration_batches(
+            self._data, preprocessing, count=self._calibration, batch_size=JUDGE_BATCH, seed=_CALIBRATION_SEED,
+            device=self._device, limit_bytes=self._limit,
+        )  # fmt: skip
+        batches = Batches(
+            self._validation, preprocessing, batch_size=JUDGE_BATCH, device=self._device, resident_limit_mib=0
+        )
+        return calibration, HeldBatches(batches, batches.chunks(), limit_bytes=self._limit)
