@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from edgenas.arch.lower import lower
@@ -22,6 +24,10 @@ PUBLISHED = {
     "efficientnet_b6": (528, 43_040_704, 19_067_593_536),
     "efficientnet_b7": (600, 66_347_960, 37_745_884_192),
     "efficientnet_lite0": (224, 4_652_008, 385_187_552),
+    "efficientnet_lite1": (240, 5_416_680, 600_185_232),
+    "efficientnet_lite2": (260, 6_092_072, 859_736_272),
+    "efficientnet_lite3": (280, 8_197_096, 1_383_321_872),
+    "efficientnet_lite4": (300, 13_006_568, 2_553_034_336),
     "fbnet_c": (224, 5_572_200, 384_960_160),
     "single_path_nas": (224, 4_421_616, 333_467_072),
     "proxyless_mobile": (224, 4_080_512, 320_427_584),
@@ -38,6 +44,14 @@ def test_the_zoo_holds_exactly_the_published_networks() -> None:
 def test_resolution_parameters_and_macs_equal_the_reference_to_the_unit(name: str) -> None:
     graph = lower(published(name))
     assert (published(name).resolution, params(graph), macs(graph)) == PUBLISHED[name]
+
+
+def test_the_lite_family_pads_as_tensorflow_does_and_nobody_else() -> None:
+    assert {name for name in NAMES if published(name).padding == "same"} == {
+        f"efficientnet_lite{variant}" for variant in range(5)
+    }
+    symmetric = replace(published("efficientnet_lite0"), padding="symmetric")
+    assert symmetric.digest == "890fe01d1668ec14ea11e9930ce428e8"  # of the time before padding was a property
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:

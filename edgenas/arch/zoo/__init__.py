@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 from edgenas.arch.architecture import Architecture
-from edgenas.arch.zoo.efficientnet import EFFICIENTNET_SCALES, efficientnet, efficientnet_lite0
+from edgenas.arch.zoo.efficientnet import EFFICIENTNET_SCALES, efficientnet, efficientnet_lite
 from edgenas.arch.zoo.mobilenet import (
     UIB_MEDIUM,
     UIB_SMALL,
@@ -47,7 +47,11 @@ _ZOO: dict[str, Callable[[], Architecture]] = {
     "efficientnet_b5": lambda: efficientnet(5),
     "efficientnet_b6": lambda: efficientnet(6),
     "efficientnet_b7": lambda: efficientnet(7),
-    "efficientnet_lite0": efficientnet_lite0,
+    "efficientnet_lite0": lambda: efficientnet_lite(0),
+    "efficientnet_lite1": lambda: efficientnet_lite(1),
+    "efficientnet_lite2": lambda: efficientnet_lite(2),
+    "efficientnet_lite3": lambda: efficientnet_lite(3),
+    "efficientnet_lite4": lambda: efficientnet_lite(4),
     "fbnet_c": lambda: layerwise(FBNET_C, stem=16, head=1984, keep_expand=True),
     "single_path_nas": lambda: layerwise(SINGLE_PATH, stem=32, head=1280, separable=16),
     "proxyless_mobile": lambda: layerwise(PROXYLESS_MOBILE, stem=32, head=1280, separable=16, activation="relu6"),

@@ -67,25 +67,42 @@ def efficientnet(variant: int) -> Architecture:
     )
 
 
-def efficientnet_lite0() -> Architecture:
-    """EfficientNet-Lite0: B0 without squeeze-excite, ReLU6."""
+# The Lite family has scales of its own from variant 3 on.
+LITE_SCALES = {
+    0: (1.0, 1.0, 224),
+    1: (1.0, 1.1, 240),
+    2: (1.1, 1.2, 260),
+    3: (1.2, 1.4, 280),
+    4: (1.4, 1.8, 300),
+}
+
+
+def efficientnet_lite(variant: int) -> Architecture:
+    """EfficientNet-Lite0..4 (Liu 2020, tpu/models/official/efficientnet/lite): B0 without squeeze-excite, ReLU6.
+
+    Stem, head and the depth of the first and last stage are those of Lite0. Its authors train with TensorFlow's SAME
+    padding, and so do all who published weights of Lite0 to Lite2 but timm's `efficientnet_lite0`.
+    """
+    width, depth, resolution = LITE_SCALES[variant]
     blocks: list[Block] = []
     channels = 32
-    for expansion, kernel, stride, out, layers in _B0_ROWS:
+    for stage, (expansion, kernel, stride, out, layers) in enumerate(_B0_ROWS):
+        ends = stage in (0, len(_B0_ROWS) - 1)
         blocks += inverted_stage(
             channels=channels,
-            out_channels=out,
-            layers=layers,
+            out_channels=make_divisible(out * width),
+            layers=layers if ends else math.ceil(layers * depth),
             stride=stride,
             expansion=expansion,
             kernel=kernel,
             activation="relu6",
         )
-        channels = out
+        channels = make_divisible(out * width)
     return Architecture(
-        resolution=224,
+        resolution=resolution,
         stem=Stem(out_channels=32, activation="relu6"),
         stages=residual(blocks, 32),
         head=Head(conv_channels=1280, activation="relu6"),
         classes=IMAGENET_CLASSES,
+        padding="same",
     )
