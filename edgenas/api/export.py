@@ -60,6 +60,7 @@ def export(
     """
     from edgenas.pipeline.commands.export import export_checkpoint
     from edgenas.pipeline.core.given import Given
+    from edgenas.pipeline.core.lock import writing_beside
 
     checkpoint, target = _checkpoint_of(model), Path(out).expanduser()
     settings = _settings_for(checkpoint, data, config)
@@ -71,9 +72,11 @@ def export(
             )
         )
     shown, told = or_default(progress, say)
-    return export_checkpoint(
-        checkpoint, settings, str(recipe), target, force=force, given=Given(images=data), progress=shown, say=told
-    )
+    # The folder is replaced as a whole, so its lock lies beside it.
+    with writing_beside(target):
+        return export_checkpoint(
+            checkpoint, settings, str(recipe), target, force=force, given=Given(images=data), progress=shown, say=told
+        )
 
 
 def export_untrained(
@@ -100,9 +103,12 @@ def export_untrained(
         ExportError: The folder exists.
     """
     from edgenas.pipeline.commands.export import export_untrained as write
+    from edgenas.pipeline.core.lock import writing_beside
 
     folder = Path(out).expanduser()
-    return tuple(folder / name for name in write(load_network(network), str(recipe), folder, force=force))
+    architecture = load_network(network)
+    with writing_beside(folder):
+        return tuple(folder / name for name in write(architecture, str(recipe), folder, force=force))
 
 
 def check_export(

@@ -173,6 +173,7 @@ def compare_strategies(
         EdgenasError: See `search`.
     """
     from edgenas.pipeline.core.artifacts import needs_supernet
+    from edgenas.pipeline.core.lock import writing
     from edgenas.pipeline.search.comparison import compare
     from edgenas.pipeline.stages import DATA, LATENCY_TABLE, SUPERNET
     from edgenas.search import STRATEGIES
@@ -181,7 +182,8 @@ def compare_strategies(
     job = _Job.of(settings, space, data, table, folder, progress, say)
     shared = needs_supernet(job.settings) or any(STRATEGIES[name].one_shot for name in strategies)
     run = job.run((DATA, LATENCY_TABLE, SUPERNET) if shared else (DATA, LATENCY_TABLE))
-    return compare(context_of(run, progress=job.progress, say=job.say), list(strategies), seeds=seeds)
+    with writing(run.path):
+        return compare(context_of(run, progress=job.progress, say=job.say), list(strategies), seeds=seeds)
 
 
 def result_of(run: Run, *, measured: bool = False) -> SearchResult:

@@ -131,7 +131,7 @@ def extract(
     """
     from edgenas.nn import Checkpoint, save_checkpoint
     from edgenas.pipeline.core import artifacts
-    from edgenas.pipeline.core.directory import make_folder
+    from edgenas.pipeline.core.lock import writing_beside
     from edgenas.pipeline.core.seen import history_metadata, history_of
 
     shown, told = or_default(progress, say)
@@ -146,6 +146,6 @@ def extract(
         **history_metadata(history_of(context.directory.path / artifacts.SUPERNET_FILE)),
     }
     file = Path(out)
-    make_folder(file.parent)
-    save_checkpoint(file, Checkpoint(architecture=architecture, weights=member.weights(), metadata=metadata))
+    with writing_beside(file):
+        save_checkpoint(file, Checkpoint(architecture=architecture, weights=member.weights(), metadata=metadata))
     return file

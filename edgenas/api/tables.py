@@ -72,18 +72,20 @@ def measure_table(
     from edgenas.display import progress_bar
     from edgenas.latency import write_table
     from edgenas.measure import build_table
+    from edgenas.pipeline.core.lock import writing_beside
 
     file = None if out is None else Path(out)
     chosen = load_space(space)
     there = _device(device, device_python, device_name, device_cpus)
-    with there as where, (progress or progress_bar)("measure the table") as report:
+    alone = nullcontext() if file is None else writing_beside(file)
+    with alone, there as where, (progress or progress_bar)("measure the table") as report:
         table = build_table(
             chosen, runtime=runtime, precision=precision, threads=threads, mode=mode, scheme=scheme,
             networks=networks, seconds=seconds, seed=seed, force=force, device=where, progress=report,
             samples=None if file is None else file.with_suffix(".samples.jsonl"),
         )  # fmt: skip
-    if file is not None:
-        write_table(table, file)
+        if file is not None:
+            write_table(table, file)
     return table
 
 
@@ -141,15 +143,17 @@ def validate_table(
     from edgenas.display import progress_bar
     from edgenas.latency import LatencyTable, write_table
     from edgenas.measure import validate_table as validate
+    from edgenas.pipeline.core.lock import writing_beside
 
     found = load_table(table)
     there = _device(device, device_python, device_name, device_cpus)
-    with there as where, (progress or progress_bar)("measure held-out networks") as report:
+    alone = nullcontext() if isinstance(table, LatencyTable) else writing_beside(Path(table))
+    with alone, there as where, (progress or progress_bar)("measure held-out networks") as report:
         checked = validate(
             found, space_of(found, space), networks=networks, seed=seed, force=force, device=where, progress=report
         )
-    if not isinstance(table, LatencyTable):
-        write_table(checked, Path(table))
+        if not isinstance(table, LatencyTable):
+            write_table(checked, Path(table))
     return checked
 
 

@@ -10,13 +10,14 @@ import time
 import pytest
 
 from edgenas.errors import StoreError
-from edgenas.pipeline.core.lock import locked
+from edgenas.pipeline.core.lock import locked, writing, writing_beside
 
 HOLDER = """
 import os, sys, time
 from pathlib import Path
-from edgenas.pipeline.core.lock import locked
-with locked(Path(sys.argv[1])):
+from edgenas.pipeline.core.lock import locked, writing_beside
+hold = writing_beside if sys.argv[2] == "beside" else locked
+with hold(Path(sys.argv[1])):
     child = os.fork() if sys.argv[2] == "forks" else 1
     if child:
         print(child, flush=True)
@@ -81,3 +82,73 @@ def test_a_training_waits_for_no_other_writer_of_its_folder(tmp_path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_lock_beside_its_target_is_gone_afterwards_and_free_when_its_process_was_killed(tmp_path) -> None:
+    target = tmp_path / "new" / "bundle"
+    with writing_beside(target):
+        assert [entry.name for entry in target.parent.iterdir()] == [".bundle.lock"]
+    assert list(target.parent.iterdir()) == []
+    process, _ = _holder(target, "beside")
+    try:
+        said = rf"another process is writing to .*bundle.*process {process.pid} on "
+        with pytest.raises(StoreError, match=said), writing_beside(target):
+            pass
+    finally:
+        process.kill()
+        process.wait()
+    with writing_beside(target):
+        pass
+    assert list(target.parent.iterdir()) == []
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from edgenas.errors import StoreError
+from edgenas.pipeline.core.lock import writing_beside
+target, done = Path(sys.argv[1]), 0
+while done < 60:
+    try:
+        with writing_beside(target):
+            before = int(target.read_text() or 0) if target.exists() else 0
+            target.write_text(str(before + 1))
+            done += 1
+    except StoreError:
+        pass
+"""
+
+
+def test_writers_that_take_turns_never_hold_the_lock_together(tmp_path) -> None:
+    target = tmp_path / "count"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(target)]) for _ in range(4)]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0, 0]
+    assert target.read_text() == "240"
+
+
+NETWORK = "r8_i1 | stem_k3_s1_c8_re | mb_k3_x16_c8_re | head_c32_re | n10"
+
+
+def test_every_command_that_writes_one_thing_refuses_a_second_writer(tmp_path, monkeypatch) -> None:
+    import edgenas as en
+    from edgenas.api.reuse.scale import ScaledNetwork
+
+    monkeypatch.setattr("edgenas.measure.build_table", lambda *_, **__: pytest.fail("it measured"))
+    monkeypatch.setattr("edgenas.measure.validate_table", lambda *_, **__: pytest.fail("it measured"))
+    monkeypatch.setattr("edgenas.pipeline.commands.scale.fit_coefficients", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("edgenas.api.tables.load_table", lambda _: None)
+    member = ScaledNetwork(name="phi1", architecture=en.load_network(NETWORK), phi=1.0)
+    beside = {
+        "out": lambda out: en.export_untrained(NETWORK, out, recipe="onnx-fp32"),
+        "trained": lambda out: en.export("model.safetensors", out=out, config="quickstart", say=lambda text: None),
+        "table.json": lambda out: en.measure_table("tiny", out=out),
+        "old.json": lambda out: en.validate_table(str(out), space="tiny"),
+        "phi1.json": lambda out: member.write(out.parent),
+    }
+    for name, write in beside.items():
+        target = tmp_path / name
+        with writing_beside(target), pytest.raises(StoreError, match=f"another process is writing to .*{name}"):
+            write(target)
+        assert not target.exists()
+    with writing(tmp_path / "fits"), pytest.raises(StoreError, match="another process is writing to .*fits"):
+        en.fit_scaling(NETWORK, "quickstart", folder=tmp_path / "fits", say=lambda text: None)

@@ -52,8 +52,11 @@ class ScaledNetwork:
         """
         from edgenas.arch.document import to_document
         from edgenas.pipeline.core.directory import RunDirectory
+        from edgenas.pipeline.core.lock import writing_beside
 
-        return RunDirectory(path=Path(folder)).write_json(f"{self.name}.json", to_document(self.architecture))
+        name = f"{self.name}.json"
+        with writing_beside(Path(folder) / name):
+            return RunDirectory(path=Path(folder)).write_json(name, to_document(self.architecture))
 
 
 def scale(
@@ -131,11 +134,14 @@ def fit_scaling(
     from edgenas.pipeline.commands.scale import fit_coefficients
     from edgenas.pipeline.core.context import RunContext
     from edgenas.pipeline.core.directory import RunDirectory
+    from edgenas.pipeline.core.lock import writing
 
     shown, told = or_default(progress, say)
     directory = RunDirectory(path=fit_folder(folder, by))
     context = RunContext(load_config(config), directory, progress=shown, say=told)
-    return fit_coefficients(context, load_network(network), by=by, step=step)
+    architecture = load_network(network)
+    with writing(directory.path):
+        return fit_coefficients(context, architecture, by=by, step=step)
 
 
 def fit_folder(folder: str | Path | None, by: str) -> Path:

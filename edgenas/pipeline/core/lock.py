@@ -50,12 +50,8 @@ def locked(folder: Path) -> Iterator[bool]:
     Raises:
         StoreError: Another process holds it; says which.
     """
-    path = folder / LOCK_FILE
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise StoreError(explain(f"cannot lock {folder}", got=error.strerror or str(error))) from error
+    handle = _opened(folder / LOCK_FILE, folder)
+    if handle is None:
         yield False
         return
     try:
@@ -79,6 +75,65 @@ def writing(folder: Path) -> Iterator[None]:
     make_folder(folder)
     with locked(folder):
         yield
+
+
+@contextlib.contextmanager
+def writing_beside(target: Path) -> Iterator[None]:
+    """Hold a lock that lies beside a file, or beside a folder that is replaced as a whole, while it is written.
+
+    The lock is a hidden file in the folder of the target, and is deleted at the end.
+
+    Args:
+        target: What is written; the folder that it is in is made.
+
+    Raises:
+        StoreError: That folder cannot be made, or another process writes the target; says which.
+    """
+    target = Path(os.path.abspath(target))
+    make_folder(target.parent)
+    path = target.parent / f".{target.name}{LOCK_FILE}"
+    handle = None
+    try:
+        handle = _owned(path, target)
+        yield
+    finally:
+        if handle is not None:
+            # Deleted while it is held: whoever waits for this file then sees that it is gone, and takes a new one.
+            with contextlib.suppress(OSError):
+                path.unlink()
+            _held.discard(handle)
+            with contextlib.suppress(OSError):
+                os.close(handle)
+
+
+def _owned(path: Path, target: Path) -> int | None:
+    """Take the lock file at `path`; None where the folder cannot be written."""
+    while True:
+        handle = _opened(path, target)
+        if handle is None:
+            return None
+        try:
+            _take(handle, target)
+        except StoreError:
+            os.close(handle)
+            raise
+        try:
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                _held.add(handle)
+                return handle
+        except FileNotFoundError:
+            pass
+        os.close(handle)  # its last holder deleted it in between
+
+
+def _opened(path: Path, target: Path) -> int | None:
+    """Open a lock file; None where its folder cannot be written."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StoreError(explain(f"cannot lock {target}", got=error.strerror or str(error))) from error
+        return None
 
 
 def _take(handle: int, folder: Path) -> None:
