@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgenas.arch.architecture import Architecture
-from edgenas.scale.channels import Weights
+from edgenas.scale.channels import WeightArray
 from edgenas.scale.compound import channel_divisor
 from edgenas.scale.layers import layers, narrowed
 from edgenas.scale.netadapt import Proposal
 
 
 def uniform(
-    architecture: Architecture, weights: Mapping[str, Weights], factor: float
-) -> tuple[Architecture, dict[str, Weights]]:
+    architecture: Architecture, weights: Mapping[str, WeightArray], factor: float
+) -> tuple[Architecture, dict[str, WeightArray]]:
     """Narrow every layer by one factor and keep the weights of the channels with the largest norm.
 
     Args:

@@ -11,18 +11,18 @@ from edgenas.arch.graph import Graph, Op
 from edgenas.errors import WeightsError, explain
 from edgenas.scale.layers import Layer
 
-Weights = NDArray[np.float32]
+WeightArray = NDArray[np.float32]
 Index = NDArray[np.int64]
 _NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
-def _take(weights: Mapping[str, Weights], name: str) -> Weights:
+def _take(weights: Mapping[str, WeightArray], name: str) -> WeightArray:
     if name not in weights:
         raise WeightsError(explain("weights are not this network's", got=f"no {name!r}"))
     return weights[name]
 
 
-def importance(graph: Graph, weights: Mapping[str, Weights], producer: str) -> NDArray[np.float64]:
+def importance(graph: Graph, weights: Mapping[str, WeightArray], producer: str) -> NDArray[np.float64]:
     """Norm of each filter of one operation as it acts, its batch norm folded in (Yang 2018, section 3.3).
 
     The plain norm of the weights is meaningless before a batch norm, which cancels any scale.
@@ -47,7 +47,7 @@ def importance(graph: Graph, weights: Mapping[str, Weights], producer: str) -> N
     return np.asarray(norms)
 
 
-def kept_channels(graph: Graph, weights: Mapping[str, Weights], layer: Layer, channels: int) -> Index:
+def kept_channels(graph: Graph, weights: Mapping[str, WeightArray], layer: Layer, channels: int) -> Index:
     """Choose the channels of a layer that stay: those with the largest importance, summed over its producers.
 
     Each producer's importances are first divided by their mean, so that none dominates the others.
@@ -76,8 +76,8 @@ def kept_channels(graph: Graph, weights: Mapping[str, Weights], layer: Layer, ch
 
 
 def narrowed_weights(
-    graph: Graph, weights: Mapping[str, Weights], kept: Mapping[str, Index]
-) -> dict[str, Weights]:
+    graph: Graph, weights: Mapping[str, WeightArray], kept: Mapping[str, Index]
+) -> dict[str, WeightArray]:
     """Take the weights of a narrowed network out of those of the network before.
 
     Args:
@@ -93,7 +93,7 @@ def narrowed_weights(
         WeightsError: A weight is missing.
     """
     channels: dict[str, Index] = {graph.input.name: np.arange(graph.input.shape.channels)}
-    result: dict[str, Weights] = {}
+    result: dict[str, WeightArray] = {}
     for op, sources in graph.with_inputs():
         if op.kind == "input":
             continue
@@ -116,8 +116,8 @@ def _scaled_by(graph: Graph, excite: Op) -> str:
 
 
 def _sliced(
-    op: Op, weights: Mapping[str, Weights], stays: Index, coming: Index | None
-) -> dict[str, Weights]:
+    op: Op, weights: Mapping[str, WeightArray], stays: Index, coming: Index | None
+) -> dict[str, WeightArray]:
     kernel = _take(weights, f"{op.name}.weight")[stays]
     found = {f"{op.name}.weight": kernel if coming is None else kernel[:, coming]}
     if op.norm:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from edgenas.arch.architecture import Architecture, Block, Stage, make_divisible
 from edgenas.errors import ArchitectureError, BudgetError, explain
 from edgenas.scale.memory import require_memory
-from edgenas.scale.squeeze import SqueezeRule, squeeze_rule
+from edgenas.scale.squeeze import InferredSqueeze, inferred_squeeze
 
 MOST_BLOCKS = 2000
 MOST_RESOLUTION = 8192
@@ -138,7 +138,7 @@ def scaled(
             raise ArchitectureError(explain(f"scaling: {name} must be positive", got=value))
     _require_sane(architecture, width=width, depth=depth, resolution=pixels)
     rules = _Rules(
-        width=width, depth=depth, divisor=channel_divisor(architecture), squeeze=squeeze_rule(architecture),
+        width=width, depth=depth, divisor=channel_divisor(architecture), squeeze=inferred_squeeze(architecture),
         skips=_skips_wherever_it_can(architecture),
     )
     stem = replace(architecture.stem, out_channels=rules.channels(architecture.stem.out_channels))
@@ -189,7 +189,7 @@ class _Rules:
     width: float
     depth: float
     divisor: int
-    squeeze: SqueezeRule
+    squeeze: InferredSqueeze
     skips: bool
 
     def channels(self, channels: int) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.lower import lower
 from edgenas.errors import BudgetError, InputError, explain
-from edgenas.scale.channels import Weights, kept_channels, narrowed_weights
+from edgenas.scale.channels import WeightArray, kept_channels, narrowed_weights
 from edgenas.scale.compound import channel_divisor
 from edgenas.scale.layers import Layer, layers, narrowed
 from edgenas.types import Progress
@@ -37,7 +37,7 @@ class Proposal:
     architecture: Architecture
     latency_ms: float
 
-    def weights(self, seed: Architecture, weights: Mapping[str, Weights]) -> dict[str, Weights]:
+    def weights(self, seed: Architecture, weights: Mapping[str, WeightArray]) -> dict[str, WeightArray]:
         """Weights of the proposal from those of the network that it was made from.
 
         Raises:

@@ -9,7 +9,7 @@ from edgenas.arch.architecture import Architecture, Block, SqueezeExcite, make_d
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SqueezeRule:
+class InferredSqueeze:
     """How many channels a block is squeezed to.
 
     Attributes:
@@ -39,7 +39,7 @@ class SqueezeRule:
         return replace(block.se, channels=self.channels(in_channels=in_channels, expanded=expanded))
 
 
-def squeeze_rule(architecture: Architecture) -> SqueezeRule:
+def inferred_squeeze(architecture: Architecture) -> InferredSqueeze:
     """Find the rule that all squeeze-and-excitations of a network follow together; else `ratio`.
 
     Where several fit, the quarter of the input comes first, then the coarsest rounding.
@@ -50,8 +50,9 @@ def squeeze_rule(architecture: Architecture) -> SqueezeRule:
         if block.se is not None:
             found.append((channels, block.expanded, block.se.channels))
         channels = block.out_channels
-    rules = [SqueezeRule(kind="input"), *(SqueezeRule(kind="expanded", divisor=divisor) for divisor in (8, 4, 2, 1))]
+    rounded = (InferredSqueeze(kind="expanded", divisor=divisor) for divisor in (8, 4, 2, 1))
+    rules = [InferredSqueeze(kind="input"), *rounded]
     for rule in rules:
         if all(rule.channels(in_channels=before, expanded=wide) == got for before, wide, got in found):
             return rule
-    return SqueezeRule(kind="ratio")
+    return InferredSqueeze(kind="ratio")

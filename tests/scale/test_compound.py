@@ -19,7 +19,7 @@ from edgenas.scale import (
     rounded_resolution,
     scaled,
 )
-from edgenas.scale.squeeze import squeeze_rule
+from edgenas.scale.squeeze import inferred_squeeze
 from edgenas.space import load
 
 COEFFICIENTS = {"alpha": 1.2, "beta": 1.1, "gamma": 1.15}
@@ -56,7 +56,7 @@ def test_phi_of_one_about_doubles_the_macs_of_b0() -> None:
 def test_mobilenet_v3_keeps_its_ratios_and_its_squeeze_rule() -> None:
     network = published("mobilenet_v3_large")
     grown = scaled(network, width=1.25)
-    assert squeeze_rule(network).kind == squeeze_rule(grown).kind == "expanded"
+    assert inferred_squeeze(network).kind == inferred_squeeze(grown).kind == "expanded"
     for old, new in zip(network.blocks(), grown.blocks(), strict=True):
         assert new.expanded % 8 == 0 and new.expand == old.expand
         assert (new.se is None) == (old.se is None)
@@ -69,7 +69,7 @@ def test_mobilenet_v3_keeps_its_ratios_and_its_squeeze_rule() -> None:
     [("efficientnet_b0", "input"), ("mnasnet_a1", "input"), ("mobilenet_v3_small", "expanded")],
 )
 def test_the_squeeze_rule_is_that_of_the_whole_network(name: str, kind: str) -> None:
-    assert squeeze_rule(published(name)).kind == kind
+    assert inferred_squeeze(published(name)).kind == kind
 
 
 def test_a_squeeze_of_no_known_rule_keeps_its_ratio() -> None:
@@ -78,7 +78,7 @@ def test_a_squeeze_of_no_known_rule_keeps_its_ratio() -> None:
     odd = replace(stage.blocks[0], se=SqueezeExcite(channels=36))
     changed = replace(network, stages=(*network.stages[:2], replace(stage, blocks=(odd, *stage.blocks[1:])),
                                        *network.stages[3:]))
-    assert squeeze_rule(changed).kind == "ratio"
+    assert inferred_squeeze(changed).kind == "ratio"
     grown = scaled(changed, width=2.0).stages[2].blocks[0]
     assert grown.se is not None and grown.se.channels * 72 == 36 * grown.expanded
 

@@ -30,7 +30,7 @@ from edgenas.measure.device.local import Device, LocalDevice
 from edgenas.measure.protocol.timing import Protocol, require_quiet
 from edgenas.measure.protocol.visit import Bench, Target, Visit
 from edgenas.measure.table.design import Design, covering_design, space_units
-from edgenas.measure.table.fit import Fitted, fitted, interval_of
+from edgenas.measure.table.fit import TableFit, fitted, interval_of
 from edgenas.measure.table.sample_file import SampleFile, default_path
 from edgenas.measure.table.visits_plan import Campaign
 from edgenas.measure.table.warnings import doubts
@@ -202,7 +202,7 @@ def _probes(space: SearchSpace, design: Design, ratios: Floats) -> tuple[Probe, 
     )
 
 
-def _entries(space: SearchSpace, from_: Fitted) -> dict[str, Entry]:
+def _entries(space: SearchSpace, from_: TableFit) -> dict[str, Entry]:
     """One entry for every unit of the space, those without a measured network estimated from the others."""
     found = {**{unit.key: unit for unit in from_.units}, **space_units(space)}
     times, errors = from_.fit.times(list(found.values()))
@@ -214,7 +214,7 @@ def _entries(space: SearchSpace, from_: Fitted) -> dict[str, Entry]:
     }
 
 
-def _strange(space: SearchSpace, from_: Fitted) -> dict[str, int]:
+def _strange(space: SearchSpace, from_: TableFit) -> dict[str, int]:
     """Units of the space by group, of the groups that no measured network contains."""
     seen = {group(unit) for unit in from_.units}
     return dict(Counter(name for unit in space_units(space).values() if (name := group(unit)) not in seen))

@@ -24,7 +24,7 @@ from edgenas.types import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Fitted:
+class TableFit:
     """A fit and what it explains: units, counts (n, U), ratios (n,), visits of each network, noise of one visit."""
 
     units: list[Unit]
@@ -51,7 +51,7 @@ class Fitted:
         )
 
 
-def fitted(space: SearchSpace, design: Design, kept: SampleFile) -> Fitted:
+def fitted(space: SearchSpace, design: Design, kept: SampleFile) -> TableFit:
     """Fit with each share of a visit's own reference, and keep the one with the least error on left-out networks."""
     visits = tuple(visits_of(kept, tuple(int(gene) for gene in genes)) for genes in design.genes)
     lists = [graph_units(lower(space.decode(genes))) for genes in design.genes]
@@ -62,13 +62,13 @@ def fitted(space: SearchSpace, design: Design, kept: SampleFile) -> Fitted:
         for unit, _ in pairs:
             counts[row, places[unit.key]] += 1
     often = np.array([len(found) for found in visits], dtype=np.float64)
-    best: Fitted | None = None
+    best: TableFit | None = None
     for share in reversed(SHARES):
         found = Ratios.of(visits, own_share=share)
         noise = found.noise / math.sqrt(float(often.mean()))
         fit = UnitFit(list(known.values()), counts, found.combined, noise=noise, visits=often)
         if best is None or _rms(fit.left_out) < _rms(best.fit.left_out):
-            best = Fitted(
+            best = TableFit(
                 units=list(known.values()), counts=counts, ratios=found.combined, visits=visits, noise=found.noise,
                 fit=fit,
             )  # fmt: skip
