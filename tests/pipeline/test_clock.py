@@ -1,6 +1,7 @@
 """A machine that changes its pace (by more than the 35 % of a tiny table's interval): the budget is that of now."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,37 @@ def test_a_budget_that_only_the_table_of_a_faster_day_meets_is_refused(tmp_path,
     fake.drift = 100.0
     with pytest.raises(BudgetError, match="no network of the space"):
         run(tmp_path, *ABSOLUTE, f"target.budget_ms={budget_ms * 1.001}")
+
+
+def test_a_front_that_is_measured_on_another_day_goes_by_the_clock_of_that_day(tmp_path, monkeypatch) -> None:
+    fake = use(monkeypatch, noise=0.002)
+    run(tmp_path)
+    before, searched = _document(tmp_path, "front.json"), _document(tmp_path, "search.json")
+    fake.drift = 2.0
+    run(tmp_path, "front.measure=2")
+    after = _document(tmp_path, "front.json")
+    assert _document(tmp_path, "search.json") == searched
+    assert before["clock"] == pytest.approx(1.0, rel=0.02)
+    assert after["clock"] == pytest.approx(2.0, rel=0.02)
+    assert after["budget_ms"] == pytest.approx(2.0 * before["budget_ms"], rel=0.03)
+    same = {row["digest"]: row for row in before["networks"]}
+    both = [(same[row["digest"]], row) for row in after["networks"] if row["digest"] in same]
+    assert both
+    assert all(now["predicted_ms"] == pytest.approx(2 * then["predicted_ms"], rel=0.03) for then, now in both)
+
+
+def test_a_table_that_is_not_of_this_machine_is_told_with_its_clock(tmp_path, budget_ms, monkeypatch) -> None:
+    from edgenas.latency import local_device
+
+    fake, said, searched = use(monkeypatch, noise=0.002), [], stage._searched
+
+    def moved(context, clock):
+        found = searched(context, clock)
+        other = replace(local_device(), cpu="another processor")
+        monkeypatch.setattr("edgenas.latency.local_device", lambda: other)
+        return found
+
+    monkeypatch.setattr(stage, "_searched", moved)
+    run(tmp_path, *ABSOLUTE, f"target.budget_ms={budget_ms}", say=said.append)
+    assert fake.drift == 1.0
+    assert any("the latency table is not of this machine" in line and "another processor" in line for line in said)

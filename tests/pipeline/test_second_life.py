@@ -80,6 +80,53 @@ def test_a_run_with_a_scale_section_makes_a_family_of_its_winner(finished, tmp_p
     assert member["macs"] > found.summary["macs"]
 
 
+def test_a_family_that_cannot_be_finished_leaves_the_former_one_and_a_finished_one_nothing_of_it(
+    finished, tmp_path, monkeypatch
+) -> None:
+    shutil.copytree(finished, tmp_path / "quickstart")
+    run, family = tmp_path / "quickstart", tmp_path / "quickstart" / "family"
+
+    def scaled(phi: str) -> None:
+        settings = load(CONFIGURATION, [*SMALL, f"output={tmp_path}", f"scale.phi={phi}"])
+        run_pipeline(settings, progress=quiet, say=lambda text: None)
+
+    scaled("[0.5]")
+    before = _digests(family)
+    with monkeypatch.context() as patch:
+        patch.setattr("edgenas.pipeline.stages.family.export_network", _raises)
+        with pytest.raises(ExportError, match="on purpose"):
+            scaled("[0.5, 1]")
+    assert _digests(family) == before
+    scaled("[1]")
+    assert [entry.name for entry in family.iterdir()] == ["phi1"]
+    assert [entry["name"] for entry in json.loads((run / "family.json").read_text())["members"]] == ["phi1"]
+
+
+def _raises(*_: object, **__: object) -> None:
+    raise ExportError("on purpose")
+
+
+def test_a_specialised_file_that_is_over_the_budget_when_measured_again_is_not_delivered(
+    source, tmp_path, monkeypatch
+) -> None:
+    seen: list[str] = []
+
+    def slow(folder: Path, entry, **_: object):
+        assert (folder / entry.name).is_file()
+        seen.append(entry.name)
+        return dataclasses.replace(entry.latency, latency_ms=1e6)
+
+    specialise(source, _own_table(source), HALF, tmp_path, evaluations=4, measure=2)
+    before = _digests(tmp_path / "export")
+    with monkeypatch.context() as patch:
+        patch.setattr("edgenas.pipeline.commands.specialise.command.measured_again", slow)
+        with pytest.raises(BudgetError, match="no network was within the budget once it was exported"):
+            specialise(source, _own_table(source), HALF, tmp_path, evaluations=4, measure=2, force=True)
+    assert seen
+    assert _digests(tmp_path / "export") == before
+    assert [entry.name for entry in tmp_path.iterdir() if "export" in entry.name] == ["export"]
+
+
 def test_specialise_exports_a_network_of_the_space_within_the_budget(source, tmp_path) -> None:
     found = specialise(source, _own_table(source), HALF, tmp_path, evaluations=12, measure=3)
     assert found.file_latency_ms is not None

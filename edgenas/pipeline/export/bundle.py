@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgenas.data import ImageData
     from edgenas.data.identity import Finding
     from edgenas.deploy import Card, FileCard
+    from edgenas.latency import RuntimeName
     from edgenas.measure import FileLatency, ModelFile
 
 
@@ -94,13 +95,15 @@ def on_target(file: ModelFile, runtime: str) -> ModelFile:
     return dataclasses.replace(file, runtime=runtime) if reads else file
 
 
-def measured_again(context: RunContext, folder: Path, entry: FileCard) -> FileLatency:
+def measured_again(folder: Path, entry: FileCard, *, runtime: RuntimeName, threads: int, seed: int) -> FileLatency:
     """Measure one file of a bundle again. It was chosen by its first measurement, which chance favours.
 
     Args:
-        context: Of the run.
         folder: The bundle.
         entry: The file.
+        runtime: It runs on.
+        threads: Of the runtime.
+        seed: Of the order of measurements.
 
     Raises:
         DeviceError: The runtime is missing.
@@ -109,9 +112,7 @@ def measured_again(context: RunContext, folder: Path, entry: FileCard) -> FileLa
     from edgenas.measure import ModelFile, measure_files
 
     file = ModelFile(name=entry.name, data=(folder / entry.name).read_bytes(), file_format=as_file_format(entry.format))
-    threads = context.settings.target.threads
-    file = on_target(file, context.settings.target.runtime)
-    (found,) = measure_files((file,), threads=threads, seed=context.seed("export again"))
+    (found,) = measure_files((on_target(file, runtime),), threads=threads, seed=seed)
     return found
 
 

@@ -27,7 +27,7 @@ def is_timed(context: RunContext) -> bool:
 
 
 def measured_clock(context: RunContext) -> float:
-    """Measure how much slower this machine is now than the run's table says; 1 for a table of another device.
+    """Measure how much slower this machine is now than the run's table says; 1, with a warning, for a foreign table.
 
     What speaks against the table is said: its clock alone may not be all that changed.
 
@@ -38,12 +38,24 @@ def measured_clock(context: RunContext) -> float:
     from edgenas.measure import check_table
 
     table = artifacts.table(context)
-    if table.device.differences(local_device()):
+    elsewhere = table.device.differences(local_device())
+    found = None if elsewhere else check_table(table, visits=1)
+    differences = elsewhere if found is None else found.differences
+    if found is None or differences:
+        context.say(f"  WARNING: the latency table is not of this machine as it is ({'; '.join(differences)}): its "
+                    "milliseconds are taken as they are.")  # fmt: skip
         return 1.0
-    found = check_table(table, visits=1)
     for line in found.doubts:
         context.say(f"  WARNING: the latency table may not hold any more: {line}")
-    return 1.0 if found.differences else found.reference_ms / table.reference.latency_ms
+    return found.reference_ms / table.reference.latency_ms
+
+
+def present_clock(context: RunContext) -> float:
+    """Return the clock of this process: that of the search's end where it searched, else one that is measured now.
+
+    1 where the clock does not matter.
+    """
+    return context.once("clock", lambda: measured_clock(context) if is_timed(context) else 1.0)
 
 
 def clock_of(context: RunContext, visit: int) -> float:

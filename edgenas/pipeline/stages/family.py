@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from edgenas import atomic
 from edgenas.arch import Architecture, lower
 from edgenas.arch.document import read_document, to_document
 from edgenas.arch.notation import format_notation
@@ -16,6 +19,7 @@ from edgenas.formats import file_format_of
 from edgenas.pipeline.core.artifacts import ARCHITECTURE_FILE, FAMILY_FILE, FAMILY_FOLDER
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_latency
+from edgenas.pipeline.core.directory import cannot_write
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.export.bundle import export_network, file_document
 from edgenas.pipeline.training.network import train_afresh
@@ -43,7 +47,15 @@ def _run(context: RunContext) -> None:
     chosen = scaled_members(context, winner)
     for name, (network, _) in chosen.items():
         require_training_memory(name, network, context)
-    rows = [_row(context, name, network, facts) for name, (network, facts) in chosen.items()]
+    # Members of an earlier family stay until all of this one are there.
+    draft = atomic.draft_of(context.directory.file(FAMILY_FOLDER))
+    try:
+        rows = [_row(context, name, network, facts, draft / name) for name, (network, facts) in chosen.items()]
+        atomic.replace_folder(draft, context.directory.path / FAMILY_FOLDER)
+    except OSError as error:
+        raise cannot_write(context.directory.path / FAMILY_FOLDER, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     context.directory.write_json(FAMILY_FILE, {"winner": format_notation(winner), "members": rows})
     for row in rows:
         share = "" if row["target_share"] is None else f", {100 * row['target_share']:.1f} % of its target"
@@ -116,12 +128,14 @@ def require_training_memory(name: str, network: Architecture, context: RunContex
         )  # fmt: skip
 
 
-def _row(context: RunContext, name: str, network: Architecture, facts: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    context: RunContext, name: str, network: Architecture, facts: dict[str, Any], folder: Path
+) -> dict[str, Any]:
     with context.progress(f"train {name}") as report:
         trained = train_afresh(
             context, network, folder="family-state", seed=context.seed("family"), progress=report
         )
-    card = export_network(context, trained, context.directory.path / FAMILY_FOLDER / name)
+    card = export_network(context, trained, folder)
     target, files = context.settings.target, [file_document(file) for file in card.files]
     wanted = (file_format_of(target.runtime), target.precision)
     own = next((file for file in files if (file["format"], file["precision"]) == wanted), None)

@@ -16,6 +16,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_networks
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.search.budget import within
+from edgenas.pipeline.search.clock import present_clock
 
 
 def choose(
@@ -73,7 +74,10 @@ def _run(context: RunContext) -> None:
             seed=context.seed("front"),
             progress=report,
         )
-    budget_ms = search["budget_ms"]
+    clock = present_clock(context)
+    # A budget in milliseconds stays what it is; a share is of the largest network as it is now.
+    share = context.settings.target.budget_share
+    budget_ms = search["budget_ms"] if share is None or table_ms is None else table_ms * clock
     rows = []
     for index, network, latency in zip(chosen, networks, measured, strict=True):
         entry, metrics = evaluations[index], evaluations[index]["metrics"]
@@ -86,7 +90,7 @@ def _run(context: RunContext) -> None:
                 "accuracy_standard_error": metrics["accuracy"]["standard_error"],
                 "accuracy_source": metrics["accuracy"]["source"],
                 "accuracy_unit": metrics["accuracy"]["unit"],
-                "predicted_ms": metrics["latency_ms"]["value"] * search.get("clock_now", 1.0),
+                "predicted_ms": metrics["latency_ms"]["value"] * clock,
                 "measured_ms": latency.latency_ms,
                 "standard_error_ms": latency.standard_error_ms,
                 "macs": int(metrics["macs"]["value"]),
@@ -95,7 +99,7 @@ def _run(context: RunContext) -> None:
             }
         )
     _require_one(rows, budget_ms)
-    context.directory.write_json(FRONT_FILE, {"budget_ms": budget_ms, "networks": rows})
+    context.directory.write_json(FRONT_FILE, {"budget_ms": budget_ms, "clock": clock, "networks": rows})
 
 
 def _require_one(networks: Sequence[Mapping[str, Any]], budget_ms: float | None) -> None:

@@ -92,6 +92,7 @@ def _run(context: RunContext) -> None:
     if budget is not None:
         summary["budget_ms"] = context.settings.target.budget_ms if share is None else budget * now
     context.directory.write_json(SEARCH_FILE, {**summary, "clock": clock, "clock_now": now})
+    context.once("clock", lambda: now)
     forget_clock(context)
     forget_known(context)
     forget_state(context)

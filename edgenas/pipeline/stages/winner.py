@@ -151,7 +151,9 @@ def _try(context: RunContext, entry: Mapping[str, Any], folder: Path) -> _Candid
         trained=trained,
         card=card,
         target=chosen[0],
-        again=measured_again(context, folder, chosen[0]),
+        again=measured_again(
+            folder, chosen[0], runtime=target.runtime, threads=target.threads, seed=context.seed("export again")
+        ),
     )
 
 
