@@ -1,22 +1,14 @@
-"""State dicts of other packages: unwrapping them, removing prefixes of names, and telling which package they are from.
-
-Names do not tell everything. The `tf_` networks of timm have the same names as its others, but pad as TensorFlow does
-and have another epsilon. Networks of other authors may put squeeze-excite before the activation. Such weights would
-load without an error and compute something else. So weights of unclear origin are refused.
-"""
+"""State dicts of other packages: unwrapping them, and removing prefixes of names."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from edgenas.errors import WeightsError, explain
 
-Package = Literal["torchvision", "timm"]
 State = Mapping[str, torch.Tensor]
 
 # Usual keys in the file of a training; the first that is there counts. Averaged weights come first, since they are the
@@ -29,20 +21,6 @@ WRAPPERS = (
 PREFIXES = ("module.", "_orig_mod.", "model.", "ema_model.", "ema.")
 # Counters, which are no weights.
 COUNTERS = ("num_batches_tracked", "n_averaged")
-_ARRAY = r"(weight|bias|running_mean|running_var)"
-_TORCHVISION = {
-    "mobilenet_v2": rf"features\.\d+\.([01]\.{_ARRAY}|conv\.(\d\.[01]|[1-3])\.{_ARRAY})",
-    "mobilenet_v3 or efficientnet": rf"features\.\d+\.(\d+\.)?([01]|block\.\d\.([01]|fc[12]))\.{_ARRAY}",
-    "mnasnet": rf"layers\.\d+\.(\d+\.layers\.\d+\.)?{_ARRAY}",
-}
-_TORCHVISION_CLASSIFIER = rf"classifier\.\d+\.{_ARRAY}"
-_TIMM = (
-    r"(conv_stem|bn1|blocks\.\d+\.\d+\.(conv|bn\d|conv_dw|conv_pw|conv_pwl|conv_exp|pw_exp|pw_proj|dw_start|dw_mid|"
-    rf"se|layer_scale)(\.(conv|bn|conv_reduce|conv_expand))?|conv_head|bn2|norm_head|classifier)\.{_ARRAY}"
-)
-# Names that timm and its files give to networks of its own training: "efficientnet_b0_ra-3dd342df.pth",
-# "mobilenetv2_100".
-_TIMM_FILE = r"(?<![a-z0-9])(tf_)?(mobilenetv[234]|efficientnet|mnasnet|semnasnet|spnasnet|fbnetc|mixnet|lcnet)"
 
 
 def unwrapped(content: object, *, where: str) -> dict[str, torch.Tensor]:
@@ -75,71 +53,3 @@ def _is_state(content: Mapping[Any, Any]) -> bool:
 
 def _common_prefix(names: Mapping[str, object]) -> str | None:
     return next((prefix for prefix in PREFIXES if names and all(name.startswith(prefix) for name in names)), None)
-
-
-def package_of(names: list[str], *, squeezed: bool, package: Package | None, path: Path | None) -> Package:
-    """Tell which package the weights are from.
-
-    Args:
-        names: Of the arrays, without prefixes.
-        squeezed: Whether the network has squeeze-excite.
-        package: The package that the user named; None tells it from names.
-        path: Of the file, whose name tells the networks of timm apart.
-
-    Raises:
-        WeightsError: It is a `tf_` network of timm, or cannot be told.
-    """
-    if path is not None and re.search(r"(?<![a-z0-9])tf_", str(path.name).lower()):
-        raise WeightsError(
-            explain(
-                f"{path.name} names a tf_ network of timm, which pads as TensorFlow does and cannot be converted",
-                allowed="weights that were trained with symmetric padding, such as efficientnet_b0 of timm",
-                remedy="Convert other weights; if the name misleads, rename the file.",
-            )
-        )
-    if package is not None:
-        return package
-    if _is_torchvision(names, squeezed=squeezed):
-        return "torchvision"
-    if all(re.fullmatch(_TIMM, name) for name in names):
-        return _timm(path)
-    odd = next((name for name in names if not re.fullmatch(_TIMM, name)), names[0])
-    raise WeightsError(
-        explain(
-            "it cannot be told which network's weights these are: its epsilon, its padding and the place of its "
-            "squeeze-excite are not in the names",
-            got=f"names such as {odd}",
-            allowed="the names of torchvision or timm",
-            remedy='Where it computes as one of these does, say so: load_pretrained(path, network, package="timm").',
-        )
-    )
-
-
-def _is_torchvision(names: list[str], *, squeezed: bool) -> bool:
-    body = [name for name in names if not re.fullmatch(_TORCHVISION_CLASSIFIER, name)]
-    family = next((key for key, form in _TORCHVISION.items() if all(re.fullmatch(form, name) for name in body)), None)
-    if family == "mobilenet_v2":
-        # Others write blocks as one flat list, some with squeeze-excite before the activation.
-        return not squeezed and any(re.match(r"features\.\d+\.conv\.0\.0\.", name) for name in body)
-    return family is not None and bool(body)
-
-
-def _timm(path: Path | None) -> Package:
-    """Accept names of timm only if there is evidence against a `tf_` network, which has the same names."""
-    if path is None:
-        return "timm"
-    # Downloads from the hub: "models--timm--mobilenetv3_large_100.ra_in1k/snapshots/.../model.safetensors".
-    said = re.findall(_TIMM_FILE, " ".join([path.name, *(part for part in path.parts if "--timm--" in part)]).lower())
-    if said and not any(tf for tf, _ in said):
-        return "timm"
-    if said:
-        raise WeightsError(explain(f"{path} names a tf_ network of timm, whose padding cannot be converted"))
-    raise WeightsError(
-        explain(
-            "these are names of timm, which its tf_ networks have too: those pad as TensorFlow does, and their weights "
-            "would load and compute something else",
-            got=path.name,
-            allowed="a file name that says which, such as timm's own efficientnet_b0_ra-3dd342df.pth",
-            remedy="Rename the file to the name of its network in timm, such as mobilenetv3_large_100.pth.",
-        )
-    )

@@ -1,5 +1,4 @@
-"""Reading state dicts of torchvision and timm for the published networks, matched by order and shape.
-"""
+"""Reading state dicts of other packages for the published networks, matched by order and shape."""
 
 from __future__ import annotations
 
@@ -20,11 +19,15 @@ from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights, weight_shapes
 from edgenas.errors import WeightsError, explain
 from edgenas.nn.checkpoint import Checkpoint, load_checkpoint
-from edgenas.nn.foreign import Package, package_of, unwrapped
+from edgenas.nn.foreign import unwrapped
+from edgenas.nn.origins import ORIGINS, Package, package_of
 from edgenas.nn.tensor_file import OURS
 
 # A safetensors file keeps no order, so the order of execution is read from the names: of the whole network, ...
-_TOP = ("conv_stem", "bn1", "layers", "features", "blocks", "conv_head", "bn2", "norm_head", "classifier", "head", "fc")
+_TOP = (
+    "conv_stem", "bn1", "layers", "features", "blocks", "conv_head", "bn2", "norm_head", "classifier", "head", "fc",
+    "_conv_stem", "_bn0", "_blocks", "_conv_head", "_bn1", "_fc",
+)  # fmt: skip
 # ... inside a timm block with a last 1x1 convolution, ...
 _INVERTED = (
     "dw_start", "conv_pw", "conv_exp", "pw_exp", "bn1", "conv_dw", "dw_mid", "bn2", "se", "conv_pwl", "pw_proj", "bn3",
@@ -33,17 +36,15 @@ _INVERTED = (
 _FUSED = ("conv_exp", "bn1", "se", "conv_pwl", "bn2")
 # ... in one without (depthwise separable), and of one layer's arrays.
 _SEPARABLE = ("conv", "conv_dw", "bn1", "se", "conv_pw", "bn2")
-# A state dict does not say which epsilon its norms had. Both packages leave it at torch's 1e-5, but for two families of
-# torchvision: MobileNetV3, and EfficientNet-B5 to B7, which have more blocks than the 32 of B4.
-_USUAL_EPS, _OTHER_EPS = 1e-5, 1e-3
-_BLOCKS_OF_B4 = 32
+# ... and in one of efficientnet-pytorch.
+_ORIGINAL = ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_se_reduce", "_se_expand", "_project_conv", "_bn2")
 _ARRAYS = ("conv", "conv_reduce", "conv_expand", "fc1", "fc2", "bn", "weight", "bias", "running_mean", "running_var")
 
 
 def load_pretrained(
     path: Path, architecture: Architecture, *, norm_eps: float | None = None, package: Package | None = None
 ) -> Weights:
-    """Read a torchvision or timm state dict of a published network.
+    """Read a state dict of a published network: of torchvision, timm or efficientnet-pytorch.
 
     Args:
         path: `.safetensors`, or `.pth` / `.pt` that holds nothing but tensors (nothing in it is executed).
@@ -56,21 +57,23 @@ def load_pretrained(
         Its weights under our names.
 
     Raises:
-        WeightsError: The file is damaged, holds something else, or belongs to another network; says which layer.
+        WeightsError: The file is damaged, holds something else, or belongs to another network (says which layer) or to
+            one that pads otherwise.
     """
     return convert_state(_read_state(path), architecture, norm_eps=norm_eps, package=package, path=path)
 
 
-def load_start(path: Path, architecture: Architecture) -> Checkpoint:
-    """Read weights to start a training from: a checkpoint of ours, or a torchvision or timm state dict.
+def load_start(path: Path, architecture: Architecture, *, package: Package | None = None) -> Checkpoint:
+    """Read weights to start a training from: a checkpoint of ours, or a state dict of another package.
 
     Args:
         path: `.safetensors`, `.pth` or `.pt`.
         architecture: The network to be trained, which says what a foreign state dict is of; it may have other classes
-            and input channels.
+            and input channels, and pad otherwise.
+        package: Of a foreign state dict, where the user knows it.
 
     Returns:
-        The weights with the network that they are of.
+        The weights with the network that they are of: with their classes, channels and padding.
 
     Raises:
         WeightsError: See `load_pretrained` and `load_checkpoint`.
@@ -84,7 +87,10 @@ def load_start(path: Path, architecture: Architecture) -> Checkpoint:
         raise WeightsError(explain(f"{path} is not a state dict of a convolutional network", got=got))
     # The stem comes first and the classifier last.
     theirs = replace(architecture, in_channels=kernels[0].shape[1], classes=kernels[-1].shape[0])
-    return Checkpoint(architecture=theirs, weights=convert_state(state, theirs, path=path))
+    squeezed = any(block.se is not None for block in architecture.blocks())
+    found = package_of(list(state), squeezed=squeezed, package=package, path=path)
+    theirs = replace(theirs, padding=ORIGINS[found].padding)
+    return Checkpoint(architecture=theirs, weights=convert_state(state, theirs, package=found, path=path))
 
 
 def _is_ours(path: Path) -> bool:
@@ -162,20 +168,22 @@ def convert_state(
         raise WeightsError(explain("the state dict has another number of arrays", got=len(given), allowed=len(wanted)))
     squeezed = any(block.se is not None for block in architecture.blocks())
     found = package_of([name for name, _ in given], squeezed=squeezed, package=package, path=path)
-    eps = norm_eps if norm_eps is not None else _eps_of(found, architecture)
+    origin = ORIGINS[found]
+    if origin.padding != architecture.padding:
+        raise WeightsError(
+            explain(
+                "the weights are of a network that pads otherwise",
+                got=f"{architecture.padding} in the network",
+                allowed=f"{origin.padding}, as {found} trains it",
+                remedy=f'Give the network their padding: dataclasses.replace(network, padding="{origin.padding}").',
+            )
+        )
+    eps = norm_eps if norm_eps is not None else origin.eps(architecture)
     for name in weights:
         if name.endswith("running_var"):
             weights[name] += np.float32(eps - architecture.norm_eps)
     check_weights(graph, weights)
     return weights
-
-
-def _eps_of(package: Package, architecture: Architecture) -> float:
-    if package == "timm":
-        return _USUAL_EPS
-    activation = architecture.stem.activation
-    large = activation == "silu" and len(tuple(architecture.blocks())) > _BLOCKS_OF_B4
-    return _OTHER_EPS if activation == "hard_swish" or large else _USUAL_EPS
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -186,6 +194,7 @@ def _execution_order(names: list[str]) -> list[str]:
     def having(*parts: str) -> set[str]:
         return {name.rpartition(f".{part}.")[0] for name in names for part in parts if f".{part}." in name}
 
+    original = {".".join(name.split(".")[:2]) for name in names if name.startswith("_blocks.")}
     inverted, fused = having("conv_pwl", "pw_proj"), having("conv_exp") - having("conv_dw")
 
     def key(name: str) -> list[tuple[int, int]]:
@@ -193,7 +202,9 @@ def _execution_order(names: list[str]) -> list[str]:
         ranks = []
         for depth, part in enumerate(parts):
             block = ".".join(parts[:depth])
-            table = _TOP if depth == 0 else _FUSED if block in fused else _INVERTED if block in inverted else _SEPARABLE
+            table: tuple[str, ...] = _TOP if depth == 0 else _SEPARABLE
+            for blocks, order in ((original, _ORIGINAL), (inverted, _INVERTED), (fused, _FUSED)):
+                table = order if depth and block in blocks else table
             if re.fullmatch(r"\d+", part):
                 ranks.append((0, int(part)))
             elif part in table:

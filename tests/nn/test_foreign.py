@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from edgenas.arch.lower import lower
 from edgenas.arch.weights import weight_shapes
 from edgenas.arch.zoo import published
 from edgenas.errors import WeightsError
-from edgenas.nn.foreign import package_of, unwrapped
-from edgenas.nn.pretrained import load_pretrained
+from edgenas.nn.foreign import unwrapped
+from edgenas.nn.origins import package_of
+from edgenas.nn.pretrained import load_pretrained, load_start
 from tests.nn.test_pretrained import MobileNetV2
 
 IMAGES = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -111,10 +113,30 @@ def torchvision_v3(form: str = "block.{layer}") -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_b0_aa-827b6e33.pth", "tf_mobilenetv3_large_100.safetensors"])
-def test_a_tf_network_of_timm_is_refused_by_its_name(name: str) -> None:
-    for package in (None, "timm"):
-        with pytest.raises(WeightsError, match="pads as TensorFlow does"):
-            package_of(TIMM, squeezed=False, package=package, path=Path(name))
+def test_a_tf_network_of_timm_is_known_by_its_name_and_nobody_can_call_it_another(name: str) -> None:
+    for package in (None, "timm_tf"):
+        assert package_of(TIMM, squeezed=False, package=package, path=Path(name)) == "timm_tf"
+    with pytest.raises(WeightsError, match="pads as TensorFlow does"):
+        package_of(TIMM, squeezed=False, package="timm", path=Path(name))
+
+
+def test_an_unknown_package_is_refused() -> None:
+    with pytest.raises(WeightsError, match="unknown package; got 'timn'"):
+        package_of(TIMM, squeezed=False, package="timn", path=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_of_a_network_that_pads_otherwise_are_refused_and_tell_the_start_its_padding(
+    tmp_path: Path, suffix: str
+) -> None:
+    network = published("mobilenet_v3_small")
+    state, path = torchvision_v3(), tmp_path / f"mobilenet_v3_small{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    same = replace(network, padding="same")
+    with pytest.raises(WeightsError, match=r'pads otherwise; got same .*symmetric.*padding="symmetric"'):
+        load_pretrained(path, same)
+    found = load_start(path, same)
+    assert found.architecture == network and found.architecture.padding == "symmetric"
 
 
 TIMM = ["conv_stem.weight", "bn1.running_var", "blocks.0.0.conv_dw.weight", "blocks.1.0.se.conv_reduce.bias",
@@ -128,8 +150,8 @@ def test_names_of_timm_need_a_file_name_that_tells_them_from_tf_networks() -> No
     for path in ("efficientnet_b0_ra-3dd342df.pth", "mobilenetv3_large_100.pth",
                  "models--timm--mobilenetv3_large_100.ra_in1k/snapshots/1/model.safetensors"):  # fmt: skip
         assert package_of(TIMM, squeezed=True, package=None, path=Path(path)) == "timm"
-    with pytest.raises(WeightsError, match="tf_"):
-        package_of(TIMM, squeezed=True, package=None, path=Path("models--timm--tf_efficientnet_b0/model.safetensors"))
+    path = Path("models--timm--tf_efficientnet_b0/model.safetensors")
+    assert package_of(TIMM, squeezed=True, package=None, path=path) == "timm_tf"
 
 
 def test_the_users_word_is_taken_where_names_do_not_tell() -> None:

@@ -5,7 +5,11 @@ Both packages must be installed in an environment whose torch they fit; they are
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +42,43 @@ TIMM = {
     "mobilenet_v4_conv_small": "mobilenetv4_conv_small",
     "mobilenet_v4_conv_medium": "mobilenetv4_conv_medium",
 }
+# Trained in TensorFlow: SAME padding, another epsilon.
+TIMM_TF = {
+    **{f"efficientnet_b{variant}": f"tf_efficientnet_b{variant}" for variant in range(8)},
+    **{f"efficientnet_lite{variant}": f"tf_efficientnet_lite{variant}" for variant in range(5)},
+    "mobilenet_v3_large": "tf_mobilenetv3_large_100",
+    "mobilenet_v3_small": "tf_mobilenetv3_small_100",
+}
+
+
+def importable_torchvision() -> None:
+    """Say what its compiled part would, where that is built for another torch: its networks need nothing of it."""
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
+    try:
+        importlib.import_module("torchvision")
+        return
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        with contextlib.suppress(RuntimeError):  # it is there already
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    LIBRARIES.append(library)
+
+
+LIBRARIES: list[torch.library.Library] = []
 
 
 def torchvision_model(name: str) -> Any:
+    importable_torchvision()
     models = pytest.importorskip("torchvision.models")
     return getattr(models, name)(weights=None)
 
 
 def timm_model(name: str) -> Any:
+    importable_torchvision()
     timm = pytest.importorskip("timm")
     return timm.create_model(name, pretrained=False)
 
@@ -53,6 +86,7 @@ def timm_model(name: str) -> Any:
 CASES = [
     *(pytest.param(torchvision_model, *pair, id=f"torchvision-{pair[0]}") for pair in TORCHVISION.items()),
     *(pytest.param(timm_model, *pair, id=f"timm-{pair[0]}") for pair in TIMM.items()),
+    *(pytest.param(timm_model, *pair, id=f"timm-{pair[1]}") for pair in TIMM_TF.items()),
 ]
 
 
@@ -70,10 +104,11 @@ def draw_statistics(module: torch.nn.Module) -> None:
 @pytest.mark.parametrize(("make", "ours", "theirs"), CASES)
 def test_logits_are_those_of_the_package(make: Callable[[str], Any], ours: str, theirs: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    architecture = published(ours)
+    # The weights do not depend on the resolution, and the largest networks take a minute at theirs.
+    padding = "same" if theirs.startswith("tf_") else "symmetric"
+    architecture = replace(published(ours), resolution=96, padding=padding)
     reference = make(theirs).eval()
     draw_statistics(reference)
-    # The weights do not depend on the resolution, and the largest networks take a minute at theirs.
     images = torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
         expected = reference(images)
