@@ -29,6 +29,8 @@ from edgenas.reading.typed import read_value
 
 FORMAT = "edgenas-latency-table"
 VERSION = 1
+# Numbers of the correction in tables of older versions; no table was ever made with others.
+_NEUTRAL = {"scale": 1.0, "per_weight": 0.0}
 _PARTS = ("device", "runtime", "reference", "build", "probes", "correction", "interval", "validation")
 
 
@@ -68,7 +70,7 @@ def loads(text: str, *, source: str = "the table") -> LatencyTable:
         raise TableError(
             explain(f"{source} was edited or damaged: its digest does not match", remedy="Build or fetch it again.")
         )
-    return _table(content, source)
+    return _table(_without_neutral(content, source), source)
 
 
 def write_table(table: LatencyTable, path: str | os.PathLike[str]) -> Path:
@@ -152,6 +154,25 @@ class _Content:
     interval: Interval
     validation: Validation | None
     entries: Mapping[str, tuple[int, int, int]]
+
+
+def _without_neutral(content: dict[str, Any], source: str) -> dict[str, Any]:
+    """Leave out numbers of the correction that older versions wrote and never used.
+
+    Raises:
+        TableError: A number is not neutral, so that the table would mean something else without it.
+    """
+    correction = content.get("correction")
+    if not isinstance(correction, dict):
+        return content
+    for name, neutral in _NEUTRAL.items():
+        value = correction.get(name, neutral)
+        if isinstance(value, bool) or value != neutral:
+            raise TableError(
+                explain(f"{source}: correction.{name} is no longer used", got=repr(value), allowed=repr(neutral),
+                        remedy="Build the table again.")
+            )  # fmt: skip
+    return {**content, "correction": {name: value for name, value in correction.items() if name not in _NEUTRAL}}
 
 
 def _table(content: Mapping[str, Any], source: str) -> LatencyTable:

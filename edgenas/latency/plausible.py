@@ -33,7 +33,6 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "seconds": _NOT_NEGATIVE, "load_per_core": _NOT_NEGATIVE, "seed": _NOT_NEGATIVE,
     },
     "probes": {"ratio": (1e-9, 1e6)},
-    "correction": {"scale": (1e-9, 1e6)},
     "interval": {"level": (0.01, 0.9999), "relative": _RELATIVE, "networks": (1, 1e9), "visit_noise": _RELATIVE},
     "validation": {
         "networks": (1, 1e9), "seed": _NOT_NEGATIVE, "mape_percent": _NOT_NEGATIVE, "median_percent": _NOT_NEGATIVE,

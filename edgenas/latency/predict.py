@@ -121,24 +121,23 @@ class TableCosts:
             self._known[key] = self._interpolator.entry(unit, where=where)
         return self._known[key]
 
-    def block_cost(self, ops: SourcedOps) -> tuple[int, int, int, int]:
+    def block_cost(self, ops: SourcedOps) -> tuple[int, int, int]:
         """Costs of one block, as `AdditiveTable.build` takes them.
 
         Returns:
-            Sum of ratios in `RATIO_UNIT`, number of units, number of weights, and the variance that entries
-            without a measured network add, in `_ERROR_UNIT` squared.
+            Sum of ratios in `RATIO_UNIT`, number of units, and the variance that entries without a measured network
+            add, in `_ERROR_UNIT` squared.
 
         Raises:
             TableError: The table lacks a unit, or an estimate is too uncertain to be of use.
         """
-        total = weights = variance = count = 0
+        total = variance = count = 0
         for unit, name in units(ops):
             entry = self.entry(unit, where=name)
             total += entry.ratio
-            weights += unit.weights
             variance += self._variance(entry, where=name)
             count += 1
-        return total, count, weights, variance
+        return total, count, variance
 
     @staticmethod
     def _variance(entry: Entry, *, where: str) -> int:
@@ -159,19 +158,18 @@ class TableCosts:
 
 
 def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLatency:
-    """Apply a table's correction to integer sums (N, 4) of `TableCosts.block_cost`.
+    """Apply a table's correction to integer sums (N, 3) of `TableCosts.block_cost`.
 
     Every operation is element by element, so a network's result does not depend on the other networks of the batch.
     """
     correction, interval = table.correction, table.interval
     sums: Floats = totals.astype(np.float64)
-    ratio = correction.scale * (sums[:, 0] * RATIO_UNIT)
+    ratio = sums[:, 0] * RATIO_UNIT
     ratio += correction.per_unit * sums[:, 1]
-    ratio += correction.per_weight * sums[:, 2]
     ratio += correction.constant
     latency_ms = ratio * table.reference.latency_ms
     extra = _NORMAL_90 * _ERROR_UNIT * table.reference.latency_ms
-    half = np.sqrt((interval.relative * latency_ms) ** 2 + extra**2 * sums[:, 3])
+    half = np.sqrt((interval.relative * latency_ms) ** 2 + extra**2 * sums[:, 2])
     return PopulationLatency(latency_ms=latency_ms, low_ms=latency_ms - half, high_ms=latency_ms + half)
 
 
@@ -207,13 +205,13 @@ def predict(table: LatencyTable, network: Architecture | Graph, *, interpolate: 
 def _layer(table: LatencyTable, costs: TableCosts, block: SourcedOps, pair: tuple[Unit, str]) -> LayerLatency:
     unit, name = pair
     entry, correction, unit_ms = costs.entry(unit, where=name), table.correction, table.reference.latency_ms
-    ratio = correction.scale * entry.ratio * RATIO_UNIT + correction.per_unit + correction.per_weight * unit.weights
+    ratio = entry.ratio * RATIO_UNIT + correction.per_unit
     return LayerLatency(
         name=name,
         block=block[0][0].block,
         key=unit.key,
         latency_ms=ratio * unit_ms,
-        error_ms=correction.scale * entry.error * RATIO_UNIT * unit_ms,
+        error_ms=entry.error * RATIO_UNIT * unit_ms,
         interpolated=entry.networks == 0,
     )
 

@@ -67,20 +67,16 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """Closed correction from a network's integer sums to its latency ratio.
+    """What a network takes besides its units.
 
-    ratio = scale * sum + per_unit * units + per_weight * weights + constant
+    ratio = sum of the units' ratios + per_unit * units + constant
 
     Attributes:
-        scale: Of the sum of the entries.
         per_unit: Per unit.
-        per_weight: Per weight of convolutions and fully connected layers.
         constant: Of a run.
     """
 
-    scale: float = 1.0
     per_unit: float = 0.0
-    per_weight: float = 0.0
     constant: float = 0.0
 
 

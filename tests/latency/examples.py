@@ -60,6 +60,6 @@ def table(space: SearchSpace | None = None, *, estimated: tuple[str, ...] = ()) 
         ),
         probes=(Probe(notation="r8_i1", ratio=1.0),),
         entries=entries,
-        correction=Correction(constant=0.02, per_unit=0.001, per_weight=1e-7),
+        correction=Correction(constant=0.02, per_unit=0.001),
         interval=Interval(level=0.9, relative=0.03, networks=10, visit_noise=0.01),
     )  # fmt: skip

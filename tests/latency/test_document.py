@@ -11,10 +11,10 @@ import jsonschema
 import pytest
 
 from edgenas.errors import InputError, TableError
-from edgenas.latency import Validation, read_table, table_digest, write_table
+from edgenas.latency import Validation, predict, read_table, table_digest, write_table
 from edgenas.latency.document import dumps, loads
 from edgenas.resources import find_resource
-from tests.latency.examples import table
+from tests.latency.examples import network, table
 
 VALIDATION = Validation(
     networks=2, seed=0, mape_percent=1.5, median_percent=1.5, worst_percent=2.0, within_5_percent=100.0,
@@ -105,6 +105,12 @@ def test_a_changed_table_with_its_new_digest_is_a_table() -> None:
     assert loads(_with("interval/relative", 0.04)).interval.relative == 0.04
 
 
+def test_numbers_of_the_correction_that_older_tables_never_used_are_read_past() -> None:
+    old = _with("correction", {"scale": 1.0, "per_unit": 0.001, "per_weight": 0.0, "constant": 0.02})
+    assert loads(old).correction == table().correction
+    assert predict(loads(old), network()) == predict(table(), network())
+
+
 WRONG = [
     ("interval/relative", float("nan")), ("interval/relative", -0.03), ("interval/relative", 1e400),
     ("interval/relative", True), ("interval/level", 1.0), ("interval/level", 0), ("interval/networks", 0),
@@ -117,7 +123,9 @@ WRONG = [
     ("validation/measured_ms", [1.0]),
     ("validation/worst_percent", 0.1), ("reference/latency_ms", 0), ("reference/latency_ms", -1),
     ("reference/latency_ms", 1e300), ("reference/digest", "x"), ("reference/spread", -0.1), ("probes", {}),
-    ("probes/0/ratio", 0), ("probes/0/ratio", float("inf")), ("correction/scale", 0), ("correction/per_unit", 1e999),
+    ("probes/0/ratio", 0), ("probes/0/ratio", float("inf")), ("correction/scale", 0), ("correction/scale", True),
+    ("correction/scale", "1"), ("correction/per_weight", 1e-7), ("correction/per_weight", None),
+    ("correction/per_unit", 1e999),
     ("runtime/threads", 0), ("runtime/threads", 1.0), ("runtime/mode", "warm"), ("device/cores", "2"),
     ("device/isa", "avx2"), ("device/isa", [1]), ("build/seconds", -1), ("build/networks", 24.0), ("build/seed", -1),
     ("build/warnings", "none"), ("extra", 1), ("device/extra", 1),

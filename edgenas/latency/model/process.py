@@ -15,15 +15,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, lapack
 from scipy.optimize import minimize
 
-from edgenas.latency.model.work import Trend, group, position
+from edgenas.latency.model.deviations import Places, Spread
+from edgenas.latency.model.work import Trend
 from edgenas.latency.units import Unit
 from edgenas.types import Floats
 
 _CHUNK = 1024
+# Least time of a unit as a share of a network, so that relative deviations have a base.
+_LEAST_TIME = 1e-7
 # Standard deviations of a run's own cost and of the overhead of all its units together, as shares of a typical network.
 _EXTRA = 0.05
 _SEARCHED = ("smooth", "alone", "noise")
@@ -32,53 +34,6 @@ _LENGTHS = (0.7, 1.2, 2.0, 3.5, 6.0)
 _PRIOR = np.array([1.5, 1.5, 0.5])
 _LENGTH_PRIOR = 1.5
 _LOW, _HIGH = np.log([0.02, 0.005, 0.003]), np.log([0.6, 0.3, 0.2])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """Standard deviations, all relative, and the length of the process.
-
-    Attributes:
-        shared: Of all units together (the scale of the trend).
-        by_group: Of a group of units.
-        smooth: Of the part that varies with sizes.
-        length: Distance in `work.position` over which that part's correlation falls.
-        alone: Of a unit by itself.
-        noise: Of a measured network.
-    """
-
-    shared: float = 0.3
-    by_group: float = 0.2
-    smooth: float = 0.2
-    length: float = 2.0
-    alone: float = 0.05
-    noise: float = 0.015
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Places:
-    """Where units lie for the process: group numbers (U,) and positions (U, P)."""
-
-    groups: NDArray[np.int64]
-    positions: Floats
-
-    @classmethod
-    def of(cls, units: Sequence[Unit], names: dict[str, int]) -> _Places:
-        numbers = [names.setdefault(group(unit), len(names)) for unit in units]
-        return cls(groups=np.array(numbers), positions=np.array([position(unit) for unit in units]))
-
-    def squares(self, other: _Places) -> Floats:
-        found = (self.positions**2).sum(axis=1)[:, None] + (other.positions**2).sum(axis=1)
-        return np.maximum(found - 2 * self.positions @ other.positions.T, 0.0)
-
-    def part(self, members: NDArray[np.bool_]) -> _Places:
-        return _Places(groups=self.groups[members], positions=self.positions[members])
-
-    def covariance(self, other: _Places, spread: Spread) -> Floats:
-        """Of deviations of these units with the others' (U, V), without the part of a unit alone."""
-        smooth = spread.smooth**2 * np.exp(-0.5 * self.squares(other) / spread.length**2)
-        same = self.groups[:, None] == other.groups
-        return same * (spread.by_group**2 + smooth) + spread.shared**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,14 +48,14 @@ class _Sums:
     noise: Floats
 
     @classmethod
-    def of(cls, rows: Floats, places: _Places, *, extra: Floats, weights: Floats) -> _Sums:
+    def of(cls, rows: Floats, places: Places, *, extra: Floats, weights: Floats) -> _Sums:
         """Sum over units; every part but the shared one is zero between groups."""
         count = len(rows)
         by_group = np.zeros((count, count))
         smooth = {length: np.zeros((count, count)) for length in _LENGTHS}
         for name in np.unique(places.groups):
             own = places.groups == name
-            part, members = rows[:, own], places.part(own)
+            part, members = rows[:, own], places.at(own)
             by_group += np.outer(part.sum(axis=1), part.sum(axis=1))
             squares = members.squares(members)
             for length, found in smooth.items():
@@ -156,14 +111,13 @@ class UnitFit:
         self._names: dict[str, int] = {}
         self._units = {unit.key: place for place, unit in enumerate(units)}
         self._trend = Trend.fit(units, ratios, counts=counts)
-        self._floor = 1e-7 * float(ratios.mean())
-        self._places = _Places.of(units, self._names)
+        self._floor = _LEAST_TIME * float(ratios.mean())
+        self._places = Places.of(units, self._names)
         # Everything is relative: times of units to their trend, sums of networks to their measured ratio.
         self._rows = counts * self._base(units) / ratios[:, None]
         number = counts.sum(axis=1)
-        typical = float(np.median(ratios))
+        extra_spread = _EXTRA * float(np.median(ratios)) / np.array([1.0, float(np.median(number))])
         extra = np.column_stack([np.ones(len(ratios)), number]) / ratios[:, None]
-        extra_spread = _EXTRA * typical / np.array([1.0, float(np.median(number))])
         weights = np.ones(len(ratios)) if visits is None else float(np.mean(visits)) / visits
         sums = _Sums.of(self._rows, self._places, extra=extra * extra_spread, weights=weights)
         residual = 1.0 - self._rows.sum(axis=1)
@@ -188,14 +142,13 @@ class UnitFit:
         return np.concatenate([times for times, _ in parts]), np.concatenate([errors for _, errors in parts])
 
     def _chunk(self, units: Sequence[Unit]) -> tuple[Floats, Floats]:
-        spread, places = self.spread, _Places.of(units, self._names)
+        spread, places = self.spread, Places.of(units, self._names)
         covariance = places.covariance(self._places, spread)
         for row, unit in enumerate(units):
             if unit.key in self._units:
                 covariance[row, self._units[unit.key]] += spread.alone**2
         cross = covariance @ self._rows.T
-        own = spread.shared**2 + spread.by_group**2 + spread.smooth**2 + spread.alone**2
-        variance = own - np.einsum("un,nu->u", cross, cho_solve(self._factor, cross.T))
+        variance = spread.variance - np.einsum("un,nu->u", cross, cho_solve(self._factor, cross.T))
         base = self._base(units)
         times = np.maximum(0.0, base * (1.0 + cross @ self._weights))
         errors = base * np.sqrt(np.maximum(variance, 0.0))
@@ -211,25 +164,33 @@ class UnitFit:
 
 
 def _most_likely(sums: _Sums, residual: Floats, start: Spread) -> Spread:
-    """Maximise the marginal likelihood (eq. 2.30) over four of the six numbers, with weak log-normal priors."""
+    """Maximise the marginal likelihood (eq. 2.30, 5.9) over four of the six numbers, with weak log-normal priors."""
     first = np.log([getattr(start, name) for name in _SEARCHED])
-    options = {"maxfev": 40, "xatol": 0.05, "fatol": 0.05}
+    bounds = list(zip(_LOW.tolist(), _HIGH.tolist(), strict=True))
 
     def at(point: Floats, length: float) -> Spread:
-        values = np.exp(np.clip(point, _LOW, _HIGH))
-        changes: dict[str, Any] = {name: float(value) for name, value in zip(_SEARCHED, values, strict=True)}
+        changes: dict[str, Any] = {name: float(value) for name, value in zip(_SEARCHED, np.exp(point), strict=True)}
         return replace(start, length=length, **changes)
 
-    def loss(point: Floats, length: float) -> float:
-        lower, _ = factor = cho_factor(sums.covariance(at(point, length)), lower=True)
-        fit = 0.5 * float(residual @ cho_solve(factor, residual)) + float(np.log(np.diag(lower)).sum())
-        unlikely = ((point - first) / _PRIOR) ** 2
-        return fit + 0.5 * float(unlikely.sum()) + 0.5 * float(np.log(length / start.length) / _LENGTH_PRIOR) ** 2
+    def loss(point: Floats, length: float) -> tuple[float, Floats]:
+        spread = at(point, length)
+        lower, _ = lapack.dpotrf(sums.covariance(spread), lower=1)
+        weights, _ = lapack.dpotrs(lower, residual, lower=1)
+        inverse, _ = lapack.dpotri(lower, lower=1)
+        slope = np.tril(inverse) + np.tril(inverse, -1).T - np.outer(weights, weights)
+        parts = (spread.smooth**2 * sums.smooth[length], spread.alone**2 * sums.alone, spread.noise**2 * sums.noise)
+        unlikely = (point - first) / _PRIOR
+        value = 0.5 * float(residual @ weights) + float(np.log(np.diag(lower)).sum()) + 0.5 * float(unlikely @ unlikely)
+        return value, np.array([float((slope * part).sum()) for part in parts]) + unlikely / _PRIOR
 
     best: tuple[float, Spread] | None = None
     for length in _LENGTHS:
-        found = minimize(loss, first, args=(length,), method="Nelder-Mead", options=options)
-        if best is None or found.fun < best[0]:
-            best = (float(found.fun), at(found.x, length))
+        found = minimize(
+            loss, np.clip(first, _LOW, _HIGH), args=(length,), jac=True, method="L-BFGS-B", bounds=bounds,
+            options={"maxiter": 20},
+        )  # fmt: skip
+        value = float(found.fun) + 0.5 * float(np.log(length / start.length) / _LENGTH_PRIOR) ** 2
+        if best is None or value < best[0]:
+            best = (value, at(found.x, length))
     assert best is not None
     return best[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import nnls
@@ -15,10 +16,13 @@ from edgenas.types import Floats
 # Keeps rates finite that no measurement can tell apart. It is far below the noise of a measurement.
 _PULL = 0.02
 _BLOCK = 16
+# Units that are described once. A fit is repeated for each part that is left out, with the same units.
+_CACHED = 1 << 16
 _IMAGE_CHANNELS = 3
 _COSTLY = ("hard_swish", "silu", "hard_sigmoid", "sigmoid")
 
 
+@lru_cache(maxsize=_CACHED)
 def group(unit: Unit) -> str:
     """Kernels of one group scale alike: the kind, for depthwise also kernel and stride."""
     return f"{unit.kind}{unit.kernel}s{unit.stride}" if unit.kind in ("depthwise", "conv") else unit.kind
@@ -29,6 +33,7 @@ def kind_of(name: str) -> str:
     return re.sub(r"\d+s\d+$", "", name)
 
 
+@lru_cache(maxsize=_CACHED)
 def work(unit: Unit) -> Floats:
     """Amounts (7,) of work that a unit's time is a non-negative combination of, within its group.
 
@@ -50,6 +55,7 @@ def work(unit: Unit) -> Floats:
     )
 
 
+@lru_cache(maxsize=_CACHED)
 def position(unit: Unit) -> Floats:
     """Coordinates (11,) in which near units have similar efficiency: logarithms of sizes, and flags."""
     before, after = unit.source.channels, unit.result.channels
@@ -145,7 +151,8 @@ class Trend:
 
 def _non_negative(design: Floats, times: Floats) -> Floats:
     """Rates (columns,) for amounts (n, columns): relative least squares with a weak pull towards one common rate."""
-    scale = np.maximum(design.max(axis=0), 1e-300)
+    # An amount that no measured unit has gets the common rate.
+    scale = np.where(design.any(axis=0), design.max(axis=0), 1.0)
     typical = float(np.median(times))
     common = float(np.median(times / design.sum(axis=1)))
     pull = _PULL / typical
