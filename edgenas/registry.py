@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 from edgenas.errors import ConfigError, EdgenasError, PluginError, explain, nearest
 
 Entry = TypeVar("Entry")
+_Part = TypeVar("_Part")
+_REMEDY = "Mend or uninstall the package."
 
 
 class Registry(Generic[Entry]):
@@ -64,7 +66,7 @@ class Registry(Generic[Entry]):
         return len(self.names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names()
+        return isinstance(name, str) and (name in self._own or name in self.names())
 
     def __getitem__(self, name: str) -> Entry:
         """Return an entry; its module is imported here.
@@ -91,8 +93,9 @@ class Registry(Generic[Entry]):
 
     def origin(self, name: str) -> str:
         """Return the package that an entry comes from, with its version; "edgenas" for its own."""
-        found = _added(self.group, self.what, tuple(self._own)).get(self.require(name))
-        return "edgenas" if found is None else _package(found)
+        if name in self._own:
+            return "edgenas"
+        return _package(_added(self.group, self.what, tuple(self._own))[self.require(name)])
 
     def _load(self, name: str) -> Entry:
         own = self._own.get(name)
@@ -100,24 +103,50 @@ class Registry(Generic[Entry]):
             return self._load_added(_added(self.group, self.what, tuple(self._own))[name])
         if not isinstance(own, str):
             return own
-        module, _, attribute = own.partition(":")
-        entry: Entry = getattr(import_module(module), attribute)
+        entry: Entry = _attribute(own)
         return entry
 
     def _load_added(self, point: EntryPoint) -> Entry:
         where = f"the {self.what} {point.name!r} of the package {_package(point)}"
-        remedy = "Mend or uninstall the package."
         try:
             found = point.load()
         # A foreign module may raise anything while it is imported. An interrupt is no Exception and is not caught.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            raise PluginError(explain(f"{where} cannot be imported", got=reason, remedy=remedy)) from error
+            raise PluginError(explain(f"{where} cannot be imported", got=reason, remedy=_REMEDY)) from error
         if not self._check(found):
             got = f"{type(found).__name__} in {point.value}"
-            raise PluginError(explain(f"{where} is none", got=got, allowed=self._expected, remedy=remedy))
+            raise PluginError(explain(f"{where} is none", got=got, allowed=self._expected, remedy=_REMEDY))
         entry: Entry = found
         return entry
+
+
+def load_part(place: str, *, kind: type[_Part], what: str) -> _Part:
+    """Return something that an entry names instead of holding it; its module is imported here.
+
+    Args:
+        place: "module:attribute".
+        kind: What it has to be.
+        what: Words for it, for messages.
+
+    Raises:
+        PluginError: It cannot be imported, or is something else.
+    """
+    try:
+        found = _attribute(place)
+    # As for an entry: a foreign module may raise anything.
+    except Exception as error:
+        reason = f"{place}: {type(error).__name__}: {error}"
+        raise PluginError(explain(f"{what} cannot be imported", got=reason, remedy=_REMEDY)) from error
+    if not isinstance(found, kind):
+        allowed = f"an {kind.__module__}.{kind.__name__}"
+        raise PluginError(explain(f"{what} is none", got=f"{type(found).__name__} in {place}", allowed=allowed))
+    return found
+
+
+def _attribute(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def forget_entry_points() -> None:

@@ -1,13 +1,10 @@
 """Architectures as values, their lowering to one graph, their notation, and the published networks."""
 
+from edgenas.arch.activations import ACTIVATIONS, GATES, Activation, ActivationName, GateName
 from edgenas.arch.architecture import (
-    ACTIVATIONS,
-    GATES,
-    Activation,
     Architecture,
     Block,
     BlockKind,
-    Gate,
     Head,
     SqueezeExcite,
     Stage,
@@ -23,10 +20,11 @@ __all__ = [
     "GATES",
     "PADDING_RULES",
     "Activation",
+    "ActivationName",
     "Architecture",
     "Block",
     "BlockKind",
-    "Gate",
+    "GateName",
     "Graph",
     "Head",
     "Op",

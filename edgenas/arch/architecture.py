@@ -8,22 +8,19 @@ a quarter" belong to the makers of architectures: the zoo, a search space, compo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from edgenas.arch import limits
+from edgenas.arch.activations import ACTIVATIONS, GATES, ActivationName, GateName
 from edgenas.arch.padding import PADDING_RULES, PaddingRule
 from edgenas.errors import ArchitectureError, explain
 from edgenas.markup import html_table
 from edgenas.reading.json_text import plain_text
 
-Activation = Literal["relu", "relu6", "hard_swish", "silu"]
-Gate = Literal["hard_sigmoid", "sigmoid"]
 BlockKind = Literal["mbconv", "fused", "conv"]
 
-ACTIVATIONS: tuple[str, ...] = get_args(Activation)
-GATES: tuple[str, ...] = get_args(Gate)
 BLOCK_KINDS: tuple[str, ...] = get_args(BlockKind)
 
 
@@ -75,8 +72,9 @@ def _require_flags(owner: str, **values: bool) -> None:
         _require(isinstance(value, bool), f"{owner}: {name} must be true or false", got=repr(value))
 
 
-def _require_member(owner: str, name: str, value: str, allowed: tuple[str, ...]) -> None:
-    _require(value in allowed, f"{owner}: unknown {name}", got=repr(value), allowed=", ".join(allowed))
+def _require_member(owner: str, name: str, value: str, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        raise ArchitectureError(explain(f"{owner}: unknown {name}", got=repr(value), allowed=", ".join(allowed)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +88,8 @@ class SqueezeExcite:
     """
 
     channels: int
-    activation: Activation = "relu"
-    gate: Gate = "hard_sigmoid"
+    activation: ActivationName = "relu"
+    gate: GateName = "hard_sigmoid"
 
     def __post_init__(self) -> None:
         _require_counts("squeeze-excite", most=limits.CHANNELS, channels=self.channels)
@@ -127,7 +125,7 @@ class Block:
     expanded: int
     out_channels: int
     stride: int = 1
-    activation: Activation = "relu"
+    activation: ActivationName = "relu"
     expand: bool = True
     start_kernel: int = 0
     se: SqueezeExcite | None = None
@@ -165,7 +163,7 @@ class Stem:
     out_channels: int
     kernel: int = 3
     stride: int = 2
-    activation: Activation = "relu"
+    activation: ActivationName = "relu"
 
     def __post_init__(self) -> None:
         _require_counts("stem", most=limits.CHANNELS, out_channels=self.out_channels)
@@ -189,7 +187,7 @@ class Head:
     conv_channels: int
     hidden_channels: int = 0
     hidden_norm: bool = False
-    activation: Activation = "relu"
+    activation: ActivationName = "relu"
 
     def __post_init__(self) -> None:
         counts = {"conv_channels": self.conv_channels, "hidden_channels": self.hidden_channels}

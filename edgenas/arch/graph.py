@@ -36,7 +36,7 @@ class Op:
         shape: Shape of its result.
         kernel, stride, groups, padding: Of a `conv`; depthwise where `groups` equals the channels and > 1.
         norm: Whether batch norm follows the `conv` (which then has no bias); else it has a bias.
-        activation: Of an `act`: relu, relu6, hard_swish, silu, hard_sigmoid or sigmoid; else empty.
+        activation: Of an `act`: one of `ACTIVATIONS` or `GATES` (`edgenas.arch.activations`); else empty.
         block: Which part of the architecture it belongs to: `stem`, `stages.2.0`, `head`; empty for the input.
     """
 

@@ -10,7 +10,7 @@ one part a stage, the head, `n` classes. Blocks of a stage are separated by blan
     k3            kernel (k0: no middle depthwise)        a5    start depthwise of that size
     s2            stride, 1 if left out                   c24   channels out
     x72, e6       expanded channels, or a factor of the channels coming in; left out: no expansion convolution
-    re r6 hs si   relu, relu6, hard_swish, silu
+    re r6 hs si   relu, relu6, hard_swish, silu; a package may add others
     se24          squeeze-excite to 24 channels (relu, hard_sigmoid); se24-si-sig: other activation and gate
     add, noadd    an mb or fu block is residual where it can be unless `noadd`; a cv block only with `add`
     f1280, fn1280 (head) hidden layer after pooling; fn: with batch norm
@@ -23,14 +23,15 @@ import re
 from collections.abc import Sequence
 
 from edgenas.arch import limits
-from edgenas.arch.architecture import Activation, Architecture, Block, BlockKind, Gate, Head, SqueezeExcite, Stage, Stem
+from edgenas.arch.activations import ACTIVATIONS, GATES, by_short_name, short_name
+from edgenas.arch.architecture import Architecture, Block, BlockKind, Head, SqueezeExcite, Stage, Stem
 from edgenas.errors import ArchitectureError, explain
 from edgenas.reading.numbers import DIGITS
 
 _KINDS: dict[str, BlockKind] = {"mb": "mbconv", "fu": "fused", "cv": "conv"}
-_ACTIVATIONS: dict[str, Activation] = {"re": "relu", "r6": "relu6", "hs": "hard_swish", "si": "silu"}
-_GATES: dict[str, Gate] = {"hsig": "hard_sigmoid", "sig": "sigmoid"}
-_SHORT = {long: short for short, long in (*_KINDS.items(), *_ACTIVATIONS.items(), *_GATES.items())}
+_SHORT = {long: short for short, long in _KINDS.items()}
+# Of tokens that are a number of something; all others may be activations.
+_NUMBERED = {"k", "a", "s", "c", "x", "e", "se", "f", "fn", "n"}
 _DEFAULT_EPS = 1e-3
 
 
@@ -45,7 +46,7 @@ def format_notation(architecture: Architecture) -> str:
     header += f"_eps{architecture.norm_eps!r}" if architecture.norm_eps != _DEFAULT_EPS else ""
     header += f"_{architecture.padding}" if architecture.padding != "symmetric" else ""
     stem = architecture.stem
-    parts = [header, f"stem_k{stem.kernel}_s{stem.stride}_c{stem.out_channels}_{_SHORT[stem.activation]}"]
+    parts = [header, f"stem_k{stem.kernel}_s{stem.stride}_c{stem.out_channels}_{short_name(stem.activation)}"]
     channels = stem.out_channels
     for stage in architecture.stages:
         tokens = []
@@ -77,9 +78,9 @@ def _format_block(block: Block, channels: int) -> str:
     if block.se is not None:
         se = f"se{block.se.channels}"
         if (block.se.activation, block.se.gate) != ("relu", "hard_sigmoid"):
-            se += f"-{_SHORT[block.se.activation]}-{_SHORT[block.se.gate]}"
+            se += f"-{short_name(block.se.activation)}-{short_name(block.se.gate)}"
         tokens.append(se)
-    tokens.append(_SHORT[block.activation])
+    tokens.append(short_name(block.activation))
     if block.skip != _default_skip(block.kind, block.stride, channels, block.out_channels):
         tokens.append("add" if block.skip else "noadd")
     return "_".join(tokens)
@@ -93,7 +94,7 @@ def _format_head(head: Head) -> str:
     tokens = ["head"]
     tokens += [f"c{head.conv_channels}"] if head.conv_channels else []
     tokens += [f"{'fn' if head.hidden_norm else 'f'}{head.hidden_channels}"] if head.hidden_channels else []
-    tokens += [_SHORT[head.activation]] if len(tokens) > 1 else []
+    tokens += [short_name(head.activation)] if len(tokens) > 1 else []
     return "_".join(tokens)
 
 
@@ -109,7 +110,7 @@ class _Tokens:
         self.values: dict[str, tuple[str, str]] = {}
         for token in text.split("_"):
             match = _NUMBER.match(token)
-            if match is None or (activations and token in _ACTIVATIONS):
+            if match is None or (activations and match[1] not in _NUMBERED and by_short_name(ACTIVATIONS, token)):
                 self.flags.append(token)
             elif match[1] in self.values:
                 raise ArchitectureError(explain(f"{text!r}: {match[1]} stands twice"))
@@ -123,6 +124,11 @@ class _Tokens:
         if found:
             self.flags.remove(found[0])
         return found[0] if found else None
+
+    def activation(self) -> str:
+        """Take the activation; relu where none stands."""
+        short = self.flag([name for name in self.flags if by_short_name(ACTIVATIONS, name)])
+        return "relu" if short is None else str(by_short_name(ACTIVATIONS, short))
 
     def real(self, name: str) -> float | None:
         if name not in self.values:
@@ -221,7 +227,7 @@ def _parse_stem(text: str) -> Stem:
         kernel=tokens.integer("k", 3),
         stride=tokens.integer("s", 2),
         out_channels=tokens.integer("c"),
-        activation=_ACTIVATIONS[tokens.flag(list(_ACTIVATIONS)) or "re"],
+        activation=tokens.activation(),
     )
     tokens.finish("k, s, c and an activation")
     return stem
@@ -238,7 +244,7 @@ def _parse_head(text: str) -> Head:
         conv_channels=tokens.integer("c", 0),
         hidden_channels=normed or tokens.integer("f", 0),
         hidden_norm=normed > 0,
-        activation=_ACTIVATIONS[tokens.flag(list(_ACTIVATIONS)) or "re"],
+        activation=tokens.activation(),
     )
     tokens.finish("c, f or fn, and an activation")
     return head
@@ -253,16 +259,13 @@ def _parse_se(tokens: _Tokens) -> SqueezeExcite | None:
         raise ArchitectureError(
             explain(f"{tokens.text!r}: squeeze-excite", got=repr("se" + digits + suffix), allowed="se24 or se24-si-sig")
         )
-    activation, gate = names or ["re", "hsig"]
-    if activation not in _ACTIVATIONS or gate not in _GATES:
-        raise ArchitectureError(
-            explain(
-                f"{tokens.text!r}: squeeze-excite",
-                got=suffix,
-                allowed=f"{'/'.join(_ACTIVATIONS)} and {'/'.join(_GATES)}",
-            )
-        )
-    return SqueezeExcite(channels=int(digits), activation=_ACTIVATIONS[activation], gate=_GATES[gate])
+    short = names or ["re", "hsig"]
+    activation, gate = by_short_name(ACTIVATIONS, short[0]), by_short_name(GATES, short[1])
+    if activation is None or gate is None:
+        shorts = ["/".join(registry[name].short for name in registry) for registry in (ACTIVATIONS, GATES)]
+        what = f"{tokens.text!r}: squeeze-excite"
+        raise ArchitectureError(explain(what, got=suffix, allowed=" and ".join(shorts)))
+    return SqueezeExcite(channels=int(digits), activation=activation, gate=gate)
 
 
 def _parse_block(text: str, channels: int) -> Block:
@@ -282,7 +285,7 @@ def _parse_block(text: str, channels: int) -> Block:
         expanded=out_channels if kind == "conv" else (wide or channels),
         out_channels=out_channels,
         stride=stride,
-        activation=_ACTIVATIONS[tokens.flag(list(_ACTIVATIONS)) or "re"],
+        activation=tokens.activation(),
         expand=expand,
         start_kernel=tokens.integer("a", 0),
         se=_parse_se(tokens),

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from pydantic.fields import FieldInfo
 
 from edgenas.arch import limits
-from edgenas.config.names import NameIn
 from edgenas.reading.files import path_problem
+from edgenas.reading.names import NameIn
 from edgenas.text import SAFE_NAME, is_safe_name
 
 

@@ -94,7 +94,7 @@ def _tflite(
 
     integer = {op.name for op in graph.ops} - set(float_ops) if ranges is not None else set()
     return write_tflite(
-        fold(graph, weights, gate="relu6", times_six=integer),
+        fold(graph, weights, gate="relu6", late_factors=integer),
         weight_form="fp16" if precision == "fp16" else "fp32",
         ranges=ranges,
         float_ops=float_ops,

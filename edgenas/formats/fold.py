@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.arch import Graph, Op, TensorShape
+from edgenas.arch.activations import activation
 from edgenas.arch.weights import check_weights
 
 GateForm = Literal["clip", "relu6"]
-FUSED_LIMITS: dict[str, float] = {"relu6": 6.0, "clip01": 1.0}
+CLIP01 = "clip01"
+"""The activation of a layer that ends in a clip to 0..1; only folding makes it."""
 # The runtimes add up all pixels of a global average in plain float32, torch in a tree: over 150 x 150 pixels that is
 # 1e-5 of the mean, which the 55 blocks of EfficientNet-B7 amplify above 1e-4 of the logits.
 LARGEST_POOL_IN_ONE_STEP = 128 * 128
@@ -33,7 +35,8 @@ class FoldedOp:
         inputs: Names of the folded operations that feed it.
         source: Name of the original operation whose value it carries (the activation, where one was fused):
             the key of its calibrated range.
-        activation: Fused into a conv or fc: relu, relu6, clip01 (0 to 1) or empty; of an `act` its kind.
+        activation: Fused into a conv or fc: one whose row says so (`edgenas.arch.activations`), `CLIP01`, or empty; of
+            an `act` its own.
         scale: Its value divided by the original value.
         weight: Of a conv (out, in / groups, k, k) or fc (out, in), with everything folded in.
         bias: Of a conv or fc, (out,).
@@ -84,7 +87,7 @@ def fold(
     weights: Mapping[str, NDArray[np.float32]],
     *,
     gate: GateForm = "clip",
-    times_six: Collection[str] = (),
+    late_factors: Collection[str] = (),
 ) -> FoldedGraph:
     """Fold batch norm, activations and constant factors.
 
@@ -93,8 +96,8 @@ def fold(
         weights: Its arrays under the names of `weight_shapes`.
         gate: What a hard sigmoid after a convolution becomes: `clip`, a clip to 0..1 with 1/6 and 1/2 in its own
             weights; or `relu6`, with 3 in its bias and 1/6 in the next convolution.
-        times_six: Names of hard-swish operations whose factor 1/6 moves to the next layer, so that the writer computes
-            x * relu6(x + 3). The factor stays if the value is added to another.
+        late_factors: Names of activations whose constant factor moves to the next layer: of a hard-swish the writer
+            then computes x * relu6(x + 3). The factor stays if the value is added to another.
 
     Returns:
         The folded graph.
@@ -103,14 +106,14 @@ def fold(
         WeightsError: The weights do not fit the graph.
     """
     check_weights(graph, weights)
-    return _Folder(graph, weights, gate, times_six).run()
+    return _Folder(graph, weights, gate, late_factors).run()
 
 
 class _Folder:
     def __init__(
-        self, graph: Graph, weights: Mapping[str, NDArray[np.float32]], gate: GateForm, times_six: Collection[str]
+        self, graph: Graph, weights: Mapping[str, NDArray[np.float32]], gate: GateForm, late_factors: Collection[str]
     ) -> None:
-        self.graph, self.weights, self.gate, self.times_six = graph, weights, gate, times_six
+        self.graph, self.weights, self.gate, self.late_factors = graph, weights, gate, late_factors
         self.made: dict[str, FoldedOp] = {}
         self.alias: dict[str, str] = {}
         self.readers: dict[str, list[Op]] = {}
@@ -152,8 +155,8 @@ class _Folder:
             scale *= self.made[name].scale
         if op.kind in ("act", "add"):
             assert scale == 1.0, f"{op.name} takes a scaled value"
-        if op.activation == "hard_swish" and op.name in self.times_six and not self._added(op.name):
-            scale = 6.0
+        if op.kind == "act" and op.name in self.late_factors and not self._added(op.name):
+            scale = activation(op.activation).factor
         return FoldedOp(op=op, inputs=inputs, source=op.name, activation=op.activation, scale=scale)
 
     def _added(self, name: str) -> bool:
@@ -167,12 +170,10 @@ class _Folder:
         producer = self.made[name]
         if not producer.op.weighted or len(self.readers[op.inputs[0]]) != 1:
             return False
-        if op.activation in ("relu", "relu6"):
-            producer = replace(producer, activation=op.activation)
-        elif op.activation == "hard_sigmoid":
-            producer = self._fuse_gate(producer, op.name)
-        else:
+        form = activation(op.activation).fused
+        if not form:
             return False
+        producer = replace(producer, activation=op.activation) if form == "clip" else self._fuse_gate(producer, op.name)
         self.made[name] = replace(producer, source=op.name)
         self.alias[op.name] = name
         return True
@@ -185,5 +186,5 @@ class _Folder:
             producer,
             weight=weight / np.float32(6),
             bias=bias / np.float32(6) + np.float32(0.5),
-            activation="clip01",
+            activation=CLIP01,
         )

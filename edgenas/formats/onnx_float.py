@@ -10,7 +10,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgenas.formats.fold import FUSED_LIMITS, FoldedGraph, FoldedOp, pools_in_two_steps
+from edgenas.formats.activations import clip
+from edgenas.formats.fold import CLIP01, FoldedGraph, FoldedOp, pools_in_two_steps
+from edgenas.formats.forms import file_forms
 from edgenas.version import __version__
 
 OPSET = 17
@@ -161,13 +163,6 @@ def float_activation(
     graph: OnnxGraph, activation: str, source: str, output: str, dtype: type[np.floating] = np.float32
 ) -> str:
     """Append an activation in floating point."""
-    if activation == "silu":
-        gate = graph.node("Sigmoid", [source], f"{output}.gate")
-        return graph.node("Mul", [source, gate], output)
-    if activation in FUSED_LIMITS:
-        bounds = [graph.array(f"constant.{value:g}", dtype(value)) for value in (0.0, FUSED_LIMITS[activation])]
-        return graph.node("Clip", [source, *bounds], output)
-    if activation == "hard_sigmoid":
-        return graph.node("HardSigmoid", [source], output, alpha=1 / 6, beta=0.5)
-    kind = {"relu": "Relu", "hard_swish": "HardSwish", "sigmoid": "Sigmoid"}[activation]
-    return graph.node(kind, [source], output)
+    if activation == CLIP01:
+        return clip(graph, source, output, dtype, high=1.0)
+    return file_forms(activation).onnx(graph, source, output, dtype)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.formats.fold import FoldedGraph, FoldedOp
+from edgenas.formats.forms import file_forms
 from edgenas.formats.onnx_float import (
     INPUT_NAME,
     OUTPUT_NAME,
@@ -67,9 +68,14 @@ class _Writer:
             self._write(op)
         return self.graph.model(self.folded, batch, metadata)
 
+    @property
+    def nodes(self) -> OnnxGraph:
+        """The graph that is written."""
+        return self.graph
+
     # Values in their two forms
 
-    def _pair(self, source: str, name: str, parameters: Affine, *, factor: float = 1.0) -> str:
+    def pair(self, source: str, name: str, parameters: Affine, *, factor: float = 1.0) -> str:
         """Quantise and dequantise a float value. A factor on the dequantised value costs no operation."""
         zero = parameters.zero - (128 if self.dtype is np.int8 else 0)
         step = self.graph.array(f"{name}.step", np.float32(parameters.step))
@@ -87,7 +93,7 @@ class _Writer:
 
     def _as_coded(self, name: str) -> str:
         if name not in self.coded:
-            self.coded[name] = self._pair(self.floats[name], name, self._affine(self.by_name[name]))
+            self.coded[name] = self.pair(self.floats[name], name, self._affine(self.by_name[name]))
         return self.coded[name]
 
     # Operations
@@ -130,7 +136,7 @@ class _Writer:
             self.floats[op.name] = OUTPUT_NAME
         else:
             made = self._layer(op, inputs[0], op.name) if op.op.weighted else self._join(op, inputs)
-            self.coded[op.name] = self._pair(made, op.name, self._affine(op))
+            self.coded[op.name] = self.pair(made, op.name, self._affine(op))
 
     def _join(self, op: FoldedOp, inputs: list[str]) -> str:
         kind = {"pool": "GlobalAveragePool", "mul": "Mul", "add": "Add"}[op.op.kind]
@@ -139,7 +145,7 @@ class _Writer:
     def _layer(self, op: FoldedOp, source: str, output: str) -> str:
         if op.op.kind == "fc" and op.inputs[0] not in self.flat:
             flat = self.graph.node("Flatten", [source], f"{op.name}.flat")
-            source = self._pair(flat, f"{op.name}.flat", self._affine(self.by_name[op.inputs[0]]))
+            source = self.pair(flat, f"{op.name}.flat", self._affine(self.by_name[op.inputs[0]]))
         arrays = self._arrays(op)
         if op.op.kind == "conv":
             return self.graph.conv(op, [source, *arrays], output)
@@ -162,22 +168,9 @@ class _Writer:
         return self.graph.node("DequantizeLinear", inputs, name, axis=0)
 
     def _activation(self, op: FoldedOp, source: str) -> None:
-        if op.activation == "hard_swish":
-            made = self._hard_swish(op, source)
-        elif op.activation == "silu":
-            gate = self.graph.node("Sigmoid", [source], f"{op.name}.gate")
-            made = self.graph.node("Mul", [source, self._pair(gate, f"{op.name}.gate", affine((0.0, 1.0)))], op.name)
-        else:
+        form = file_forms(op.activation).onnx_int8
+        if form is None:
             made = float_activation(self.graph, op.activation, source, op.source)
-        self.coded[op.name] = self._pair(made, op.name, self._affine(op))
-
-    def _hard_swish(self, op: FoldedOp, source: str) -> str:
-        """x * clip(x + 3, 0, 6) / 6: saturation of the codes is the clip, their step carries the sixth."""
-        kind = self.dtype.__name__
-        codes = self.graph.array(f"constant.three.{kind}", self.dtype(np.iinfo(self.dtype).max))
-        step = self.graph.array("constant.three.step", np.float32(3 / np.iinfo(self.dtype).max))
-        zero = self.graph.array(f"constant.zero.{kind}", self.dtype(0))
-        three = self.graph.node("DequantizeLinear", [codes, step, zero], f"{op.name}.three")
-        shifted = self.graph.node("Add", [source, three], f"{op.name}.shifted")
-        gate = self._pair(shifted, f"{op.name}.gate", affine((0.0, 6.0)), factor=1 / 6)
-        return self.graph.node("Mul", [source, gate], op.name)
+        else:
+            made = form(self, op, source)
+        self.coded[op.name] = self.pair(made, op.name, self._affine(op))

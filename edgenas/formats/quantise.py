@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.arch import Graph
+from edgenas.arch.activations import activation
 from edgenas.errors import ExportError, explain
 from edgenas.formats.fold import FoldedOp
 
@@ -124,10 +125,12 @@ def synthetic_ranges(graph: Graph) -> dict[str, Range]:
         graph: The network.
     """
     rng = np.random.default_rng(0)
-    fixed: dict[str, Range] = {"relu6": (0.0, 6.0), "hard_sigmoid": (0.0, 1.0), "sigmoid": (0.0, 1.0)}
     ranges: dict[str, Range] = {}
     for op in graph.ops:
         high = float(rng.uniform(2, 8))
-        low = {"relu": 0.0, "hard_swish": -0.375, "silu": -0.279}.get(op.activation, -high)
-        ranges[op.name] = fixed.get(op.activation, (low, high))
+        row = activation(op.activation) if op.kind == "act" else None
+        ranges[op.name] = (
+            -high if row is None or row.low is None else row.low,
+            high if row is None or row.high is None else row.high,
+        )
     return ranges

@@ -20,6 +20,7 @@ import numpy as np
 
 from edgenas.errors import ExportError, explain
 from edgenas.formats.fold import FoldedGraph, FoldedOp
+from edgenas.formats.forms import file_forms
 from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, affine, range_of, weight_steps
 
 # Ratios keep this distance from the limits, so that no rounding to float32 crosses one.
@@ -30,8 +31,6 @@ SMALLEST_PRODUCT = 2.0**-16 * _MARGIN
 # 255 codes of each input, in output steps, and the output's zero point stay within 16 bits.
 LARGEST_SUM = (2**15 - 256) / 255 / _MARGIN
 GATE_TOP = 6.0
-SIGMOID = Affine(1 / 256, 0)
-_SIXTH_STEP = 1 / 6 / 127
 _ROUNDS = 50
 
 
@@ -51,11 +50,10 @@ def choose_steps(folded: FoldedGraph, ranges: Ranges, *, float_ops: Collection[s
     """
     bounds = {op.name: range_of(op, ranges) for op in folded.ops}
     steps = {name: affine(given).step for name, given in bounds.items()}
-    # The kernel of a sigmoid gives steps of exactly this size.
-    sigmoids = {op.name for op in folded.ops if op.op.kind == "act" and op.activation == "sigmoid"}
-    steps |= dict.fromkeys(sigmoids, SIGMOID.step)
+    fixed = _fixed(folded)
+    steps |= {name: parameters.step for name, parameters in fixed.items()}
     rounds = 0
-    while any([_raise(op, steps, sigmoids) for op in folded.ops if op.name not in float_ops and op.op.kind != "input"]):
+    while any([_raise(op, steps, fixed) for op in folded.ops if op.name not in float_ops and op.op.kind != "input"]):
         rounds += 1
         if rounds > _ROUNDS or not np.isfinite(list(steps.values())).all():
             raise ExportError(
@@ -65,7 +63,13 @@ def choose_steps(folded: FoldedGraph, ranges: Ranges, *, float_ops: Collection[s
                     remedy="Keep the file in floating point, or look for a layer that trains away.",
                 )
             )
-    return {name: SIGMOID if name in sigmoids else affine(bounds[name], step=steps[name]) for name in steps}
+    return {name: fixed.get(name) or affine(bounds[name], step=steps[name]) for name in steps}
+
+
+def _fixed(folded: FoldedGraph) -> dict[str, Affine]:
+    """Return the parameters of the values whose kernels give no others, by name."""
+    known = {op.name: file_forms(op.activation).tflite_result for op in folded.ops if op.op.kind == "act"}
+    return {name: parameters for name, parameters in known.items() if parameters is not None}
 
 
 def gate_step(source_step: float) -> float | None:
@@ -89,16 +93,27 @@ def _raise(op: FoldedOp, steps: dict[str, float], fixed: Collection[str]) -> boo
         _raise_sum(op.inputs, op.name, steps)
     elif kind == "mul":
         one, other = sorted(op.inputs, key=lambda name: name in fixed)
-        _raise_product(one, steps[other], op.name, steps)
-    elif kind == "act":
-        _raise_activation(op, steps)
+        raise_product(one, steps[other], op.name, steps)
+    elif kind == "act" and (raise_steps := file_forms(op.activation).raise_steps) is not None:
+        raise_steps(op, steps)
     return before != [steps[name] for name in (*op.inputs, op.name)]
 
 
 def _raise_layer(op: FoldedOp, steps: dict[str, float]) -> None:
     source = steps[op.inputs[0]]
     largest = float(weight_steps(op, source, steps[op.name], limit=WEIGHT_LIMITS["tflite"]).max())
-    steps[op.name] = max(steps[op.name], source * largest / LARGEST_RATIO)
+    raise_result(op.name, source * largest, steps)
+
+
+def raise_result(output: str, product: float, steps: dict[str, float]) -> None:
+    """Make a result's step larger until a product of steps fits beside it.
+
+    Args:
+        output: Name of the result.
+        product: Of the steps of two factors.
+        steps: By name; changed.
+    """
+    steps[output] = max(steps[output], product / LARGEST_RATIO)
 
 
 def _raise_sum(inputs: tuple[str, ...], output: str, steps: dict[str, float]) -> None:
@@ -107,29 +122,14 @@ def _raise_sum(inputs: tuple[str, ...], output: str, steps: dict[str, float]) ->
         steps[name] = max(steps[name], steps[output] * SMALLEST_ADDEND)
 
 
-def _raise_product(source: str, factor_step: float, output: str, steps: dict[str, float]) -> None:
-    steps[output] = max(steps[output], steps[source] * factor_step / LARGEST_RATIO)
+def raise_product(source: str, factor_step: float, output: str, steps: dict[str, float]) -> None:
+    """Make steps larger until a multiplication takes them.
+
+    Args:
+        source: Name of one factor, whose step can be raised.
+        factor_step: Step of the other factor.
+        output: Name of the product.
+        steps: By name; changed.
+    """
+    raise_result(output, steps[source] * factor_step, steps)
     steps[source] = max(steps[source], steps[output] * SMALLEST_PRODUCT / factor_step)
-
-
-def _raise_activation(op: FoldedOp, steps: dict[str, float]) -> None:
-    source = op.inputs[0]
-    if op.activation == "silu":
-        _raise_product(source, SIGMOID.step, op.name, steps)
-        return
-    if op.activation not in ("hard_swish", "hard_sigmoid"):
-        return
-    gate = gate_step(steps[source])
-    if gate is None:
-        raise ExportError(
-            explain(
-                f"the input of {op.name} is too large for an int8 {op.activation.replace('_', '-')}",
-                got=f"values up to about {128 * steps[source]:.3g}",
-                remedy="Keep the file in floating point, or train with weight decay.",
-            )
-        )
-    steps[source] = max(steps[source], gate * SMALLEST_ADDEND)
-    if op.activation == "hard_swish":
-        _raise_product(source, gate / 6 * op.scale, op.name, steps)
-    else:
-        steps[op.name] = max(steps[op.name], gate * _SIXTH_STEP / LARGEST_RATIO)

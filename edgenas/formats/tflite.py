@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from edgenas.arch import Padding, TensorShape, same_padding
 from edgenas.formats import tflite_schema as schema
 from edgenas.formats.fold import FoldedGraph, FoldedOp, pools_in_two_steps
+from edgenas.formats.forms import file_forms
 from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, quantise_layer
-from edgenas.formats.steps import SIGMOID, choose_steps, gate_step
+from edgenas.formats.steps import choose_steps
 from edgenas.formats.tflite_schema import Code, Fused, TensorQuantisation, TfliteFile
 
 WeightForm = Literal["fp32", "fp16"]
 INPUT_NAME, OUTPUT_NAME = "image", "logits"
-_FUSED = {"": Fused.NONE, "relu": Fused.RELU, "relu6": Fused.RELU6}
 
 
 def write_tflite(
@@ -97,22 +97,22 @@ class _Writer:
         flat = op.op.kind == "fc" or (op.op.kind == "act" and self.by_name[op.inputs[0]].op.kind == "fc")
         return [self.batch, shape.channels] if flat else [self.batch, shape.height, shape.width, shape.channels]
 
-    def _integer(self, op: FoldedOp) -> bool:
+    def integer(self, op: FoldedOp) -> bool:
         return self.ranges is not None and op.name not in self.float_ops
 
     # Values in their two forms
 
-    def _affine(self, name: str) -> Affine:
+    def parameters(self, name: str) -> Affine:
         return self.affine[name]
 
     def _code_tensor(self, name: str, shape: list[int], parameters: Affine) -> int:
         quantisation = TensorQuantisation(steps=(parameters.step,), zeros=(parameters.zero - 128,))
         return self.file.tensor(name, shape, "int8", quantisation)
 
-    def _new(self, op: FoldedOp) -> int:
+    def result(self, op: FoldedOp) -> int:
         """Add the tensor of an operation's value in the form that the operation computes."""
-        if self._integer(op):
-            self.codes[op.name] = self._code_tensor(op.name, self._shape(op), self._affine(op.name))
+        if self.integer(op):
+            self.codes[op.name] = self._code_tensor(op.name, self._shape(op), self.parameters(op.name))
             return self.codes[op.name]
         self.floats[op.name] = self.file.tensor(op.name, self._shape(op), "float32")
         return self.floats[op.name]
@@ -127,12 +127,12 @@ class _Writer:
 
     def _as_codes(self, name: str) -> int:
         if name not in self.codes:
-            tensor = self._code_tensor(f"{name}.quantize", self._shape(self.by_name[name]), self._affine(name))
+            tensor = self._code_tensor(f"{name}.quantize", self._shape(self.by_name[name]), self.parameters(name))
             self.codes[name] = self.file.operator(Code.QUANTIZE, [self.floats[name]], tensor, schema.QUANTIZE_OPTIONS)
         return self.codes[name]
 
     def _inputs(self, op: FoldedOp) -> list[int]:
-        form = self._as_codes if self._integer(op) else self._as_float
+        form = self._as_codes if self.integer(op) else self._as_float
         return [form(name) for name in op.inputs]
 
     # Operations
@@ -148,17 +148,17 @@ class _Writer:
             self._pool(op)
         else:
             code, options = {"mul": (Code.MUL, schema.MUL_OPTIONS), "add": (Code.ADD, schema.add_options())}[op.op.kind]
-            self._emit(code, self._inputs(op), self._new(op), options, integer_version=2)
+            self.emit(code, self._inputs(op), self.result(op), options, integer_version=2)
 
-    def _emit(
-        self, code: Code, inputs: list[int], output: int, options: schema.Options, *, integer_version: int
+    def emit(
+        self, code: Code, inputs: list[int], output: int, options: schema.Options, *, integer_version: int = 2
     ) -> int:
         integer = self.file.tensors[output].dtype == "int8"
         return self.file.operator(code, inputs, output, options, version=integer_version if integer else 1)
 
     def _input(self, op: FoldedOp) -> None:
         if self.ranges is not None and self.integer_io:
-            self.codes[op.name] = self._code_tensor(INPUT_NAME, self._shape(op), self._affine(op.name))
+            self.codes[op.name] = self._code_tensor(INPUT_NAME, self._shape(op), self.parameters(op.name))
         else:
             self.floats[op.name] = self.file.tensor(INPUT_NAME, self._shape(op), "float32")
 
@@ -169,15 +169,16 @@ class _Writer:
             row = self.file.constant(f"{op.name}.rows.axes", np.array([2], np.int32))
             rows = self.file.tensor(f"{op.name}.rows", [self.batch, shape.height, 1, shape.channels], "float32")
             source = self.file.operator(Code.MEAN, [source, row], rows, schema.KEEP_DIMS_OPTIONS)
-        self._emit(Code.MEAN, [source, axes], self._new(op), schema.KEEP_DIMS_OPTIONS, integer_version=2)
+        self.emit(Code.MEAN, [source, axes], self.result(op), schema.KEEP_DIMS_OPTIONS, integer_version=2)
 
     def _layer(self, op: FoldedOp) -> None:
         source = self._inputs(op)[0]
-        fused = _FUSED[op.activation]
+        fused = file_forms(op.activation).tflite_fused if op.activation else Fused.NONE
+        assert fused is not None, op.activation
         if op.op.kind == "fc":
             inputs = [source, *self._arrays(op, axis=0)]
             options = schema.dense_options(fused=fused)
-            self._emit(Code.FULLY_CONNECTED, inputs, self._new(op), options, integer_version=4)
+            self.emit(Code.FULLY_CONNECTED, inputs, self.result(op), options, integer_version=4)
             return
         padding = _padding_kind(self.by_name[op.inputs[0]].op.shape, op)
         if padding is None:
@@ -187,7 +188,7 @@ class _Writer:
             code, make = Code.DEPTHWISE_CONV_2D, schema.depthwise_options
         inputs = [source, *self._arrays(op, axis=3 if op.op.depthwise else 0)]
         options = make(padding=padding, stride=op.op.stride, fused=fused)
-        self._emit(code, inputs, self._new(op), options, integer_version=3)
+        self.emit(code, inputs, self.result(op), options, integer_version=3)
 
     def _pad(self, op: FoldedOp, source: int) -> int:
         shape, padding = self.by_name[op.inputs[0]].op.shape, Padding(*op.op.padding)
@@ -201,15 +202,15 @@ class _Writer:
         tensor = self.file.tensors[source]
         padded = self.file.tensor(f"{op.name}.pad", size, tensor.dtype, tensor.quantisation)
         amounts = self.file.constant(f"{op.name}.padding", np.array(rows, np.int32))
-        return self._emit(Code.PAD, [source, amounts], padded, schema.PAD_OPTIONS, integer_version=2)
+        return self.emit(Code.PAD, [source, amounts], padded, schema.PAD_OPTIONS, integer_version=2)
 
     def _arrays(self, op: FoldedOp, axis: int) -> list[int]:
         weight, bias = op.arrays
         names = f"{op.name}.weight", f"{op.name}.bias"
-        if not self._integer(op):
+        if not self.integer(op):
             return [self._float_array(names[0], _layout(op, weight)), self._float_array(names[1], bias)]
         layer = quantise_layer(
-            op, self._affine(op.inputs[0]).step, self._affine(op.name).step, limit=WEIGHT_LIMITS["tflite"]
+            op, self.parameters(op.inputs[0]).step, self.parameters(op.name).step, limit=WEIGHT_LIMITS["tflite"]
         )
         zeros = (0,) * len(bias)
         weights = TensorQuantisation(steps=tuple(layer.weight_steps.tolist()), zeros=zeros, axis=axis)
@@ -227,64 +228,20 @@ class _Writer:
         return self.file.operator(Code.DEQUANTIZE, [half], tensor, schema.DEQUANTIZE_OPTIONS, version=3)
 
     def _activation(self, op: FoldedOp) -> None:
-        source = self._inputs(op)[0]
-        if op.activation == "silu":
-            self._silu(op, source)
-        elif op.activation == "hard_swish" and (self._integer(op) or op.scale == 6.0):
-            self._split_hard_swish(op, source)
-        elif op.activation == "hard_sigmoid":
-            gate = self._plus_three(op, source)
-            sixth = self._scalar(op, "sixth", 1 / 6)
-            self._emit(Code.MUL, [gate, sixth], self._new(op), schema.MUL_OPTIONS, integer_version=2)
-        else:
-            code, options = {
-                "hard_swish": (Code.HARD_SWISH, schema.HARD_SWISH_OPTIONS),
-                "sigmoid": (Code.LOGISTIC, schema.NO_OPTIONS),
-                "relu": (Code.RELU, schema.NO_OPTIONS),
-                "relu6": (Code.RELU6, schema.NO_OPTIONS),
-            }[op.activation]
-            self._emit(code, [source], self._new(op), options, integer_version=2)
+        file_forms(op.activation).tflite(self, op, self._inputs(op)[0])
 
-    def _inner(self, op: FoldedOp, part: str, parameters: Affine) -> int:
+    def inner(self, op: FoldedOp, part: str, parameters: Affine) -> int:
         name, shape = f"{op.name}.{part}", self._shape(op)
-        if self._integer(op):
+        if self.integer(op):
             return self._code_tensor(name, shape, parameters)
         return self.file.tensor(name, shape, "float32")
 
-    def _scalar(self, op: FoldedOp, part: str, value: float) -> int:
+    def scalar(self, op: FoldedOp, part: str, value: float) -> int:
         name = f"{op.name}.{part}"
-        if not self._integer(op):
+        if not self.integer(op):
             return self.file.constant(name, np.array([value], np.float32))
         quantisation = TensorQuantisation(steps=(value / 127,), zeros=(0,))
         return self.file.constant(name, np.array([127], np.int8), quantisation)
-
-    def _silu(self, op: FoldedOp, source: int) -> None:
-        gate = self._inner(op, "gate", SIGMOID)
-        self._emit(Code.LOGISTIC, [source], gate, schema.NO_OPTIONS, integer_version=2)
-        self._emit(Code.MUL, [source, gate], self._new(op), schema.MUL_OPTIONS, integer_version=2)
-
-    def _plus_three(self, op: FoldedOp, source: int) -> int:
-        """relu6(x + 3)."""
-        gate = self._inner(op, "gate", self._gate(op))
-        inputs = [source, self._scalar(op, "three", 3.0)]
-        return self._emit(Code.ADD, inputs, gate, schema.add_options(fused=Fused.RELU6), integer_version=2)
-
-    def _gate(self, op: FoldedOp) -> Affine:
-        step = gate_step(self._affine(op.inputs[0]).step) if self._integer(op) else 1.0
-        assert step is not None, "choose_steps refuses such an input"
-        return Affine(float(np.float32(step)), 0)
-
-    def _split_hard_swish(self, op: FoldedOp, source: int) -> None:
-        """x * relu6(x + 3), multiplied by 1/6 if the next layer could not take the factor."""
-        gate = self._plus_three(op, source)
-        if op.scale == 6.0:
-            self._emit(Code.MUL, [source, gate], self._new(op), schema.MUL_OPTIONS, integer_version=2)
-            return
-        step, zero = self._affine(op.name)
-        product = self._inner(op, "product", Affine(6 * step, zero))
-        self._emit(Code.MUL, [source, gate], product, schema.MUL_OPTIONS, integer_version=2)
-        sixth = self._scalar(op, "sixth", 1 / 6)
-        self._emit(Code.MUL, [product, sixth], self._new(op), schema.MUL_OPTIONS, integer_version=2)
 
 
 def _layout(op: FoldedOp, weight: NDArray[Any]) -> NDArray[Any]:

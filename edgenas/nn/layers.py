@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from edgenas.arch.graph import Op
 from edgenas.arch.padding import Padding
-
-Unary = Callable[[Tensor], Tensor]
-
-ACTIVATION_FUNCTIONS: dict[str, Unary] = {
-    "relu": functional.relu,
-    "relu6": functional.relu6,
-    "hard_swish": functional.hardswish,
-    "silu": functional.silu,
-    "hard_sigmoid": functional.hardsigmoid,
-    "sigmoid": torch.sigmoid,
-}
-
-IN_PLACE_FUNCTIONS: dict[str, Unary] = {
-    "relu": functional.relu_,
-    "relu6": lambda x: functional.relu6(x, inplace=True),
-}
-"""Activations whose gradient needs only their result, so that they may overwrite their input."""
 
 
 def convolve(

@@ -14,8 +14,9 @@ from edgenas.arch.graph import Graph, Op
 from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights
 from edgenas.errors import InputError, explain
+from edgenas.nn.activations import torch_forms
 from edgenas.nn.initialise import initialise
-from edgenas.nn.layers import ACTIVATION_FUNCTIONS, Conv, Dense, Noise
+from edgenas.nn.layers import Conv, Dense, Noise
 from edgenas.nn.plan import Function, Step, plan, run_steps
 
 
@@ -91,7 +92,7 @@ class GraphModule(nn.Module):
         for step in self._steps:
             values = [slots[index] for index in step.inputs]
             if step.op.kind == "act":
-                slots.append(ACTIVATION_FUNCTIONS[step.op.activation](*values))
+                slots.append(torch_forms(step.op.activation).function(*values))
             elif step.function is None:
                 slots.append(self._layer(values[0], step))
             else:

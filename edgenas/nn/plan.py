@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from edgenas.arch.graph import Graph, Op
-from edgenas.nn.layers import ACTIVATION_FUNCTIONS, IN_PLACE_FUNCTIONS, pool
+from edgenas.nn.activations import torch_forms
+from edgenas.nn.layers import pool
 
 Function = Callable[..., Tensor]
 
@@ -80,8 +81,8 @@ def plan(graph: Graph) -> tuple[Step, ...]:
 
 def _function(op: Op, *, in_place: bool) -> Function | None:
     if op.kind == "act":
-        plain = ACTIVATION_FUNCTIONS[op.activation]
-        return IN_PLACE_FUNCTIONS.get(op.activation, plain) if in_place else plain
+        forms = torch_forms(op.activation)
+        return forms.in_place if in_place and forms.in_place is not None else forms.function
     return _PLAIN.get(op.kind)
 
 

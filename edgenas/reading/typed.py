@@ -145,6 +145,8 @@ def _worded(problem: Any, kind: type, place: Place) -> tuple[str, str]:
     if problem["type"] == "literal_error":
         names = [name.strip("' ") for name in message.replace(" or ", ",").split(",")]
         return f"unknown value{nearest(str(problem['input']), names)}", ", ".join(names)
+    if problem["type"] == "unknown_name":
+        return f"unknown value{nearest(str(problem['input']), message.split(', '))}", message
     return _WORDS.get(problem["type"], ("not usable", message))
 
 

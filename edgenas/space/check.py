@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import combinations, groupby
 
 from edgenas.arch import limits
-from edgenas.arch.architecture import ACTIVATIONS, GATES
+from edgenas.arch.activations import ACTIVATIONS, GATES
 from edgenas.arch.padding import PADDING_RULES
 from edgenas.errors import SpaceError, explain, nearest
 from edgenas.space.definition import FIELDS, KINDS, SCALINGS, Choices, Definition, StageChoices
@@ -81,8 +81,8 @@ def _check_whole(definition: Definition) -> None:
     _member("padding", definition.padding, PADDING_RULES)
     rule, stem, head = definition.squeeze_rule, definition.stem, definition.head
     _member("squeeze_rule.squeeze", rule.squeeze, ("expanded", "input"))
-    _member("squeeze_rule.activation", rule.activation, ACTIVATIONS)
-    _member("squeeze_rule.gate", rule.gate, GATES)
+    _member("squeeze_rule.activation", rule.activation, ACTIVATIONS.names())
+    _member("squeeze_rule.gate", rule.gate, GATES.names())
     _choices("stem.channels", (stem.channels,), low=1, high=limits.CHANNELS)
     _check_divisible(definition, "stem.channels", stem.channels)
     _kernels("stem.kernel", (stem.kernel,), zero=False)
@@ -90,7 +90,7 @@ def _check_whole(definition: Definition) -> None:
     _choices("head.conv", (head.conv,), low=0, high=limits.CHANNELS)
     _choices("head.hidden", (head.hidden,), low=0, high=limits.CHANNELS)
     for path, part in (("stem", stem), ("head", head)):
-        _member(f"{path}.activation", part.activation, ACTIVATIONS)
+        _member(f"{path}.activation", part.activation, ACTIVATIONS.names())
         _member(f"{path}.scale", part.scale, SCALINGS)
     _require(len(definition.stages) > 0, "stages: needs at least one stage")
     blocks = sum(max(stage.depth, default=0) for stage in definition.stages)
@@ -120,7 +120,7 @@ def _check_stage(definition: Definition, stage: StageChoices, path: str) -> None
 
 def _check_fields(definition: Definition, stage: StageChoices, path: str, *, first: bool) -> None:
     kind, start, kernel, expansion, squeeze, activation = (stage.choices(field, first=first) for field in FIELDS)
-    for name, values, allowed in (("kind", kind, KINDS), ("activation", activation, ACTIVATIONS)):
+    for name, values, allowed in (("kind", kind, KINDS), ("activation", activation, ACTIVATIONS.names())):
         _require(len(values) > 0, f"{path}.{name}: no value is left for the first block")
         _distinct(f"{path}.{name}", values)
         for value in values:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from edgenas.arch.architecture import Activation, Gate
+from edgenas.arch.activations import ActivationName, GateName
 from edgenas.arch.padding import PaddingRule
 
 ChoiceField = Literal["kind", "start_kernel", "kernel", "expansion", "squeeze_excite", "activation"]
@@ -40,8 +40,8 @@ class SqueezeRule:
     """
 
     squeeze: Literal["expanded", "input"] = "expanded"
-    activation: Activation = "relu"
-    gate: Gate = "hard_sigmoid"
+    activation: ActivationName = "relu"
+    gate: GateName = "hard_sigmoid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class StemChoice:
     channels: int
     kernel: int = 3
     stride: int = 2
-    activation: Activation = "relu"
+    activation: ActivationName = "relu"
     scale: Scaling = "always"
 
 
@@ -62,7 +62,7 @@ class HeadChoice:
     conv: int = 0
     hidden: int = 0
     hidden_norm: bool = False
-    activation: Activation = "relu"
+    activation: ActivationName = "relu"
     scale: Scaling = "always"
 
 
@@ -97,7 +97,7 @@ class StageChoices:
     expansion: tuple[float, ...] = (6.0,)
     absolute: bool = False
     squeeze_excite: tuple[float, ...] = (0.0,)
-    activation: tuple[Activation, ...] = ("relu",)
+    activation: tuple[ActivationName, ...] = ("relu",)
     stage_wide: tuple[ChoiceField, ...] = ()
     first: tuple[tuple[ChoiceField, Choices], ...] = ()
     keep_expand: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, cast
 
-from edgenas.arch.architecture import Activation
+from edgenas.arch.activations import ActivationName
 from edgenas.arch.padding import PaddingRule
 from edgenas.errors import SpaceError, explain
 from edgenas.reading.typed import ONE_OR_MANY, Place, read_value
@@ -55,7 +55,7 @@ class _BlockFile:
     expansion: _Numbers = _LEFT_OUT
     expanded: _Integers = _LEFT_OUT
     squeeze_excite: Annotated[tuple[bool | float, ...], ONE_OR_MANY] = _LEFT_OUT
-    activation: Annotated[tuple[Activation, ...], ONE_OR_MANY] = _LEFT_OUT
+    activation: Annotated[tuple[ActivationName, ...], ONE_OR_MANY] = _LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

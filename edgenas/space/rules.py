@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from edgenas.arch.architecture import Activation, Block, BlockKind, Head, SqueezeExcite, Stem, make_divisible
+from edgenas.arch.architecture import Block, BlockKind, Head, SqueezeExcite, Stem, make_divisible
 from edgenas.space.definition import Choices, Definition, Scaling, StageChoices
 
 
@@ -95,7 +95,7 @@ def block_of(definition: Definition, key: BlockKey) -> Block:
         expanded=key.expanded,
         out_channels=key.out_channels,
         stride=key.stride,
-        activation=cast(Activation, key.activation),
+        activation=key.activation,
         expand=key.expand,
         start_kernel=key.start_kernel,
         se=squeeze,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from edgenas.arch import ACTIVATIONS, GATES, PADDING_RULES, Architecture, Block, Head, SqueezeExcite, Stage, Stem
 
 _channels = st.integers(1, 6).map(lambda n: 4 * n)
-_activation = st.sampled_from(ACTIVATIONS)
+_activation = st.sampled_from(ACTIVATIONS.names())
 
 
 @st.composite
@@ -20,7 +20,7 @@ def blocks(draw, channels: int) -> Block:
         kernel = draw(st.sampled_from((3, 5, 7) if stride == 2 else (0, 3, 5)))
         expand = draw(st.booleans()) or kernel == 0
     expanded = out if kind == "conv" else draw(_channels) if expand else channels
-    squeeze = st.builds(SqueezeExcite, channels=_channels, activation=_activation, gate=st.sampled_from(GATES))
+    squeeze = st.builds(SqueezeExcite, channels=_channels, activation=_activation, gate=st.sampled_from(GATES.names()))
     return Block(
         kind=kind,
         kernel=kernel,

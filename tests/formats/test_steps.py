@@ -13,7 +13,7 @@ from edgenas.deploy.counts import require_one_partition
 from edgenas.errors import ExportError
 from edgenas.formats import encode, fold, random_weights
 from edgenas.formats.quantise import range_of, weight_steps
-from edgenas.formats.steps import _raise_product, _raise_sum, choose_steps, gate_step
+from edgenas.formats.steps import _raise_sum, choose_steps, gate_step, raise_product
 
 sys.path.insert(0, str(Path(__file__).parent))
 from integers import operators_against_reference  # noqa: E402
@@ -94,7 +94,7 @@ def test_the_gate_keeps_its_256_codes_and_reaches_6_exactly() -> None:
 def test_ordinary_ranges_keep_the_steps_that_cover_them() -> None:
     architecture, weights, _, ranges = scaled("hard_swish", "stem.conv", 1.0)
     graph = lower(architecture)
-    folded = fold(graph, weights, gate="relu6", times_six={op.name for op in graph.ops})
+    folded = fold(graph, weights, gate="relu6", late_factors={op.name for op in graph.ops})
     for name, (step, zero) in choose_steps(folded, ranges).items():
         low, high = range_of(folded.by_name()[name], ranges)
         assert step == pytest.approx((max(high, 0) - min(low, 0)) / 255, rel=1e-6)
@@ -130,8 +130,8 @@ def test_each_ratio_is_brought_just_inside_its_limit() -> None:
     _raise_sum(("a", "b"), "out", made)
     assert 2**15 * 0.9 < 255 * (made["a"] + made["b"]) / made["out"] < 2**15
     made = {"a": 1e6, "out": 1.0}
-    _raise_product("a", 1.0, "out", made)
+    raise_product("a", 1.0, "out", made)
     assert 2**8 * 0.98 < made["a"] / made["out"] < 2**8
     made = {"a": 1e-9, "out": 1.0}
-    _raise_product("a", 1.0, "out", made)
+    raise_product("a", 1.0, "out", made)
     assert 2**-16 < made["a"] / made["out"] < 2**-16 * 1.02

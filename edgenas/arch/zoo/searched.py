@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgenas.arch.activations import ActivationName
 from edgenas.arch.architecture import (
-    Activation,
     Architecture,
     Block,
     Head,
@@ -85,7 +85,7 @@ def layerwise(
     stem: int,
     head: int,
     separable: int = 0,
-    activation: Activation = "relu",
+    activation: ActivationName = "relu",
     keep_expand: bool = False,
 ) -> Architecture:
     """Networks whose layers each chose kernel and expansion (ProxylessNAS, FBNet, Single-Path NAS)."""

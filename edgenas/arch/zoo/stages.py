@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgenas.arch.architecture import Activation, Block, SqueezeExcite, Stage
+from edgenas.arch.activations import ActivationName
+from edgenas.arch.architecture import Block, SqueezeExcite, Stage
 
 IMAGENET_CLASSES = 1000
 
@@ -32,7 +33,7 @@ def inverted_stage(
     stride: int,
     expansion: int,
     kernel: int,
-    activation: Activation,
+    activation: ActivationName,
     se: SqueezeExcite | None = None,
     se_quarter: bool = False,
     keep_expand: bool = False,

@@ -6,7 +6,7 @@ is always evaluated on its runtime, never here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -16,21 +16,10 @@ from torch.nn import functional
 
 from edgenas.arch import Graph
 from edgenas.formats import FoldedGraph, FoldedOp, Ranges, fold
+from edgenas.formats.fold import CLIP01
 from edgenas.formats.quantise import Affine, affine, range_of
+from edgenas.nn.activations import torch_forms
 from edgenas.nn.layers import convolve
-
-_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "": lambda x: x,
-    "relu": functional.relu,
-    "relu6": functional.relu6,
-    "clip01": lambda x: x.clamp(0, 1),
-    "hard_swish": functional.hardswish,
-    "hard_sigmoid": functional.hardsigmoid,
-    "silu": functional.silu,
-    "sigmoid": torch.sigmoid,
-}
-_GATE = affine((0.0, 6.0))
-_UNIT = affine((0.0, 1.0))
 
 
 def _straight_through(x: Tensor, rounded: Tensor) -> Tensor:
@@ -112,7 +101,7 @@ class Simulator(nn.Module):
     def apply_op(self, op: FoldedOp, inputs: list[Tensor]) -> Tensor:
         """Compute one operation, rounding its weights and its result where it is quantised."""
         rounds = op.name in self.quantised
-        result = _FUNCTIONS[op.activation](self.linear(op, inputs)) if op.op.weighted else _join(op, inputs, rounds)
+        result = _fused(op, self.linear(op, inputs)) if op.op.weighted else _join(op, inputs, rounds)
         # The files give the logits as floats (ONNX) or rounded finely (TFLite): no rounding here.
         return fake_quantise(result, self.affines[op.name]) if rounds and op is not self.folded.ops[-1] else result
 
@@ -142,7 +131,7 @@ class Simulator(nn.Module):
     def _unfolded(self, op: FoldedOp, norm_eps: float) -> dict[str, NDArray[np.float32]]:
         weight = self.arrays[_key(op, "weight")].detach().numpy().copy()
         bias = self.arrays[_key(op, "bias")].detach().numpy().copy()
-        if op.activation == "clip01":
+        if op.activation == CLIP01:
             weight, bias = weight * 6, (bias - np.float32(0.5)) * 6
         if not op.op.norm:
             return {f"{op.name}.weight": weight, f"{op.name}.bias": bias}
@@ -162,14 +151,22 @@ def _key(op: FoldedOp, part: str) -> str:
 
 
 def _join(op: FoldedOp, inputs: list[Tensor], rounds: bool) -> Tensor:
+    if op.op.kind == "input":
+        return inputs[0]
     if op.op.kind == "pool":
         return inputs[0].mean((2, 3), keepdim=True)
     if op.op.kind == "mul":
         return inputs[0] * inputs[1]
     if op.op.kind == "add":
         return inputs[0] + inputs[1]
-    if op.op.kind == "act" and rounds and op.activation == "hard_swish":
-        return inputs[0] * fake_quantise(functional.relu6(inputs[0] + 3), _GATE) / 6
-    if op.op.kind == "act" and rounds and op.activation == "silu":
-        return inputs[0] * fake_quantise(torch.sigmoid(inputs[0]), _UNIT)
-    return _FUNCTIONS[op.activation](inputs[0])
+    forms = torch_forms(op.activation)
+    if rounds and forms.rounded is not None:
+        return forms.rounded(inputs[0], lambda x, low, high: fake_quantise(x, affine((low, high))))
+    return forms.function(inputs[0])
+
+
+def _fused(op: FoldedOp, linear: Tensor) -> Tensor:
+    """What a layer gives, from its value before its activation."""
+    if op.activation == CLIP01:
+        return linear.clamp(0, 1)
+    return torch_forms(op.activation).function(linear) if op.activation else linear

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import nnls
 
+from edgenas.arch.activations import activation
 from edgenas.latency.units import Unit
 from edgenas.types import Floats
 
@@ -19,7 +20,6 @@ _BLOCK = 16
 # Units that are described once. A fit is repeated for each part that is left out, with the same units.
 _CACHED = 1 << 16
 _IMAGE_CHANNELS = 3
-_COSTLY = ("hard_swish", "silu", "hard_sigmoid", "sigmoid")
 
 
 @lru_cache(maxsize=_CACHED)
@@ -48,7 +48,7 @@ def work(unit: Unit) -> Floats:
             unit.weights,
             unit.source.elements,
             unit.result.elements * (2 if unit.residual else 1),
-            unit.result.elements if unit.activation in _COSTLY else 0,
+            unit.result.elements if _activation_cost(unit) else 0,
             moved,
         ],
         dtype=np.float64,
@@ -67,9 +67,13 @@ def position(unit: Unit) -> Floats:
         float(unit.residual) * 0.5,
         float(unit.gated or unit.pooled) * 0.5,
         float(unit.same) * 0.5,
-        _COSTLY.index(unit.activation) * 0.5 + 1.0 if unit.activation in _COSTLY else 0.0,
+        _activation_cost(unit),
     )
     return np.concatenate([np.log2(shape), switches])
+
+
+def _activation_cost(unit: Unit) -> float:
+    return activation(unit.activation).cost if unit.activation else 0.0
 
 
 def _blocks(channels: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.arch import Architecture, Graph, Op, lower
+from edgenas.arch import GATES, Architecture, Graph, Op, lower
 from edgenas.cost import op_macs, op_params
 from edgenas.types import Floats, Genes
 
@@ -109,5 +109,5 @@ def describe_block(operations: Sequence[Op]) -> str:
         elif part == "pool":
             words.append("pool")
     activations = {op.activation for op in operations if op.kind == "act" and not op.name.startswith("excite")}
-    kinds = sorted(name.replace("_", "-") for name in activations if name not in ("hard_sigmoid", "sigmoid"))
+    kinds = sorted(name.replace("_", "-") for name in activations if name not in GATES)
     return ", ".join(words) + (f" ({', '.join(kinds)})" if kinds else "")
