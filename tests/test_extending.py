@@ -21,9 +21,11 @@ PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding=
 
 
 def install_toys(folder: Path) -> None:
-    (toml,), (code,) = (re.findall(rf"```{kind}\n(.*?)```", PAGE, re.S) for kind in ("toml", "python"))
+    (toml,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
     points = re.sub(r'\[project\.entry-points\."(.*?)"\]', r"[\1]", toml).replace('"', "")
-    install(folder, "toyparts", points, code)
+    install(folder, "toyparts", points, "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.S)))
+    for name, code in re.findall(r'```python title="(.*?)"\n(.*?)```', PAGE, re.S):
+        (folder / name).write_text(code)
 
 
 def test_a_package_adds_one_of_each_and_a_configuration_names_them(site, tmp_path):  # noqa: F811
@@ -117,3 +119,97 @@ def test_names_of_a_package_that_is_gone_are_refused(tmp_path):
     (tmp_path / "toys.yaml").write_text(RUN)
     with pytest.raises(ConfigError, match="toy_stripes"):
         load(tmp_path / "toys.yaml")
+
+
+SPACE = """
+name: squares
+resolution: 16
+classes: 5
+stem: {channels: 8, activation: relu6}
+head: {conv: 16, hidden: 8, activation: relu}
+stages:
+  - {out: 8, depth: 2, expansion: [2, 3], activation: [relu, toy_squared, hard_swish]}
+"""
+
+
+def test_an_activation_of_a_package_goes_through_every_back_end(site, tmp_path):  # noqa: F811
+    install_toys(site)
+    (tmp_path / "squares.yaml").write_text(SPACE)
+    import torch
+
+    from edgenas.arch import lower
+    from edgenas.arch.notation import format_notation, parse_notation
+    from edgenas.deploy.quantise.simulate import Simulator
+    from edgenas.formats import encode, random_weights, synthetic_ranges
+    from edgenas.latency.keys import parse_key
+    from edgenas.latency.model.work import work
+    from edgenas.latency.units import graph_units
+    from edgenas.nn.module import build
+    from edgenas.space import load as load_space
+    from tests.formats.networks import run_onnx, run_tflite
+
+    space = load_space(str(tmp_path / "squares.yaml"))
+    nets = [space.decode(genes) for genes in space.sample(40, np.random.default_rng(0))]
+    wanted_kinds = ("toy_squared", "hard_swish")
+    net = next(net for net in nets if tuple(block.activation for block in net.blocks()) == wanted_kinds)
+    assert "_sq" in format_notation(net) and parse_notation(format_notation(net)).digest == net.digest
+    unit = next(unit for unit, _ in graph_units(lower(net)) if unit.activation == "toy_squared")
+    assert parse_key(unit.key) == unit and work(unit)[5] == unit.result.elements
+
+    weights = random_weights(lower(net), np.random.default_rng(1))
+    images = np.random.default_rng(2).normal(size=(6, 3, 16, 16)).astype(np.float32)
+    module = build(net)
+    module.load_weights(weights)
+    module.eval()
+    with torch.no_grad():
+        wanted = module(torch.from_numpy(images)).numpy()
+        known = {
+            op.name: (float(value.min()), float(value.max()))
+            for op, value in module.activations(torch.from_numpy(images))
+        }
+    size = np.abs(wanted).max()
+    for precision, most in (("fp32", 1e-4), ("int8", 0.1)):
+        given = {"precision": precision, "ranges": known if precision == "int8" else None}
+        onnx = run_onnx(encode(lower(net), weights, batch=None, **given), images)
+        tflite = run_tflite(encode(lower(net), weights, file_format="tflite", **given), images)
+        assert np.abs(onnx - wanted).max() < most * size and np.abs(tflite - wanted).max() < most * size
+    with torch.no_grad():
+        rounded = Simulator(lower(net), weights, known)(torch.from_numpy(images)).numpy()
+    assert 0 < np.abs(rounded - wanted).max() < 0.1 * size
+    assert encode(lower(net), weights, precision="int8", ranges=synthetic_ranges(lower(net)))
+
+
+def test_a_space_with_an_activation_that_is_gone_is_refused_with_all_that_there_are(tmp_path):
+    (tmp_path / "squares.yaml").write_text(SPACE)
+    from edgenas.errors import SpaceError
+    from edgenas.space import load as load_space
+
+    with pytest.raises(
+        SpaceError, match=r"line 8: stages\[0\].activation\[1\]: unknown value; got 'toy_squared'; allowed: relu, "
+    ):
+        load_space(str(tmp_path / "squares.yaml"))
+
+
+def test_a_one_shot_strategy_of_a_package_learns_a_distribution(site):  # noqa: F811
+    install_toys(site)
+    from edgenas.oneshot import OneShotSettings, search_one_shot
+    from edgenas.oneshot.policy import PolicyLearner
+    from edgenas.search import STRATEGIES
+    from edgenas.supernet import Supernet
+    from edgenas.train import TrainSettings
+    from tests.supernet.samples import blobs, tiny_space
+
+    assert STRATEGIES["toy_one_shot"].one_shot
+    space, calls = tiny_space(), []
+
+    def cost(genes):
+        return genes.sum(axis=1) + 1.0
+
+    with pytest.MonkeyPatch.context() as patch:
+        learn = PolicyLearner.learn_by_reward
+        patch.setattr(PolicyLearner, "learn_by_reward", lambda *given: (calls.append(1), learn(*given)))
+        train = TrainSettings(epochs=None, steps=8, batch_size=16)
+        settings = OneShotSettings(method="toy_one_shot", target=2.0, warm_up_share=0.5, train=train)
+        found = search_one_shot(Supernet(space), blobs(), settings, cost)
+    assert settings.weight_of_cost == 0.1 and len(calls) == 2 * 4
+    assert found.history[-1].entropy < 1

@@ -115,7 +115,7 @@ def _onnx_int8_hard_swish(writer: OnnxCodes, op: FoldedOp, source: str) -> str:
 
 
 def _tflite_hard_swish(writer: TfliteOps, op: FoldedOp, source: int) -> None:
-    """x * relu6(x + 3), multiplied by 1/6 if the next layer could not take the factor; the operator itself on floats."""
+    """x * relu6(x + 3), multiplied by 1/6 if the next layer could not take that; on floats one operator."""
     if not writer.integer(op) and op.scale == 1.0:
         _operator(Code.HARD_SWISH, schema.HARD_SWISH_OPTIONS)(writer, op, source)
         return

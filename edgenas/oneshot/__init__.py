@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgenas.lazy import lazy_names
-from edgenas.oneshot.settings import METHODS, OneShotSettings
+from edgenas.oneshot.methods import OneShotMethod
+from edgenas.oneshot.settings import OneShotSettings
 
 if TYPE_CHECKING:
     from edgenas.oneshot.distribution import GeneDistribution
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DistributionSearcher",
     "GeneDistribution",
-    "METHODS",
+    "OneShotMethod",
     "OneShotRecord",
     "OneShotResult",
     "OneShotSettings",

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from edgenas.data.batches import Batch
 from edgenas.oneshot.distribution import CostFunction, GeneDistribution
+from edgenas.oneshot.methods import method_of
 from edgenas.oneshot.settings import OneShotSettings
 from edgenas.oneshot.two_paths import TwoPaths
 from edgenas.supernet.supernet import Supernet
@@ -36,7 +37,7 @@ class PolicyLearner:
         self.distribution = GeneDistribution(supernet.space).to(device)
         self.accuracy = float("nan")
         self._supernet, self._settings, self._cost = supernet, settings, cost
-        betas = (0.0, 0.999) if settings.method == "tunas" else (0.5, 0.999)
+        betas = (method_of(settings.method).first_moment, 0.999)
         self._adam = torch.optim.Adam(self.distribution.parameters(), lr=settings.learning_rate, betas=betas)
         self._baseline: float | None = None
         self._two_paths = TwoPaths(supernet)

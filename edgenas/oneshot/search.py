@@ -16,6 +16,7 @@ from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batch, Batches
 from edgenas.data.endless import EndlessBatches
 from edgenas.oneshot.distribution import CostFunction, GeneDistribution
+from edgenas.oneshot.methods import Turn, method_of
 from edgenas.oneshot.policy import PolicyLearner
 from edgenas.oneshot.settings import OneShotSettings
 from edgenas.supernet.supernet import Supernet
@@ -200,16 +201,17 @@ class OneShotWork:
 
     def _learn(self, batch: Batch, share: float, rate: float, rng: np.random.Generator) -> None:
         """Let the distribution learn from images that the weights are not trained on."""
-        settings, policy, held_out = self._settings, self._policy, self._validation.next()
-        if settings.method == "tunas":
-            policy.learn_by_reward(held_out, rng)
-        elif settings.method == "gumbel":
-            first, last = settings.temperature
-            learned = (share - settings.warm_up_share) / (1 - settings.warm_up_share)
-            policy.learn_by_two_paths(held_out, temperature=first * (last / first) ** learned, rng=rng)
-        else:
-            unrolled = (batch, rate) if settings.method == "darts_second_order" else None
-            policy.learn_by_expectation(held_out, rng=rng, unrolled=unrolled)
+        settings = self._settings
+        first, last = settings.temperature
+        learned = (share - settings.warm_up_share) / (1 - settings.warm_up_share)
+        turn = Turn(
+            held_out=self._validation.next(),
+            training=batch,
+            learning_rate=rate,
+            temperature=first * (last / first) ** learned,
+            rng=rng,
+        )
+        method_of(settings.method).learn(self._policy, turn)
 
     def _warm_up_member(self, done: float, rng: np.random.Generator) -> Genes:
         if self._settings.filter_warm_up and rng.random() > done:

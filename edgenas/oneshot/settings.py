@@ -6,18 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from edgenas.errors import ConfigError, explain, nearest
+from edgenas.oneshot.methods import method_of
 from edgenas.train.settings import TrainSettings
 
-MethodName = Literal["tunas", "gumbel", "darts", "darts_second_order"]
 CostGoal = Literal["penalty", "target"]
 
-METHODS: tuple[str, ...] = get_args(MethodName)
 COST_GOALS: tuple[str, ...] = get_args(CostGoal)
-COST_WEIGHTS = {"tunas": 0.1, "gumbel": 0.3, "darts": 0.3, "darts_second_order": 0.3}
-"""Default weights of the cost.
-
-The first is relative to accuracy (Bender 2020: 0.10). The others are relative to a loss, whose differences are larger.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +19,8 @@ class OneShotSettings:
     """The recipe.
 
     Attributes:
-        method: How the distribution learns, always from validation images, while weights learn from training images:
+        method: How the distribution learns, always from validation images, while weights learn from training images: a
+            one-shot strategy, see `edgenas.oneshot.methods`, such as
             "tunas": REINFORCE on accuracy and the absolute reward of cost (Bender 2020);
             "gumbel": gradient through the gates of two sampled paths, relaxed by the Gumbel-softmax (ProxylessNAS, Cai
             2019; FBNet, Wu 2019);
@@ -33,7 +28,7 @@ class OneShotSettings:
             unrolled step). DARTS itself takes the loss of the mixture of all networks.
         cost_goal: "penalty": the lower the expected cost the better; "target": the distance from `target` counts.
         target: Cost to hit; also the unit of the penalty.
-        cost_weight: Of the cost, against accuracy or loss: TuNAS's -b, ProxylessNAS's lambda; `COST_WEIGHTS` if None.
+        cost_weight: Of the cost, against accuracy or loss: TuNAS's -b, ProxylessNAS's lambda; the method's own if None.
         learning_rate: Of the distribution's Adam (beta1 = 0 for tunas).
         warm_up_share: Share of the budget in which only weights learn, on uniform networks (Bender 2020: 0.25).
         filter_warm_up: Whether some steps of the warm-up train the largest network, so that late choices and last
@@ -47,7 +42,7 @@ class OneShotSettings:
             weights themselves. Dropout, stochastic depth and `keep` do not apply.
     """
 
-    method: MethodName = "tunas"
+    method: str = "tunas"
     cost_goal: CostGoal = "target"
     target: float
     cost_weight: float | None = None
@@ -61,15 +56,14 @@ class OneShotSettings:
     train: TrainSettings = TrainSettings()
 
     def __post_init__(self) -> None:
-        for name, allowed in (("method", METHODS), ("cost_goal", COST_GOALS)):
-            value = getattr(self, name)
-            if value not in allowed:
-                hint = nearest(str(value), allowed)
-                raise ConfigError(explain(f"unknown oneshot.{name}{hint}", got=repr(value), allowed=", ".join(allowed)))
-        if self.method == "darts_second_order" and self.train.averaging_decay is not None:
+        method = method_of(self.method)
+        if self.cost_goal not in COST_GOALS:
+            what = f"unknown oneshot.cost_goal{nearest(str(self.cost_goal), COST_GOALS)}"
+            raise ConfigError(explain(what, got=repr(self.cost_goal), allowed=", ".join(COST_GOALS)))
+        if not method.averages and self.train.averaging_decay is not None:
             raise ConfigError(
                 explain(
-                    "darts_second_order learns from the weights themselves, not from their average",
+                    f"{self.method} learns from the weights themselves, not from their average",
                     got=f"averaging_decay {self.train.averaging_decay}",
                     remedy="Leave averaging_decay out, or take darts.",
                 )
@@ -93,7 +87,7 @@ class OneShotSettings:
     @property
     def weight_of_cost(self) -> float:
         """The weight of the cost, given or by the method."""
-        return COST_WEIGHTS[self.method] if self.cost_weight is None else self.cost_weight
+        return method_of(self.method).cost_weight if self.cost_weight is None else self.cost_weight
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

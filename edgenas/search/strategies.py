@@ -27,19 +27,26 @@ class Strategy:
 
     Attributes:
         make: From a task and a reward (None for its own) to a searcher; None for a one-shot strategy, whose searcher
-            proposes draws of the distribution that `edgenas.oneshot` learned by the method of that name.
+            proposes draws of the distribution that `edgenas.oneshot` learned.
+        learns: Of a one-shot strategy: the `edgenas.oneshot.OneShotMethod` by which it learns, as "module:attribute";
+            imported when it learns.
         follows_reward: Whether it takes a reward.
         walks_predictions: Whether it can ask for tens of thousands of predicted candidates.
     """
 
-    make: Callable[[Task, Reward | None], Searcher] | None
+    make: Callable[[Task, Reward | None], Searcher] | None = None
+    learns: str = ""
     follows_reward: bool = False
     walks_predictions: bool = False
 
     @property
     def one_shot(self) -> bool:
         """Whether it learns a distribution over networks together with shared weights."""
-        return self.make is None
+        return bool(self.learns)
+
+    def __post_init__(self) -> None:
+        if (self.make is None) != bool(self.learns):
+            raise SearchError(explain("a strategy either makes a searcher or learns a distribution: give one of both"))
 
     def __call__(
         self,
@@ -123,10 +130,10 @@ STRATEGIES: Registry[Strategy] = Registry(
         "reinforce": Strategy(make=_reinforce, follows_reward=True, walks_predictions=True),
         "reinforce_lstm": Strategy(make=_reinforce_lstm, follows_reward=True, walks_predictions=True),
         "ppo": Strategy(make=_ppo, follows_reward=True, walks_predictions=True),
-        "tunas": Strategy(make=None),
-        "gumbel": Strategy(make=None),
-        "darts": Strategy(make=None),
-        "darts_second_order": Strategy(make=None),
+        "tunas": Strategy(learns="edgenas.oneshot.methods:TUNAS"),
+        "gumbel": Strategy(learns="edgenas.oneshot.methods:GUMBEL"),
+        "darts": Strategy(learns="edgenas.oneshot.methods:DARTS"),
+        "darts_second_order": Strategy(learns="edgenas.oneshot.methods:DARTS_SECOND_ORDER"),
     },
     check=lambda found: isinstance(found, Strategy),
     expected="an edgenas.search.Strategy",
@@ -138,6 +145,11 @@ STRATEGIES: Registry[Strategy] = Registry(
 def rewarded() -> tuple[str, ...]:
     """Return the names of the strategies that follow a reward."""
     return tuple(name for name in STRATEGIES if STRATEGIES[name].follows_reward)
+
+
+def learning() -> tuple[str, ...]:
+    """Return the names of the one-shot strategies."""
+    return tuple(name for name in STRATEGIES if STRATEGIES[name].one_shot)
 
 
 def walking() -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def learn_distribution(
 
     Args:
         context: Of the run; its supernet is trained.
-        method: "tunas", "gumbel", "darts" or "darts_second_order".
+        method: Name of a one-shot strategy.
         costs: Of the networks.
         target: Cost to hit, or the unit of a penalty; see `target_of`.
         seed: Of the learning.
@@ -162,7 +162,7 @@ def _settings(
         shared = shared.model_copy(update={"epochs": section.epochs})
     train = supernet_settings(shared, seed=seed, workers=context.threads).train
     return OneShotSettings(
-        method=method,  # type: ignore[arg-type]
+        method=method,
         cost_goal=section.goal,
         target=target,
         cost_weight=section.weight,
