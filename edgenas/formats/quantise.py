@@ -128,7 +128,7 @@ def synthetic_ranges(graph: Graph) -> dict[str, Range]:
     ranges: dict[str, Range] = {}
     for op in graph.ops:
         high = float(rng.uniform(2, 8))
-        row = activation(op.activation) if op.kind == "act" else None
+        row = activation(op.activation) if op.activation else None
         ranges[op.name] = (
             -high if row is None or row.low is None else row.low,
             high if row is None or row.high is None else row.high,
