@@ -8,6 +8,7 @@ A table stands between `<!-- keys: SECTION -->` and `<!-- end of keys -->`; `run
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -71,7 +72,15 @@ def _allowed(schema: dict[str, Any]) -> str:
         return "text"
     words = "whole number" if schema.get("type") == "integer" else "number"
     limits = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
-    return " ".join([words, *(f"{word} {schema[name]:g}" for name, word in limits.items() if name in schema)])
+    return " ".join([words, *(f"{word} {_number(schema[name])}" for name, word in limits.items() if name in schema)])
+
+
+def _number(value: float) -> str:
+    """Write a limit as people read it: 1,000,000, and 2^63 for what no one reads digit by digit."""
+    power = round(math.log2(value)) if value >= 2**30 else 0
+    if power and 2.0**power == value:
+        return f"2^{power}"
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 def table(name: str) -> str:

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from edgenas.arch import limits
+from edgenas.config.bounds import (
+    BatchSize,
+    Candidates,
+    Epochs,
+    Images,
+    Macs,
+    MiB,
+    Milliseconds,
+    Networks,
+    Parts,
+    Rate,
+    Seconds,
+    Seed,
+    Threads,
+    Weight,
+)
+from edgenas.config.needs import AUGMENT, FIT, SEARCH, SUPERNET, TRAIN, Needs, unmet
 from edgenas.reading.files import path_problem
 from edgenas.reading.names import NameIn
 from edgenas.text import SAFE_NAME, is_safe_name
@@ -22,7 +39,6 @@ def _path_text(text: str) -> str:
     return text
 
 
-Positive = Annotated[int, Field(ge=1)]
 Resolution = Annotated[int, Field(ge=1, le=limits.RESOLUTION)]
 PathText = Annotated[str, AfterValidator(_path_text)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -45,6 +61,15 @@ class Section(BaseModel):
     """A section: unknown keys are refused, types are not converted, values do not change."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    needs: ClassVar[Needs] = {}
+
+    @model_validator(mode="after")
+    def _every_key_is_obeyed(self) -> Self:
+        defaults = {name: type(self).model_fields[name].default for name in self.needs}
+        found = unmet(self, self.needs, defaults)
+        if found:
+            raise ValueError("; ".join(found))
+        return self
 
 
 class DataSection(Section):
@@ -56,16 +81,16 @@ class DataSection(Section):
     resize: Literal["crop", "squash"] = Field("crop", description="What becomes of images that are not square.")
     channels: Literal[1, 3] | None = Field(None, description="1 or 3; as the images are if left out.")
     noise_std: float = Field(0.0, ge=0, le=1, description="Gaussian noise added once, share of the full range.")
-    train_limit: Positive | None = Field(None, description="At most so many training images, of all classes.")
-    validation_limit: Positive | None = Field(None, description="At most so many validation images, of all classes.")
-    test_limit: Positive | None = Field(None, description="At most so many test images, of all classes.")
+    train_limit: Images | None = Field(None, description="At most so many training images, of all classes.")
+    validation_limit: Images | None = Field(None, description="At most so many validation images, of all classes.")
+    test_limit: Images | None = Field(None, description="At most so many test images, of all classes.")
     validation_fraction: Share = Field(0.2, description="Of the images, where they are not split yet.")
     test_fraction: Share = Field(0.2, description="The same for the test images.")
-    seed: Annotated[int, Field(ge=0)] | None = Field(
+    seed: Seed | None = Field(
         None, description="Of splits, subsets and noise; drawn from the run's seed if left out."
     )
     cache: bool = Field(True, description="Keep prepared images in files of the run directory.")
-    memory_limit_mib: Positive = Field(
+    memory_limit_mib: MiB = Field(
         2048, description="Without a cache, larger sets (as prepared) are decoded while training."
     )
 
@@ -98,12 +123,12 @@ class TargetSection(Section):
 
     runtime: RuntimeName = Field("ort", description="What runs the files on the device.")
     precision: PrecisionName = Field("fp32", description="Of the file that the budget is about.")
-    threads: Positive = Field(1, description="Threads of the runtime on the device.")
-    budget_ms: float | None = Field(None, gt=0, description="Largest measured latency of the exported file, ms.")
+    threads: Threads = Field(1, description="Threads of the runtime on the device.")
+    budget_ms: Milliseconds | None = Field(None, description="Largest measured latency of the exported file, ms.")
     budget_share: float | None = Field(
         None, gt=0, le=1, description="Instead: share of the latency of the space's largest network."
     )
-    max_macs: Positive | None = Field(None, description="Largest number of multiply-accumulates.")
+    max_macs: Macs | None = Field(None, description="Largest number of multiply-accumulates.")
 
     @model_validator(mode="after")
     def _one_budget(self) -> TargetSection:
@@ -119,8 +144,8 @@ class LatencySection(Section):
         None, description="A table file or shipped table; measured on this device if left out."
     )
     use_shipped: bool = Field(True, description="Use a shipped table of this very space and machine, where it holds.")
-    networks: Annotated[int, Field(ge=4)] = Field(60, description="Networks to measure for a new table.")
-    validation_networks: Annotated[int, Field(ge=0)] = Field(
+    networks: Annotated[Networks, Field(ge=4)] = Field(60, description="Networks to measure for a new table.")
+    validation_networks: Networks = Field(
         12, description="Held-out networks on which a new table is checked."
     )
     force: bool = Field(False, description="Measure even on a busy machine.")
@@ -129,32 +154,36 @@ class LatencySection(Section):
 class AugmentSection(Section):
     """Random changes of training images; all off by default."""
 
+    needs: ClassVar[Needs] = AUGMENT
+
     crop_padding: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="Largest random shift, pixels.")
     flip: bool = Field(False, description="Mirror left and right.")
     jitter: float = Field(0.0, ge=0, le=1, description="Strength of colour changes.")
     randaugment_ops: Annotated[int, Field(ge=0, le=10)] = Field(0, description="Operations an image.")
     randaugment_magnitude: float = Field(0.5, ge=0, le=1, description="How strong they are.")
     erase_probability: float = Field(0.0, ge=0, le=1, description="Share of images with an erased rectangle.")
-    mixup_alpha: float = Field(0.0, ge=0, description="Mixed images; with cutmix too, one of both a batch.")
-    cutmix_alpha: float = Field(0.0, ge=0, description="Rectangles of other images.")
+    mixup_alpha: Weight = Field(0.0, description="Mixed images; with cutmix too, one of both a batch.")
+    cutmix_alpha: Weight = Field(0.0, description="Rectangles of other images.")
 
 
 class FitSection(Section):
     """Keys of every training of weights. The sections of trainings add their own keys and defaults."""
 
-    epochs: Positive = Field(40, description="Passes over the training images.")
-    seconds: float | None = Field(None, gt=0, description="Ends the training too; then it is not repeatable.")
-    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Images an optimizer step.")
-    accumulation: Positive = Field(1, description="Parts in which a batch is processed; saves memory.")
+    needs: ClassVar[Needs] = FIT
+
+    epochs: Epochs = Field(40, description="Passes over the training images.")
+    seconds: Seconds | None = Field(None, description="Ends the training too; then it is not repeatable.")
+    batch_size: BatchSize = Field(64, description="Images an optimizer step.")
+    accumulation: Parts = Field(1, description="Parts in which a batch is processed; saves memory.")
     optimizer: OptimizerName = Field("adamw", description="What turns gradients into steps.")
-    learning_rate: float = Field(3e-3, gt=0, description="Peak, after warm-up.")
+    learning_rate: Rate = Field(3e-3, description="Peak, after warm-up.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
-    weight_decay: float = Field(1e-2, ge=0, description="Never on norms and biases.")
+    weight_decay: Weight = Field(1e-2, description="Never on norms and biases.")
     warmup_share: float = Field(0.05, ge=0, le=1, description="Share of the training in which the rate rises.")
     final_learning_rate_share: float = Field(0.0, ge=0, le=1, description="End of the cosine, of the peak.")
-    clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient.")
+    clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(None, description="Largest norm of the gradient.")
     averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
-    recalibration_images: Positive = Field(1024, description="Training images for the average's norm statistics.")
+    recalibration_images: Images = Field(1024, description="Training images for the average's norm statistics.")
     loss: LossName = Field("cross_entropy", description="Of the labels; a teacher adds its own part.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Mass spread over all classes.")
     augment: AugmentSection = Field(AugmentSection(), description="Random changes of the images.")
@@ -172,13 +201,15 @@ def _again(name: str, default: Any, description: str = "") -> Any:
 class SupernetSection(FitSection):
     """Training of the shared weights that judge candidates."""
 
-    epochs: Positive = _again("epochs", 30)
+    needs: ClassVar[Needs] = SUPERNET
+
+    epochs: Epochs = _again("epochs", 30)
     learning_rate: float = _again("learning_rate", 1e-2)
-    recalibration_images: Positive = _again(
+    recalibration_images: Images = _again(
         "recalibration_images", 512, "Training images for a member's normalisation statistics."
     )
     scheme: SchemeName = Field("progressive", description="Which members a step trains (docs/training.md).")
-    random_members: Annotated[int, Field(ge=0)] = Field(2, description="Of a sandwich step.")
+    random_members: Annotated[int, Field(ge=0, le=1000)] = Field(2, description="Of a sandwich step.")
     distillation_weight: float = Field(1.0, ge=0, le=1, description="Of a sandwich step.")
     distil_after: float = Field(0.0, ge=0, le=1, description="Share of the training before a sandwich distils.")
     teacher_weight: float = Field(
@@ -197,13 +228,15 @@ class OneShotSection(Section):
     cost: Literal["latency_ms", "macs"] = Field("latency_ms", description="By the table, or counted.")
     goal: Literal["target", "penalty"] = Field("target", description="A cost to hit, or the lower the better.")
     target: float | None = Field(
-        None, gt=0, description="Cost to hit (unit of a penalty), ms or MACs; the budget of target if left out."
+        None, gt=0, le=1e15,
+        description="Cost to hit (unit of a penalty), ms or MACs; the budget of target if left out.",
     )
     weight: float | None = Field(
-        None, ge=0, description="Of the cost, relative to its target; 0.1 (tunas) or 0.3 (the others) if left out."
-    )
-    epochs: Positive | None = Field(None, description="Of the training; those of supernet if left out.")
-    learning_rate: float = Field(0.05, gt=0, description="Of the distribution.")
+        None, ge=0, le=1000,
+        description="Of the cost, relative to its target; 0.1 (tunas) or 0.3 (the others) if left out.",
+    )  # fmt: skip
+    epochs: Epochs | None = Field(None, description="Of the training; those of supernet if left out.")
+    learning_rate: Rate = Field(0.05, description="Of the distribution.")
     from_supernet: bool = Field(True, description="Go on from the weights of the supernet; no warm-up then.")
     warm_up_share: float = Field(0.25, ge=0, lt=1, description="Share of the epochs in which only weights learn.")
 
@@ -211,8 +244,10 @@ class OneShotSection(Section):
 class SearchSection(Section):
     """How networks are chosen."""
 
+    needs: ClassVar[Needs] = SEARCH
+
     strategy: StrategyName = Field("nsga2", description="Who proposes networks (docs/search.md).")
-    evaluations: Positive = Field(300, description="Distinct networks to judge.")
+    evaluations: Candidates = Field(300, description="Distinct networks to judge.")
     objectives: list[Metric] = Field(
         default=["accuracy", "latency_ms", "macs"], min_length=1, description="What is made better at the same time."
     )
@@ -228,15 +263,15 @@ class SearchSection(Section):
         "trained, short_training: each is trained by the train section, or for a ninth of that; halving: many for a "
         "ninth, the best in full; the others are zero-cost scores. See docs/estimators.md.",
     )
-    judge_images: Positive = Field(
+    judge_images: Images = Field(
         10_000,
         description="At most so many validation images judge a candidate with shared weights, every class in "
         "proportion; 10,000 leave a standard error of at most half a point.",
     )
-    predictor_networks: Annotated[int, Field(ge=8)] = Field(
+    predictor_networks: Annotated[Candidates, Field(ge=8)] = Field(
         100, description="Random networks, of the evaluations, that the predictor is fitted on first."
     )
-    predictor_candidates: Positive = Field(50_000, description="Candidates that are predicted, in all.")
+    predictor_candidates: Candidates = Field(50_000, description="Candidates that are predicted, in all.")
     one_shot: OneShotSection = OneShotSection()
     baseline: bool = Field(True, description="Run random search at equal cost beside it, for the report.")
     store: PathText | None = Field(
@@ -283,20 +318,24 @@ class SearchSection(Section):
 class FrontSection(Section):
     """Measuring the networks of the front on the device."""
 
-    measure: Positive = Field(12, description="At most so many networks of the front are measured.")
+    measure: Annotated[Networks, Field(ge=1)] = Field(
+        12, description="At most so many networks of the front are measured."
+    )
 
 
 class TrainSection(FitSection):
     """Training of the chosen network, starting from the supernet's weights unless told otherwise."""
 
+    needs: ClassVar[Needs] = TRAIN
+
     teacher: PathText | None = Field(None, description="Checkpoint of a network of the same classes, to distil from.")
     distillation_weight: float = Field(0.5, ge=0, le=1, description="Share of the teacher in the loss.")
-    distillation_temperature: float = Field(2.0, gt=0, description="Softens teacher and student.")
+    distillation_temperature: Rate = Field(2.0, description="Softens teacher and student.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Rate before the classifier.")
     stochastic_depth: float = Field(0.0, ge=0, lt=1, description="Rate of the last block; earlier ones less.")
     channels_last: bool = Field(True, description="Memory layout; about twice as fast for depthwise layers.")
     keep: Literal["final", "best"] = Field("final", description="Weights; best on validation is then optimistic.")
-    evaluate_every: Positive = Field(1, description="Epochs between judgements on the validation images.")
+    evaluate_every: Epochs = Field(1, description="Epochs between judgements on the validation images.")
     from_supernet: bool | None = Field(
         None,
         description="Start from the supernet's weights; if left out, where the search needs a supernet. true trains "
@@ -313,14 +352,16 @@ class ExportSection(Section):
 class ScaleSection(Section):
     """A family of the winner; none where neither phi nor targets_ms is given."""
 
-    phi: list[float] | None = Field(None, min_length=1, description="How far; negative makes it smaller.")
-    targets_ms: list[Annotated[float, Field(gt=0)]] | None = Field(
-        None, min_length=1, description="Instead: a measured latency of each member on the target, ms."
+    phi: list[Annotated[float, Field(ge=-20, le=20)]] | None = Field(
+        None, min_length=1, max_length=100, description="How far; negative makes it smaller."
+    )
+    targets_ms: list[Milliseconds] | None = Field(
+        None, min_length=1, max_length=100, description="Instead: a measured latency of each member on the target, ms."
     )
     alpha: float = Field(1.2, ge=1, le=4, description="Growth of depth for each unit of phi.")
     beta: float = Field(1.1, ge=1, le=4, description="Growth of width.")
     gamma: float = Field(1.15, ge=1, le=4, description="Growth of resolution.")
-    memory_mib: Positive = Field(4096, description="Members that need more, to run or to train, are refused.")
+    memory_mib: MiB = Field(4096, description="Members that need more, to run or to train, are refused.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> ScaleSection:
@@ -338,9 +379,9 @@ class RunSettings(Section):
     """A whole run."""
 
     name: str = Field(pattern=SAFE_NAME, description="Names the run directory.")
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="The same seed gives the same run.")
+    seed: Seed = Field(0, description="The same seed gives the same run.")
     output: PathText = Field("runs", description="Folder of run directories.")
-    threads: Positive | None = Field(None, description="Threads for training; all cores if left out.")
+    threads: Threads | None = Field(None, description="Threads for training; all cores if left out.")
     compute: str = Field(
         "auto", json_schema_extra={"pattern": _COMPUTE}, description="Where to train: auto, cpu, cuda or cuda:N."
     )
