@@ -22,6 +22,7 @@ from edgenas.cli.commands import (
     specialise,
     training,
     transfer,
+    weights,
 )
 from edgenas.errors import EdgenasError, shorten
 from edgenas.text import printable
@@ -39,6 +40,7 @@ run.register(app)
 spaces.register(app)
 latency.register(app)
 training.register(app)
+weights.register(app)
 export.register(app)
 search.register(app)
 scale.register(app)

@@ -78,7 +78,7 @@ def load_start(path: Path, architecture: Architecture, *, package: Package | Non
     Raises:
         WeightsError: See `load_pretrained` and `load_checkpoint`.
     """
-    if path.suffix == ".safetensors" and _is_ours(path):
+    if is_checkpoint(path):
         return load_checkpoint(path)
     state = _read_state(path)
     kernels = [tensor for tensor in state.values() if tensor.dim() > 1]
@@ -93,7 +93,14 @@ def load_start(path: Path, architecture: Architecture, *, package: Package | Non
     return Checkpoint(architecture=theirs, weights=convert_state(state, theirs, package=found, path=path))
 
 
-def _is_ours(path: Path) -> bool:
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file is a checkpoint of ours, by its metadata.
+
+    Raises:
+        WeightsError: It is called a safetensors file and is none.
+    """
+    if path.suffix != ".safetensors":
+        return False
     try:
         with safe_open(path, framework="numpy") as file:
             return any(key.startswith(OURS) for key in file.metadata() or {})

@@ -1,0 +1,1 @@
+"""Published weights: which there are, where they lie, how they are fetched and loaded."""

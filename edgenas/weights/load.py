@@ -1,0 +1,105 @@
+"""Weights to start from: a file, or published ones by name, with what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from edgenas.arch.architecture import Architecture
+from edgenas.arch.zoo import published
+from edgenas.errors import WeightsError, explain
+from edgenas.nn.checkpoint import Checkpoint
+from edgenas.nn.origins import Package
+from edgenas.nn.pretrained import load_start
+from edgenas.weights.locate import check_digest, file_sha256, find
+from edgenas.weights.source import WeightSource
+from edgenas.weights.sources import SOURCES, source_named
+
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Weights that a training starts from.
+
+    Attributes:
+        path: Of the file.
+        source: What is known of them; None of a file that is not known.
+    """
+
+    path: Path
+    source: WeightSource | None = None
+
+    @property
+    def package(self) -> Package | None:
+        """Whose names the arrays have, where that is known."""
+        return None if self.source is None else cast(Package, self.source.layout)
+
+    def load(self, architecture: Architecture) -> Checkpoint:
+        """Read the weights of a network that may have other classes, channels and padding.
+
+        Args:
+            architecture: The network to be trained.
+
+        Raises:
+            WeightsError: They are of another network, or the file is damaged.
+        """
+        return load_start(self.path, architecture, package=self.package)
+
+
+def find_start(start: str | Path) -> Start:
+    """Find weights by their file or name.
+
+    Args:
+        start: A file, a name of `SOURCES`, or a network of the zoo, for which the preferred weights are taken.
+
+    Raises:
+        WeightsError: There is no such file or name (the nearest is named), the weights are not on this machine, or the
+            file is not the published one.
+    """
+    path = Path(start)
+    if path.is_file():
+        return Start(path=path, source=known(path))
+    text = str(start)
+    if path.suffix in _SUFFIXES or (len(path.parts) > 1 and ":" not in path.parts[0]):
+        raise WeightsError(explain("there is no such file of weights", got=text))
+    source = source_named(text)
+    require_network(source)
+    there = find(source)
+    if there is None:
+        raise WeightsError(
+            explain(
+                f"the weights {source.name} are not on this machine", allowed=source.origin,
+                remedy=f"edgenas weights fetch {source.name}",
+            )
+        )  # fmt: skip
+    check_digest(source, there)
+    return Start(path=there, source=source)
+
+
+def require_network(source: WeightSource) -> None:
+    """Refuse weights that are of no single network.
+
+    Raises:
+        WeightsError: They are a supernet's.
+    """
+    if source.supernet:
+        raise WeightsError(
+            explain(f"{source.name} is a supernet and no network", allowed="weights of a network")
+        )
+
+
+def known(path: Path) -> WeightSource | None:
+    """Return the published weights that a file is, told by its name and digest; None if it is none of them."""
+    named = [source for source in SOURCES.values() if source.file == path.name and source.sha256]
+    digest = file_sha256(path) if named else ""
+    return next((source for source in named if digest.startswith(source.sha256)), None)
+
+
+def network_of(source: WeightSource) -> Architecture:
+    """Return the network that published weights were trained with: its resolution, padding and epsilon."""
+    require_network(source)
+    return replace(
+        published(source.network), resolution=source.resolution, padding=source.padding, norm_eps=source.norm_eps
+    )
