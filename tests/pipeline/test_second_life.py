@@ -127,6 +127,21 @@ def test_a_specialised_file_that_is_over_the_budget_when_measured_again_is_not_d
     assert [entry.name for entry in tmp_path.iterdir() if "export" in entry.name] == ["export"]
 
 
+def test_specialise_refuses_shared_weights_that_saw_the_test_images_of_the_run(finished, tmp_path) -> None:
+    from edgenas.pipeline.commands.run import run_some
+    from edgenas.pipeline.stages import DATA, SUPERNET
+
+    shutil.copytree(finished, tmp_path / "quickstart")
+    other = load(CONFIGURATION, [*SMALL, f"output={tmp_path / 'other'}", "data.seed=5", "supernet.epochs=1"])
+    run_some((DATA, SUPERNET), other, progress=quiet, say=lambda text: None)
+    foreign = tmp_path / "other" / "quickstart" / "supernet" / "supernet.safetensors"
+    shutil.copy(foreign, tmp_path / "quickstart" / "supernet" / "supernet.safetensors")
+    source = open_run(tmp_path / "quickstart", progress=quiet, say=lambda text: None)
+    with pytest.raises(DataError, match="the run's supernet was trained on images that would judge it"):
+        specialise(source, _own_table(source), HALF, tmp_path / "out", evaluations=4, measure=2)
+    assert not (tmp_path / "out" / "export").exists()
+
+
 def test_specialise_exports_a_network_of_the_space_within_the_budget(source, tmp_path) -> None:
     found = specialise(source, _own_table(source), HALF, tmp_path, evaluations=12, measure=3)
     assert found.file_latency_ms is not None

@@ -168,6 +168,30 @@ def test_a_supernet_carries_its_images_and_is_not_transferred_to_its_own_trainin
         transfer(source, settings(1), tmp_path / "out", epochs=1, networks=4)
 
 
+def test_a_supernet_does_not_start_from_weights_that_saw_its_validation_images(tmp_path: Path) -> None:
+    from edgenas.pipeline.core import artifacts
+
+    path = supernet_run(tmp_path / "space")
+    source = open_run(path, progress=quiet, say=lambda text: None)
+    space = artifacts.space(source)
+    largest = space.decode(space.largest())
+    saw = train_alone(largest, settings(0), tmp_path / "start", progress=quiet, say=lambda text: None).checkpoint
+
+    def start(seed: int) -> Path:
+        folder = tmp_path / f"seed{seed}"
+        folder.mkdir()
+        run = RunSettings(
+            name="x", output=str(folder), threads=1, data={"seed": seed},
+            space={"name": str(tmp_path / "space" / "few.yaml")}, supernet={"epochs": 1, "start": str(saw)},
+        )  # fmt: skip
+        return run_some((DATA, SUPERNET), run, progress=quiet, say=lambda text: None)
+
+    with pytest.raises(DataError, match=f"supernet.start .* {REFUSED}"):
+        start(1)
+    assert not (tmp_path / "seed1" / "x" / "supernet" / "supernet.safetensors").exists()
+    assert history_of(start(0) / "supernet" / "supernet.safetensors").unknown == ""  # type: ignore[union-attr]
+
+
 def _members(path: Path, count: int) -> list[list[int]]:
     import numpy as np
 
