@@ -1,11 +1,16 @@
 """How wrong latency tables are: ours, the sum of standalone blocks, and a fit on MACs, on the same held-out networks.
 
     python benchmarks/latency_fidelity.py --space ofa_mobilenet_v3 --runtime ort --precision fp32 --json OUT
+    python benchmarks/latency_fidelity.py --all --json OUT --tables FOLDER     the ten rows of docs/latency.md
 
 Builds a table here, measures networks that were not used to build it, and prints for each method the mean absolute
 error (percent), the share of networks within 5 % and 10 %, Kendall's tau, how many lie in their 90 % interval, and the
 seconds it took to build (wall time, and CPU time, which other users of the machine do not lengthen). Rows of several
-runs lie side by side in one `--json` file.
+runs lie side by side in one `--json` file. `--all` runs the rows that the file does not have yet, so it can be stopped
+and given again; a table that it builds for a shipped space is written, validated, to its place under `--tables`.
+
+There are two truths. `protocol` is what the table's own protocol measures of the held-out networks. `back_to_back` is
+another procedure, loops in fresh processes, for a tenth of them.
 
 Variants: `--variant unseen` builds with some resolutions and widths and tests others; `--variant free` frees
 squeeze-excite and activation of every stage besides the space's own choices.
@@ -30,11 +35,12 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from scipy.stats import kendalltau  # noqa: E402
 
+from edgenas import atomic  # noqa: E402
 from edgenas.arch import Graph, Op, TensorShape, lower  # noqa: E402
 from edgenas.arch.notation import parse_notation  # noqa: E402
 from edgenas.cost import macs  # noqa: E402
 from edgenas.formats import encode, random_weights  # noqa: E402
-from edgenas.latency import LatencyTable, SpaceLatency, write_table  # noqa: E402
+from edgenas.latency import LatencyTable, SpaceLatency, shipped_name, write_table  # noqa: E402
 from edgenas.latency.units import SourcedOps, by_block  # noqa: E402
 from edgenas.measure import (  # noqa: E402
     Protocol,
@@ -44,6 +50,7 @@ from edgenas.measure import (  # noqa: E402
 from edgenas.measure.protocol.timing import load_per_core  # noqa: E402
 from edgenas.measure.protocol.visit import Bench, Target  # noqa: E402
 from edgenas.measure.table.design import covering_design, held_out  # noqa: E402
+from edgenas.measure.table.loops import loop_rows, measured_loops  # noqa: E402
 from edgenas.measure.table.validate import target_of, truth_for, validation_of  # noqa: E402
 from edgenas.space import SearchSpace, load  # noqa: E402
 
@@ -97,7 +104,9 @@ def block_name(block: SourcedOps) -> str:
 
 def standalone_sums(target: Target, table: LatencyTable, graphs: Sequence[Graph]) -> Array:
     """Measure every block of the networks by itself and add up: what the known tools do. In reference ratios."""
-    quick = replace(target, protocol=Protocol(bursts=2, runs=6, warmup=3, min_sessions=1, max_sessions=1))
+    settle = target.protocol.settle
+    protocol = Protocol(bursts=1, runs=6, settle=settle, warmup=2, min_sessions=1, max_sessions=1)
+    quick = replace(target, protocol=protocol)
     bench = Bench(quick, parse_notation(table.reference.notation))
     known: dict[str, float] = {}
     sums = []
@@ -137,6 +146,8 @@ def training_ratios(path: Path, codes: NDArray[np.int64]) -> Array:
     found: dict[tuple[int, ...], list[float]] = {}
     for line in path.read_text(encoding="utf-8").splitlines()[1:]:
         entry = json.loads(line)
+        if "genes" not in entry:
+            continue
         ratio = entry["latency_ms"] / entry["reference_ms"]
         found.setdefault(tuple(entry["genes"]), []).append(ratio)
     return np.array([np.median(found[tuple(int(gene) for gene in code)]) for code in codes])
@@ -161,6 +172,9 @@ def spaces(name: str, variant: str) -> tuple[SearchSpace, SearchSpace]:
     return free, free
 
 
+SHOWN = ("bias_percent", "bias_error_percent", "mape_percent", "coverage_percent", "protocol_percent")
+
+
 def show(name: str, figures: dict[str, Any]) -> None:
     print(f"{name:16s} " + "  ".join(f"{key} {value}" for key, value in figures.items()), flush=True)
 
@@ -181,12 +195,56 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="keep the table, validated, in this file")
     parser.add_argument("--samples", type=Path, help="keep the build's samples in this file")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--all", action="store_true", help="the ten rows, those that --json does not have yet")
+    parser.add_argument("--tables", type=Path, help="with --all: folder for the tables that are shipped")
     arguments = parser.parse_args()
+    if not arguments.all:
+        one_row(arguments)
+        return
+    if not arguments.json:
+        parser.error("--all needs --json, where the rows that are done are found again")
+    for row in ROWS:
+        settings = argparse.Namespace(**{**vars(arguments), **row})
+        if "truth" in known_rows(arguments.json).get(row_name(settings), {}):
+            print(f"done before: {row_name(settings)}")
+            continue
+        settings.samples = arguments.json.with_suffix(f".{row_name(settings).replace(' ', '-')}.samples.jsonl")
+        one_row(settings)
+        settings.samples.unlink(missing_ok=True)
+
+
+_OFA = {"space": "ofa_mobilenet_v3", "networks": 80, "target_error": 0.02, "standalone": False}
+_TINY = {"space": "tiny", "networks": 60, "train_networks": 80, "standalone": True}
+ROWS: tuple[dict[str, Any], ...] = (
+    *({**_TINY, "runtime": name, "precision": precision} for name in ("ort", "litert")
+      for precision in ("fp32", "int8")),
+    {**_OFA, "runtime": "ort", "precision": "fp32", "standalone": True},
+    {**_OFA, "runtime": "litert", "precision": "fp32"},
+    {**_OFA, "runtime": "ort", "precision": "int8"},
+    {**_OFA, "runtime": "litert", "precision": "int8"},
+    {**_OFA, "runtime": "ort", "precision": "fp32", "variant": "unseen", "networks": 60},
+    {**_OFA, "runtime": "ort", "precision": "fp32", "variant": "free", "train_networks": 160, "seconds": 120.0},
+)  # fmt: skip
+"""The settings of the rows of docs/latency.md, the fast ones first."""
+
+
+def row_name(arguments: argparse.Namespace) -> str:
+    """Name of a row in the file of results."""
+    ending = "" if arguments.variant == "plain" else f"-{arguments.variant}"
+    return f"{arguments.space}{ending} {arguments.runtime} {arguments.precision}"
+
+
+def known_rows(path: Path) -> dict[str, Any]:
+    """Rows of the file of results."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def one_row(arguments: argparse.Namespace) -> None:
+    """Run one row and put it into the file of results."""
     result = run(arguments, progress_printer())
     if arguments.json:
-        rows = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
-        rows[f"{result['space']} {arguments.runtime} {arguments.precision}"] = result
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+        rows = {**known_rows(arguments.json), row_name(arguments): result}
+        atomic.write_text(arguments.json, json.dumps(rows, indent=1) + "\n")
 
 
 def progress_printer() -> Callable[[int, int, str], None]:
@@ -203,7 +261,8 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
     """Build, measure, compare; prints as it goes."""
     space, test_space = spaces(arguments.space, arguments.variant)
     samples = arguments.samples or Path(tempfile.mkdtemp()) / "samples.jsonl"
-    samples.unlink(missing_ok=True)
+    if not arguments.all:
+        samples.unlink(missing_ok=True)
     load_before, clock = load_per_core(), Clock()
     table = build_table(
         space, runtime=arguments.runtime, precision=arguments.precision, networks=arguments.train_networks,
@@ -229,9 +288,16 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
     alone = errors(predicted.latency_ms / scale, truth * measured.scale)
     ours |= {"mape_by_reference_alone_percent": alone["mape_percent"]}
     ours |= {"interval_coverage_percent": round(100 * float(inside.mean()), 1), **built}
+    chosen = loop_rows(predicted.latency_ms)
+    loops = measured_loops(
+        table, bench, [test_space.decode(codes[row]) for row in chosen], predicted.latency_ms[chosen] / scale,
+        scale=measured.scale, progress=progress,
+    )  # fmt: skip
+    back_to_back = {name: value for name, value in asdict(loops).items() if name != "runs"}
     print(f"\n{test_space.name} {arguments.runtime} {arguments.precision}, {len(codes)} held-out networks of "
           f"{truth.min() * scale:.3g}-{truth.max() * scale:.3g} ms")  # fmt: skip
     show("edgenas", ours)
+    show("by loops", {name: back_to_back[name] for name in SHOWN})
     methods: dict[str, Any] = {"edgenas": ours}
     methods["macs"] = errors(macs_fit(table, space, known, graphs), truth)
     show("fit on MACs", methods["macs"])
@@ -239,17 +305,24 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
         clock = Clock()
         methods["standalone_sum"] = errors(standalone_sums(target_of(table), table, graphs), truth) | clock.read()
         show("standalone sum", methods["standalone_sum"])
+    validated = table.validated(validation_of(predicted, measured, table, seed=arguments.seed, loops=loops))
+    for fault in validated.faults:
+        print(f"WARNING: {fault}")
     if arguments.table:
-        checked = validation_of(predicted, measured, table, seed=arguments.seed)
-        write_table(table.validated(checked), arguments.table)
+        write_table(validated, arguments.table)
+    if arguments.tables and arguments.variant == "plain":
+        write_table(validated, arguments.tables / shipped_name(validated))
     return {
         "space": test_space.name, "runtime": asdict(table.runtime), "device": asdict(table.device),
         "networks": len(codes), "train_networks": arguments.train_networks, "train_visits": table.build.visits,
         "visits": round(len(measured.all) / len(codes), 2), "visit_noise_percent": round(100 * measured.noise, 2),
         "truth_noise_percent": round(100 * float(np.sqrt((measured.errors**2).mean())), 2),
         "warnings": list(table.build.warnings),
+        "truth": {"protocol": ours, "back_to_back": back_to_back},
+        "settling": [asdict(record) for record in table.build.settling], "floor_ms": table.build.floor_ms,
+        "begun": table.build.begun, "ended": table.build.ended,
         "reference_ms": round(scale, 4), "load_per_core_before": round(load_before, 2),
-        "load_per_core_after": round(load_per_core(), 2), "interval": asdict(table.interval), "methods": methods,
+        "load_per_core_after": round(load_per_core(), 2), "interval": asdict(validated.interval), "methods": methods,
         "visit_ratios": [
             [round(visit.latency_ms / visit.reference_ms, 5) for visit in visits] for visits in measured.visits
         ],

@@ -68,5 +68,8 @@ def print_prediction(architecture: en.Architecture, file: str, *, interpolate: b
         f"latency   {found.latency_ms:.4f} ms, {100 * found.level:.0f} % interval {found.low_ms:.4f} to "
         f"{found.high_ms:.4f} (predicted; {table.runtime.slug} on {table.device.cpu})"
     )
+    print(f"moment    {found.at or 'not known'}: `edgenas latency check` says what the clock makes of it now")
+    for line in table.faults:
+        print(f"WARNING: {line}")
     if found.interpolated:
         print(f"{len(found.interpolated)} operations are not in the table and were estimated from similar ones")

@@ -12,6 +12,7 @@ from edgenas.latency.device import (
 from edgenas.latency.document import read_table, table_digest, write_table
 from edgenas.latency.library import ListedTable, list_tables, open_table, shipped_name, shipped_table
 from edgenas.latency.predict import LayerLatency, PopulationLatency, Prediction, SpaceLatency, predict
+from edgenas.latency.records import Loops, Settling
 from edgenas.latency.runtimes import RUNTIMES, RuntimeKind, RuntimeName
 from edgenas.latency.table import (
     RATIO_UNIT,
@@ -39,6 +40,7 @@ __all__ = [
     "LatencyTable",
     "LayerLatency",
     "ListedTable",
+    "Loops",
     "Mode",
     "PopulationLatency",
     "Precision",
@@ -48,6 +50,7 @@ __all__ = [
     "RuntimeInfo",
     "RuntimeKind",
     "RuntimeName",
+    "Settling",
     "SpaceLatency",
     "Unit",
     "Validation",

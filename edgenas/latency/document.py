@@ -28,9 +28,17 @@ from edgenas.reading.json_text import parse_json, plain_text, plain_value
 from edgenas.reading.typed import read_value
 
 FORMAT = "edgenas-latency-table"
-VERSION = 1
+VERSION = 2
+# Version 1 has no moments, no floor, no record of how networks settled, and no loops.
+_READ = (1, VERSION)
 # Numbers of the correction in tables of older versions; no table was ever made with others.
 _NEUTRAL = {"scale": 1.0, "per_weight": 0.0}
+_ADDED: dict[type, tuple[str, ...]] = {
+    Reference: ("at", "error"),
+    BuildInfo: ("begun", "ended", "floor_ms", "settling"),
+    Interval: ("left_out", "bias", "bias_error"),
+    Validation: ("at", "loops"),
+}
 _PARTS = ("device", "runtime", "reference", "build", "probes", "correction", "interval", "validation")
 
 
@@ -60,10 +68,8 @@ def loads(text: str, *, source: str = "the table") -> LatencyTable:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise TableError(explain(f"{source} is not a latency table", allowed=f"a file with format {FORMAT!r}"))
     version = document.get("version")
-    if isinstance(version, bool) or version != VERSION:
-        raise TableError(
-            explain(f"{source} has another version", got=repr(version), allowed=VERSION)
-        )
+    if isinstance(version, bool) or version not in _READ:
+        raise TableError(explain(f"{source} has another version", got=repr(version), allowed=_READ))
     digest = document.get("digest")
     content = {name: value for name, value in document.items() if name not in ("format", "version", "digest")}
     if digest != _digest(content):
@@ -123,7 +129,11 @@ def _plain(part: Any) -> Any:
         return part.plain()
     if isinstance(part, tuple):
         return [asdict(item) for item in part]
-    return None if part is None else asdict(part)
+    if part is None:
+        return None
+    # Fields that older versions do not have are left out where they say nothing, so that digests stay what they were.
+    left_out = _ADDED.get(type(part), ())
+    return {name: value for name, value in asdict(part).items() if value or name not in left_out}
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from edgenas.errors import TableError, explain
@@ -27,19 +28,29 @@ _RELATIVE = (0.0, 100.0)
 _RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "device": {"cores": (1, 65_536), "memory_mib": _NOT_NEGATIVE, "affinity": (0, 65_535)},
     "runtime": {"threads": (1, 65_536)},
-    "reference": {"latency_ms": _POSITIVE, "spread": _NOT_NEGATIVE},
+    "reference": {"latency_ms": _POSITIVE, "spread": _NOT_NEGATIVE, "error": (0.0, 1.0)},
     "build": {
         "networks": _NOT_NEGATIVE, "visits": _NOT_NEGATIVE, "runs": _NOT_NEGATIVE, "switches": _NOT_NEGATIVE,
         "seconds": _NOT_NEGATIVE, "load_per_core": _NOT_NEGATIVE, "seed": _NOT_NEGATIVE,
+        "floor_ms": _POSITIVE,
     },
     "probes": {"ratio": (1e-9, 1e6)},
-    "interval": {"level": (0.01, 0.9999), "relative": _RELATIVE, "networks": (1, 1e9), "visit_noise": _RELATIVE},
+    "interval": {"level": (0.01, 0.9999), "relative": _RELATIVE, "networks": (1, 1e9), "visit_noise": _RELATIVE,
+                 "left_out": _RELATIVE, "bias": (-1.0, 100.0), "bias_error": _RELATIVE},
     "validation": {
         "networks": (1, 1e9), "seed": _NOT_NEGATIVE, "mape_percent": _NOT_NEGATIVE, "median_percent": _NOT_NEGATIVE,
         "worst_percent": _NOT_NEGATIVE, "within_5_percent": _PERCENT, "within_10_percent": _PERCENT,
         "kendall_tau": (-1.0, 1.0), "interval_coverage_percent": _PERCENT, "visits": _NOT_NEGATIVE,
         "measured_error_percent": _NOT_NEGATIVE, "predicted_ms": _POSITIVE, "measured_ms": _POSITIVE,
     },
+}  # fmt: skip
+_SETTLING = {
+    "latency_ms": _POSITIVE, "samples": (0.0, 1e4), "inner": (1.0, 1e6), "first_percent": (-100.0, 1e6),
+}  # fmt: skip
+_LOOPS = {
+    "networks": (1.0, 1e9), "processes": (1.0, 1e6), "runs": (1.0, 1e9), "bias_percent": (-100.0, 1e4),
+    "bias_error_percent": (0.0, 1e4), "mape_percent": _NOT_NEGATIVE, "coverage_percent": _PERCENT,
+    "predicted_ms": _POSITIVE, "loop_ms": _POSITIVE,
 }  # fmt: skip
 _CLUSTER = {
     "cpus": (0.0, 65_535.0), "capacity": (0.0, 65_536.0), "max_mhz": (0.0, 1e6), "limits_mhz": (0.0, 1e6),
@@ -63,6 +74,9 @@ def require_plausible(table: LatencyTable, *, source: str) -> None:
             _require_ranges(item, ranges, where)
     for index, cluster in enumerate(table.device.clusters):
         _require_ranges(cluster, _CLUSTER, f"{source}: device.clusters[{index}]")
+    for index, record in enumerate(table.build.settling):
+        _require_ranges(record, _SETTLING, f"{source}: build.settling[{index}]")
+    _require_moments(table, source)
     _require_entries(table, source)
     if not re.fullmatch(r"[0-9a-f]{32}", table.reference.digest):
         got = repr(table.reference.digest)
@@ -73,8 +87,30 @@ def require_plausible(table: LatencyTable, *, source: str) -> None:
         if len(lengths) > 1:
             what = f"{source}: validation: not as many latencies as networks"
             raise TableError(explain(what, got=", ".join(map(str, sorted(lengths)))))
+        loops = validation.loops
+        if loops is not None:
+            _require_ranges(loops, _LOOPS, f"{source}: validation.loops")
+            if not len(loops.predicted_ms) == len(loops.loop_ms) == loops.networks:
+                raise TableError(explain(f"{source}: validation.loops: not as many latencies as networks"))
         if not validation.median_percent <= validation.worst_percent:
             raise TableError(explain(f"{source}: validation: the median error is larger than the worst"))
+
+
+def _require_moments(table: LatencyTable, source: str) -> None:
+    validation = table.validation
+    loops = validation.loops if validation is not None else None
+    moments = {
+        "reference.at": table.reference.at, "build.begun": table.build.begun, "build.ended": table.build.ended,
+        "validation.at": validation.at if validation is not None else "",
+        "validation.loops.at": loops.at if loops is not None else "",
+    }  # fmt: skip
+    for name, text in moments.items():
+        try:
+            known = not text or datetime.fromisoformat(text).tzinfo is not None
+        except ValueError:
+            known = False
+        if not known:
+            raise TableError(explain(f"{source}: {name} is no moment", got=repr(text), allowed="UTC, in ISO 8601"))
 
 
 def _numbers(value: Any) -> Iterator[float]:

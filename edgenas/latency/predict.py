@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,6 +59,7 @@ class Prediction:
         overhead_ms: The part of the prediction that belongs to no unit. The layers and this part add up to the
             prediction.
         interpolated: Keys of units that no measured network contained.
+        at: The moment of the clock that it speaks of, UTC, in ISO 8601; empty for tables of older versions.
     """
 
     latency_ms: float
@@ -67,6 +69,7 @@ class Prediction:
     layers: tuple[LayerLatency, ...]
     overhead_ms: float
     interpolated: tuple[str, ...]
+    at: str = ""
 
     def __repr__(self) -> str:
         level = f"{100 * self.level:.0f} %"
@@ -169,7 +172,9 @@ def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLaten
     ratio += correction.constant
     latency_ms = ratio * table.reference.latency_ms
     extra = _NORMAL_90 * _ERROR_UNIT * table.reference.latency_ms
-    half = np.sqrt((interval.relative * latency_ms) ** 2 + extra**2 * sums[:, 2])
+    # What the prediction is off, and what the clock is off that brought it to its moment.
+    relative = math.hypot(interval.relative, NormalDist().inv_cdf((1 + interval.level) / 2) * table.reference.error)
+    half = np.sqrt((relative * latency_ms) ** 2 + extra**2 * sums[:, 2])
     return PopulationLatency(latency_ms=latency_ms, low_ms=latency_ms - half, high_ms=latency_ms + half)
 
 
@@ -199,6 +204,7 @@ def predict(table: LatencyTable, network: Architecture | Graph, *, interpolate: 
         layers=layers,
         overhead_ms=table.correction.constant * table.reference.latency_ms,
         interpolated=tuple(dict.fromkeys(layer.key for layer in layers if layer.interpolated)),
+        at=table.reference.at,
     )
 
 

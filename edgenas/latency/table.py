@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import Self
 
 from edgenas.errors import TableError, explain
 from edgenas.latency.device import DeviceInfo, RuntimeInfo
+from edgenas.latency.records import Loops, Settling, half_width
 from edgenas.markup import html_table
 from edgenas.text import printable
 
@@ -42,14 +44,20 @@ class Reference:
     Attributes:
         notation: The network, as a person may type it.
         digest: Digest of its architecture.
-        latency_ms: Its latency during the build. It turns ratios into milliseconds.
+        latency_ms: Its latency at the moment `at`. It turns ratios into milliseconds.
         spread: Relative standard deviation of its latency between the build's visits: the drift of the clock.
+        at: The moment that predictions speak of, UTC, in ISO 8601: the end of the build, or of the check that brought
+            the table to the present; empty in tables of older versions.
+        error: Relative standard error of `latency_ms`; part of every prediction's interval. 0 in tables of older
+            versions.
     """
 
     notation: str
     digest: str
     latency_ms: float
     spread: float
+    at: str = ""
+    error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +94,41 @@ class Interval:
 
     Attributes:
         level: Nominal coverage, such as 0.9.
-        relative: Half width as a share of the prediction, from cross-validated residuals.
+        relative: Half width as a share of the prediction. It contains the bias that a validation found.
         networks: Residuals it rests on.
         visit_noise: Relative standard deviation of one network's ratio between visits, included in the above.
+        left_out: Half width without bias, from cross-validated residuals; 0 where `relative` is that.
+        bias: Of predictions against loops of back-to-back runs, relative; 0 until validated.
+        bias_error: Its standard error.
     """
 
     level: float
     relative: float
     networks: int
     visit_noise: float
+    left_out: float = 0.0
+    bias: float = 0.0
+    bias_error: float = 0.0
+
+    @property
+    def unbiased(self) -> float:
+        """Half width that was announced without knowing of a bias."""
+        return self.left_out or self.relative
+
+    def biased(self, bias: float, error: float) -> Self:
+        """Return the interval that holds what it promises although predictions have a bias.
+
+        Args:
+            bias: Relative, instead of the one before.
+            error: Its standard error.
+        """
+        wide = half_width(level=self.level, relative=self.unbiased, bias=bias, error=error)
+        return replace(self, relative=wide, left_out=self.unbiased, bias=bias, bias_error=error)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether predictions have a bias larger than the interval announced, and not by chance."""
+        return abs(self.bias) > self.unbiased and abs(self.bias) > 2 * self.bias_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +149,8 @@ class Validation:
         visits: How often a network was measured, on average; 0 in tables of older versions.
         measured_error_percent: Standard error of the measured latencies (root mean square), part of the errors above;
             None where it is not known, since no network was measured twice.
+        at: Moment of its end, UTC, in ISO 8601; empty in tables of older versions.
+        loops: Predictions against an independent procedure; None in tables of older versions.
     """
 
     networks: int
@@ -132,6 +168,8 @@ class Validation:
     measured_ms: tuple[float, ...]
     visits: float = 0.0
     measured_error_percent: float | None = None
+    at: str = ""
+    loops: Loops | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +192,12 @@ class BuildInfo:
         edgenas: Version of this package.
         warnings: Doubts about the table when it was fitted, one line each; empty for a good one.
         measured: Digests of the networks that it was fitted to; empty in tables of older versions.
+        begun, ended: Moments of the first visit and of the end of the last one, UTC, in ISO 8601; empty in tables of
+            older versions.
+        floor_ms: Latency of a file with one fully connected layer of one weight, by the same protocol: what a run of
+            the runtime costs before there is a network. None in tables of older versions.
+        settling: How networks settled after others ran on this device, part of the protocol; empty for cold tables, and
+            in tables of older versions, whose hot latencies are up to a quarter too long.
     """
 
     space: str
@@ -171,6 +215,10 @@ class BuildInfo:
     edgenas: str
     warnings: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
+    begun: str = ""
+    ended: str = ""
+    floor_ms: float | None = None
+    settling: tuple[Settling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,16 +295,52 @@ class LatencyTable:
             )
 
     def validated(self, validation: Validation) -> Self:
-        """Return the same table with its validation."""
-        return replace(self, validation=validation)
+        """Return the same table with its validation. The bias that it found enters the interval."""
+        interval, loops = self.interval, validation.loops
+        if loops is not None:
+            interval = interval.biased(loops.bias_percent / 100, loops.bias_error_percent / 100)
+        return replace(self, validation=validation, interval=interval)
 
-    def at_clock(self, reference_ms: float) -> Self:
+    def at_clock(self, reference_ms: float, *, error: float = 0.0, at: str = "") -> Self:
         """Return the same table with another latency of the reference network. `check` measures it.
 
         Args:
             reference_ms: Latency of the reference network now.
+            error: Its relative standard error, which widens the interval of every prediction.
+            at: When now is; see `Reference.at`.
         """
-        return replace(self, reference=replace(self.reference, latency_ms=reference_ms))
+        return replace(self, reference=replace(self.reference, latency_ms=reference_ms, error=error, at=at))
+
+    def with_clock_error(self, error: float) -> Self:
+        """Return the same table for predictions that are brought to another moment by a clock of some error.
+
+        Args:
+            error: Relative standard error of the clock. It is added in quadrature to that of the table's own moment.
+        """
+        wide = math.hypot(self.reference.error, error)
+        return replace(self, reference=replace(self.reference, error=wide)) if error else self
+
+    @property
+    def is_lukewarm(self) -> bool:
+        """Whether it was measured by the older hot protocol, whose networks had not settled after others ran."""
+        return self.runtime.mode == "hot" and not self.build.settling
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Say why predictions are wrong wherever the table is used, one line each; empty for a good one."""
+        found = []
+        if self.is_lukewarm:
+            found.append(
+                "the table was measured by an older version, whose networks had not settled after others ran: its "
+                "latencies are up to a quarter longer than what a loop sees"
+            )
+        if self.interval.is_wrong:
+            found.append(
+                f"the table is wrong: predictions are {100 * self.interval.bias:+.1f} % off loops of back-to-back runs "
+                f"(standard error {100 * self.interval.bias_error:.1f} %), and +-{100 * self.interval.unbiased:.1f} % "
+                "were announced"
+            )
+        return tuple(found)
 
     def __repr__(self) -> str:
         space, entries = printable(self.build.space), len(self.entries)

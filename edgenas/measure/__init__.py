@@ -7,7 +7,7 @@ from edgenas.measure.engines.registry import runtime, runtime_for
 from edgenas.measure.files import FileLatency, measure_files
 from edgenas.measure.protocol.timing import Business, Protocol, Samples, business, require_quiet
 from edgenas.measure.table.build import build_table
-from edgenas.measure.table.validate import Check, check_table, validate_table
+from edgenas.measure.table.validate import Check, check_table, present, validate_table
 
 __all__ = [
     "Business",
@@ -25,6 +25,7 @@ __all__ = [
     "business",
     "check_table",
     "measure_files",
+    "present",
     "require_quiet",
     "runtime",
     "runtime_for",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from edgenas.measure.device.agent import Network
 from edgenas.measure.device.local import kept_on
 from edgenas.measure.engines.base import ModelFile
 from edgenas.measure.engines.registry import runtime_of
+from edgenas.measure.protocol.settle import measured_settling, settle_of
 from edgenas.measure.protocol.timing import Protocol, Samples, alternate, load_per_core
 from edgenas.types import Progress
 
@@ -87,7 +88,7 @@ def measure_files(
     """
     if not files:
         raise InputError(explain("there is nothing to measure", got="0 files"))
-    how = protocol or Protocol(threads=threads, min_sessions=7, max_sessions=15)
+    how = protocol or Protocol(threads=threads, bursts=2, runs=6, burst_ms=20.0, min_sessions=7, max_sessions=15)
     rng = np.random.default_rng(seed)
     collected: list[list[Samples]] = [[] for _ in files]
     cpus = local_device().affinity
@@ -97,7 +98,10 @@ def measure_files(
         time.sleep(max(0.0, started + session * _APART_SECONDS - time.monotonic()))
         with kept_on(cpus):
             opened = [runtime_of(file).open(file.data, threads=how.threads) for file in files]
-            taken = alternate([Network(session.run) for session in opened], how, rng)
+            networks = [Network(loaded.run) for loaded in opened]
+            if not session and protocol is None:
+                how = _settling_here(networks, how, rng)
+            taken = alternate(networks, how, rng)
         for samples, found in zip(taken, collected, strict=True):
             found.append(samples)
         if progress is not None:
@@ -105,6 +109,24 @@ def measure_files(
         if session + 1 >= how.min_sessions and _settled(collected, how):
             break
     return tuple(_summary(file, samples, how) for file, samples in zip(files, collected, strict=True))
+
+
+def _settling_here(networks: Sequence[Network], how: Protocol, rng: np.random.Generator) -> Protocol:
+    """Return the protocol with how these files settle after each other: the fastest, the slowest, one in between.
+
+    A file alone has nothing to settle after.
+    """
+    if len(networks) < 2:
+        return replace(how, settle=((1.0, 0),))
+    for network in networks:
+        network.warm(how.warmup)
+    order = sorted(range(len(networks)), key=lambda place: networks[place].duration_ns)
+    chosen = list(dict.fromkeys(order[place] for place in (0, len(order) // 2, -1)))
+
+    def take(places: Sequence[int], plain: Protocol) -> list[Samples]:
+        return alternate([networks[chosen[place]] for place in places], plain, rng)
+
+    return replace(how, settle=settle_of(measured_settling([str(place) for place in chosen], take, how)))
 
 
 def _settled(collected: Sequence[Sequence[Samples]], how: Protocol) -> bool:

@@ -11,8 +11,9 @@ import jsonschema
 import pytest
 
 from edgenas.errors import InputError, TableError
-from edgenas.latency import Validation, predict, read_table, table_digest, write_table
+from edgenas.latency import Loops, Settling, Validation, predict, read_table, table_digest, write_table
 from edgenas.latency.document import dumps, loads
+from edgenas.latency.plausible import require_plausible
 from edgenas.resources import find_resource
 from tests.latency.examples import network, table
 
@@ -81,8 +82,70 @@ def test_another_document_is_refused(text: str) -> None:
 
 
 def test_another_version_is_refused() -> None:
-    with pytest.raises(TableError, match="another version; got 2; allowed: 1"):
-        loads(dumps(table()).replace('"version": 1,', '"version": 2,', 1))
+    with pytest.raises(TableError, match=r"another version; got 3; allowed: .?1, 2"):
+        loads(dumps(table()).replace('"version": 2,', '"version": 3,', 1))
+
+
+def test_a_table_of_version_1_is_read_keeps_its_digest_and_says_what_is_wrong_with_it() -> None:
+    old = loads(dumps(table()).replace('"version": 2,', '"version": 1,', 1))
+    assert old == table() and table_digest(old) == table_digest(table())
+    assert old.reference.at == "" and old.build.floor_ms is None and old.is_lukewarm
+    (fault,) = old.faults
+    assert "had not settled" in fault
+
+
+FULL = replace(
+    table(),
+    build=replace(
+        table().build, begun="2026-01-01T10:00:00+00:00", ended="2026-01-01T10:01:00+00:00", floor_ms=0.004,
+        settling=(Settling(network="small", latency_ms=0.02, samples=5, inner=20, first_percent=21.5),),
+    ),
+    reference=replace(table().reference, at="2026-01-01T10:01:00+00:00", error=0.002),
+).validated(
+    replace(
+        VALIDATION, at="2026-01-01T11:00:00+00:00",
+        loops=Loops(
+            networks=2, processes=3, runs=60, bias_percent=2.0, bias_error_percent=0.5, mape_percent=2.1,
+            coverage_percent=50.0, protocol_percent=1.9, predicted_ms=(0.02, 0.03), loop_ms=(0.019, 0.029),
+            at="2026-01-01T11:00:00+00:00",
+        ),
+    )
+)  # fmt: skip
+
+
+def test_moments_floor_settling_bias_and_loops_are_kept_and_obey_the_schema() -> None:
+    path = find_resource("latency_tables", "schema.json")
+    assert path is not None
+    again = loads(dumps(FULL))
+    assert again == FULL and dumps(again) == dumps(FULL)
+    jsonschema.validate(json.loads(dumps(FULL)), json.loads(path.read_text()))
+    assert again.interval.left_out == 0.03 < again.interval.relative and again.interval.bias == 0.02
+    assert not again.faults
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("reference", {"at": "yesterday"}), ("reference", {"at": "2026-01-01T10:00:00"}),
+        ("reference", {"error": -0.1}),
+        ("reference", {"error": float("nan")}), ("build", {"floor_ms": 0.0}), ("build", {"ended": "24:00"}),
+        ("build", {"settling": (replace(FULL.build.settling[0], samples=-1),)}),
+        ("interval", {"bias": float("inf")}),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_of_a_moment_a_floor_or_a_bias_is_refused(part: str, change: dict[str, object]) -> None:
+    wrong = replace(FULL, **{part: replace(getattr(FULL, part), **change)})
+    with pytest.raises(TableError, match=f"{part}.*(cannot be|is no moment)"):
+        require_plausible(wrong, source="the table")
+
+
+@pytest.mark.parametrize("change", [{"networks": 3}, {"bias_percent": float("nan")}, {"loop_ms": (0.0, 1.0)}])
+def test_loops_that_cannot_be_are_refused(change: dict[str, object]) -> None:
+    assert FULL.validation is not None and FULL.validation.loops is not None
+    loops = replace(FULL.validation.loops, **change)  # type: ignore[arg-type]
+    wrong = replace(FULL, validation=replace(FULL.validation, loops=loops))
+    with pytest.raises(TableError, match="validation.loops"):
+        require_plausible(wrong, source="the table")
 
 
 def _with(path: str, value: object) -> str:

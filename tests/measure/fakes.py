@@ -8,7 +8,9 @@ import pytest
 from edgenas.arch import Architecture, lower
 from edgenas.errors import DeviceError
 from edgenas.latency import graph_units
+from edgenas.latency.records import Settling
 from edgenas.measure import Samples
+from edgenas.measure.device.alone import Loop
 from edgenas.measure.protocol.visit import Target, Visit
 
 REFERENCE_MS = 0.03
@@ -26,6 +28,8 @@ class FakeBench:
     noise = 0.01
     drift = 1.0
     shift = 1.0
+    # What the protocol measures over what a loop sees.
+    lukewarm = 1.0
     # Ratio of the reference by `law`; spaces of large networks need it, since no ratio may be in the hundreds.
     reference_law = 1.0
     gone_after: int | None = None
@@ -36,6 +40,29 @@ class FakeBench:
     def __init__(self, target: Target, reference: Architecture, *, seed: int = 0, device: object = None) -> None:
         self._rng = np.random.default_rng(seed)
         self._seen: dict[str, int] = {}
+
+    def prepare(self, settling: tuple[Settling, ...]) -> None:
+        self.settles = settling
+
+    def settling(self, small: Architecture, large: Architecture) -> tuple[Settling, ...]:
+        times = {"small": law(small), "middle": 1.0, "large": law(large)}
+        return tuple(
+            Settling(network=name, latency_ms=ratio * REFERENCE_MS, samples=5, inner=10, first_percent=24.0)
+            for name, ratio in times.items()
+        )
+
+    def floor_ms(self) -> float:
+        return 0.004
+
+    @property
+    def clock(self) -> str:
+        return "thread_cpu"
+
+    def alone(self, architecture: Architecture) -> Loop:
+        """A loop has no noise here, and the network's own time over what the protocol makes of it."""
+        kind = type(self)
+        found = law(architecture) / kind.reference_law * kind.shift * REFERENCE_MS * kind.drift / kind.lukewarm
+        return Loop(cpu_ms=found, wall_ms=found, runs=60)
 
     def visit(self, architecture: Architecture) -> Visit:
         kind = type(self)

@@ -204,7 +204,7 @@ def test_what_changes_all_networks_but_the_reference_is_drift_and_no_error(monke
     assert len(table.probes) == 9
     fake = use(monkeypatch, noise=0.0, shift=1.02)
     found = validate_table(table, space, networks=20).validation
-    assert found is not None and fake.visits == 2 * (20 + 9)
+    assert found is not None and fake.visits == 2 * (20 + 9) + 2 * 5
     assert found.reference_drift_percent == pytest.approx(2.0, abs=0.1)
     assert found.mape_percent < 1.0 and found.visits == 2.0
 

@@ -68,23 +68,25 @@ def test_a_network_is_warmed_once_and_not_again_by_the_next_measurement() -> Non
     assert len(diary) == before
 
 
-def test_a_slow_network_runs_once_a_turn_and_a_fast_one_is_brought_back_first() -> None:
+def test_a_slow_network_has_half_as_many_samples_and_each_settles_as_long_as_networks_like_it() -> None:
     diary: list[str] = []
     slow, fast = (Network(Counting(name, diary).run) for name in "sf")
     slow.duration_ns, fast.duration_ns = 20e6, 1e6
-    how = Protocol(bursts=5, runs=3, burst_ms=10.0)
+    how = Protocol(bursts=5, runs=4, burst_ms=10.0, settle=((1.0, 6), (20.0, 1)))
     found = alternate([slow, fast], how, np.random.default_rng(0))
-    assert [len(samples.wall_ns) for samples in found] == [5, 15]
-    assert (diary.count("s"), diary.count("f")) == (5, 20)
+    assert [len(samples.wall_ns) for samples in found] == [10, 20]
+    assert (diary.count("s"), diary.count("f")) == (5 * (1 + 2), 5 * (6 + 4))
 
 
 def test_cold_runs_never_follow_themselves() -> None:
     diary: list[str] = []
-    found = alternate(
-        [Network(Counting(name, diary).run) for name in "ab"], Protocol(mode="cold", bursts=3, runs=4, warmup=1),
-        np.random.default_rng(0),
-    )  # fmt: skip
-    assert [len(samples.wall_ns) for samples in found] == [12, 12]
+    networks = [Network(Counting(name, diary).run) for name in "abc"]
+    for network in networks:
+        network.warm(1)
+    diary.clear()
+    found = alternate(networks, Protocol(mode="cold", bursts=3, runs=4, warmup=1), np.random.default_rng(0))
+    assert all(first != second for first, second in zip(diary, diary[1:], strict=False))
+    assert [len(samples.wall_ns) for samples in found] == [12, 12, 12]
     assert all(samples.inner == 1 for samples in found)
 
 

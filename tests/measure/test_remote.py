@@ -103,7 +103,7 @@ def test_a_build_on_a_device_that_dies_keeps_its_visits_and_goes_on(
 
     with RemoteDevice(MORTAL, python=sys.executable) as first, pytest.raises(DeviceError, match="after 3 of 8 visits"):
         build(first, kill_at=3)
-    assert len(kept.read_text().splitlines()) == 1 + 3
+    assert len(kept.read_text().splitlines()) == 1 + 1 + 3
     lines = kept.read_text()
     with RemoteDevice(MORTAL, python=sys.executable) as second:
         table = build(second, kill_at=-1)
@@ -324,7 +324,7 @@ def test_samples_without_a_file_outlive_a_device_that_dies(monkeypatch: pytest.M
         build(device, kill_at=3)
     (kept,) = tmp_path.rglob("*.samples.jsonl")
     before = kept.read_text()
-    assert len(before.splitlines()) == 1 + 3
+    assert len(before.splitlines()) == 1 + 1 + 3
     with RemoteDevice(MORTAL, python=sys.executable) as device:
         build(device, kill_at=-1)
     (done,) = tmp_path.rglob("*.jsonl")

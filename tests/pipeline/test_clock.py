@@ -8,6 +8,7 @@ import pytest
 
 from edgenas.errors import BudgetError
 from edgenas.latency import read_table
+from edgenas.pipeline.search.clock import Clock, _clock
 from edgenas.pipeline.stages import search as stage
 from tests.measure.fakes import use
 from tests.pipeline.test_run_safety import run
@@ -111,7 +112,44 @@ def test_a_killed_search_is_replayed_with_the_clock_that_it_had(tmp_path, budget
     fake.drift = 0.5
     run(tmp_path, *chosen)
     assert clocks[1] == clocks[0]
-    assert clocks[2] == pytest.approx(0.5, rel=0.02)
+    assert clocks[2].factor == pytest.approx(0.5, rel=0.02)
+    assert clocks[1].at and clocks[1].error > 0
+
+
+def test_the_clock_s_own_error_is_in_every_prediction_that_meets_a_budget(tmp_path, budget_ms, monkeypatch) -> None:
+    known, errors = [], {}
+    kept = stage._searched
+
+    def keep(context, clock):
+        known.append(clock)
+        return kept(context, clock)
+
+    monkeypatch.setattr(stage, "_searched", keep)
+    for noise in (0.002, 0.1):
+        fake = use(monkeypatch, noise=0.002)
+        folder = tmp_path / str(noise)
+        monkeypatch.setattr(
+            "edgenas.pipeline.search.clock.measured_clock",
+            lambda context, noise=noise: Clock(factor=1.0, error=noise, at="2026-01-01T00:00:00+00:00"),
+        )
+        run(folder, *ABSOLUTE, f"target.budget_ms={budget_ms}")
+        metrics = _document(folder, "search.json")["evaluations"][0]["metrics"]["latency_ms"]
+        errors[noise] = metrics["standard_error"] / metrics["value"]
+        row = _document(folder, "front.json")["networks"][0]
+        assert row["predicted_error_ms"] >= 0.99 * noise * row["predicted_ms"]
+        assert fake.visits
+    assert errors[0.1] ** 2 - errors[0.002] ** 2 == pytest.approx(0.1**2 - 0.002**2, rel=0.02)
+    assert [clock.error for clock in known] == [0.002, 0.1]
+
+
+def test_clocks_of_an_older_version_and_damaged_ones_are_no_obstacle() -> None:
+    assert _clock(1.5) == Clock(factor=1.5)
+    assert _clock({"factor": 0.5, "error": 0.01, "at": ""}) == Clock(factor=0.5, error=0.01)
+    for wrong in (0.0, float("nan"), {"factor": 1.0, "error": -1.0, "at": ""}):
+        with pytest.raises(ValueError):
+            _clock(wrong)
+    with pytest.raises(KeyError):
+        _clock({"factor": 1.0})
 
 
 def test_a_budget_that_only_the_table_of_a_faster_day_meets_is_refused(tmp_path, budget_ms, monkeypatch) -> None:

@@ -69,6 +69,13 @@ def build(
     )  # fmt: skip
     print(f"{len(table.entries)} entries from {table.build.networks} networks in {table.build.seconds:.0f} s: {out}")
     print(f"expected 90 % interval: +-{100 * table.interval.relative:.1f} % (cross-validated)")
+    print(f"measured from {table.build.begun} to {table.build.ended}; predictions speak of the end of that")
+    print(f"a network that computes nothing takes {1000 * (table.build.floor_ms or 0.0):.1f} us of every latency")
+    for record in table.build.settling:
+        print(
+            f"after other networks ran, the first run of the {record.network} network ({record.latency_ms:.3g} ms) "
+            f"takes {record.first_percent:+.0f} %; {record.samples} samples of each turn do not count"
+        )
     _print_warnings(table)
     there = f" --device {device!r}" if device else ""
     print(f"check it on held-out networks: edgenas latency validate {out}{there}")
@@ -93,10 +100,10 @@ def validate(
         file, networks=networks, space=space, seed=seed, force=force, device=device, device_python=device_python,
         device_name=device_name, device_cpus=_cpus(device_cpus),
     )  # fmt: skip
-    _print_warnings(table)
     picture = plot or Path(file).with_suffix(".png")
     plot_validation(table, picture)
     _print_validation(table)
+    _print_warnings(table)
     print(f"stored in {file}; plot: {picture}")
 
 
@@ -115,7 +122,9 @@ def check(
         print(f"not for {'that device' if device else 'this machine'}: " + "; ".join(found.differences))
         raise SystemExit(1)
     print(
-        f"same kind of device, same runtime; the reference network runs at {1 + found.reference_drift:.3f} of its time"
+        f"same kind of device, same runtime; at {found.at} the reference network runs at "
+        f"{1 + found.reference_drift:.3f} +- {found.reference_error:.3f} of its time at "
+        f"{en.load_table(file).reference.at or 'the build'}"
     )
     print("probe networks relative to it: " + ", ".join(f"{100 * change:+.1f} %" for change in found.probe_changes))
     for line in found.doubts:
@@ -148,7 +157,7 @@ def list_all(
             continue
         table, checked = found.table, found.table.validation
         error = f"{checked.mape_percent:.2f} %" if checked else "not validated"
-        error += " (!)" if table.build.warnings else ""
+        error += " (!)" if table.build.warnings or table.faults else ""
         within = f"{checked.within_5_percent:.0f} %" if checked else ""
         rows.append((name, table.build.space, len(table.entries), error, within, table.build.date))
     print_table(("table", "space", "entries", "mean error", "within 5 %", "date"), rows)
@@ -167,7 +176,7 @@ def _cpus(text: str) -> Literal["big", "all"] | list[int]:
 
 
 def _print_warnings(table: en.LatencyTable) -> None:
-    for line in table.build.warnings:
+    for line in (*table.build.warnings, *table.faults):
         print(f"WARNING: {line}")
 
 
@@ -190,3 +199,15 @@ def _print_validation(table: en.LatencyTable) -> None:
         ("error of the measured", f"{_known(checked.measured_error_percent)} ({checked.visits:.1f} visits)"),
     ]
     print_table(("held-out networks", ""), rows)
+    loops = checked.loops
+    if loops is None:
+        return
+    rows = [
+        ("networks, processes each", f"{loops.networks}, {loops.processes}"),
+        ("bias of predictions", f"{loops.bias_percent:+.2f} +- {loops.bias_error_percent:.2f} %"),
+        ("mean absolute error", f"{loops.mape_percent:.2f} %"),
+        ("inside the 90 % interval, bias aside", f"{loops.coverage_percent:.0f} %"),
+        ("of it by the protocol", f"{loops.protocol_percent:+.2f} %"),
+        ("90 % interval with the bias", f"+-{100 * table.interval.relative:.1f} %"),
+    ]
+    print_table((f"loops in fresh processes, {loops.at}", ""), rows)

@@ -31,7 +31,7 @@ try:
 except ImportError:  # only missing on Windows, where switches are then not counted
     resource = None  # type: ignore[assignment]
 
-MARKER = "edgenas agent 2: answers follow"
+MARKER = "edgenas agent 3: answers follow"
 # Every answer begins with this, so that it is told apart from what others print on the same stream.
 ANSWER = "edgenas answer "
 # While it measures, the agent says so often that it is alive: between two turns, never during one.
@@ -152,11 +152,25 @@ def version_of(runtime: str) -> str:
     return found if package == "ai-edge-litert" else f"{package} {found}"
 
 
+def ort_bound(session: Any) -> Run:
+    """Return what runs a session on fixed inputs into outputs that lie ready, without Python's conversions.
+
+    `session.run` checks and converts a dictionary and makes new arrays: 5 us a run that belong to no network.
+
+    Raises:
+        ValueError: An input of a type that no network here has.
+    """
+    binding = session.io_binding()
+    for name, value in ort_feed(session).items():
+        binding.bind_cpu_input(name, value)
+    for entry in session.get_outputs():
+        binding.bind_output(entry.name, "cpu")
+    return lambda: session.run_with_iobinding(binding)
+
+
 def _open(runtime: str, data: bytes, threads: int) -> Run:
     if runtime == "ort":
-        session = ort_session(data, threads=threads)
-        feed = ort_feed(session)
-        return lambda: session.run(None, feed)
+        return ort_bound(ort_session(data, threads=threads))
     run: Run = litert_interpreter(data, threads=threads).invoke
     return run
 
@@ -202,8 +216,21 @@ def burst(run: Run, *, runs: int, inner: int) -> Raw:
     return {"wall_ns": wall_ns / inner, "cpu_ns": cpu_ns / inner, "switches": switches, "inner": inner}
 
 
+def settle_runs(duration_ns: float, settle: Sequence[Sequence[float]]) -> int:
+    """Samples that a network does not count after other networks ran, until the next one changes nothing.
+
+    Args:
+        duration_ns: Of one run of the network.
+        settle: (milliseconds of a run, samples) of networks for which this was measured, in any order; between two of
+            them it is interpolated over the logarithm of the time, and beyond them it is that of the last one.
+    """
+    known = sorted((math.log(max(1e-9, pair[0])), pair[1]) for pair in settle)
+    times, samples = [pair[0] for pair in known], [pair[1] for pair in known]
+    return int(math.ceil(float(np.interp(math.log(max(1.0, duration_ns) / 1e6), times, samples)) - 1e-9))
+
+
 class Network:
-    """A loaded network and how fast it is. It is warmed once; afterwards only each burst warms it again."""
+    """A loaded network and how fast it is. It is warmed once; afterwards it settles again at every turn."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -249,6 +276,7 @@ def alternate(
     runs: int,
     warmup: int,
     orders: Sequence[Sequence[int]],
+    settle: Sequence[Sequence[float]],
     burst_ms: float = 0.0,
     beat: Callable[[], None] = lambda: None,
 ) -> list[Raw]:
@@ -256,13 +284,13 @@ def alternate(
 
     Args:
         networks: Fresh, or left over from another call.
-        mode: `hot`: bursts of back-to-back runs; `cold`: single runs, each after a run of another network, so that
-            caches are cold for it.
-        runs: Samples per burst (hot).
+        mode: `hot`: turns of back-to-back runs, of which those count that follow the network's own; `cold`: single
+            runs, each after a run of another network, so that caches are cold for it.
+        runs: Samples per turn that count (hot).
         warmup: Runs of a fresh network before the first sample.
         orders: Which networks take turns in each round.
-        burst_ms: A network slower than this is run once per burst and not brought back before (hot): filling the
-            caches is less than a hundredth of its time, and more turns say more than more runs. 0 for no such network.
+        settle: Samples at the beginning of a turn that do not count (hot), by time of a run; see `settle_runs`.
+        burst_ms: A network slower than this has half as many samples per turn that count (hot). 0 for no such network.
         beat: Called before each network takes its turn.
     """
     for network in networks:
@@ -276,13 +304,11 @@ def alternate(
             if mode == "cold":
                 parts[index].append(burst(network.run, runs=1, inner=1))
                 continue
-            if network.is_slow(burst_ms):
-                parts[index].append(burst(network.run, runs=1, inner=1))
-                continue
-            # The caches hold the network before; a run brings this one back; the lower half drops the rest.
-            for _ in range(network.inner):
+            # The caches hold the network before. The first runs bring this one back, and a user's loop has none such.
+            for _ in range(settle_runs(network.duration_ns, settle) * network.inner):
                 network.run()
-            parts[index].append(burst(network.run, runs=runs, inner=network.inner))
+            counted = (runs + 1) // 2 if network.is_slow(burst_ms) else runs
+            parts[index].append(burst(network.run, runs=counted, inner=network.inner))
     return [join(part) for part in parts]
 
 
@@ -399,7 +425,7 @@ class Service:
             found = alternate(
                 [self._slots[slot] for slot in request["slots"]],
                 mode=request["mode"], runs=request["runs"], warmup=request["warmup"], orders=request["orders"],
-                burst_ms=request["burst_ms"], beat=self._beat,
+                settle=request["settle"], burst_ms=request["burst_ms"], beat=self._beat,
             )  # fmt: skip
             return {"samples": [{**raw, **{k: raw[k].tolist() for k in ("wall_ns", "cpu_ns")}} for raw in found]}
         raise ValueError(f"unknown request {do!r}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol as Shape
@@ -14,8 +15,11 @@ from edgenas.errors import DeviceError, explain
 from edgenas.latency.device import DeviceInfo, local_device
 from edgenas.latency.runtimes import RuntimeName
 from edgenas.measure.device.agent import Network
+from edgenas.measure.device.alone import BOOTSTRAP, Loop, run_loop
 from edgenas.measure.engines.registry import runtime
 from edgenas.measure.protocol.timing import Business, Protocol, Samples, alternate, business
+
+_LOOP_TIMEOUT_S = 120.0
 
 
 class Device(Shape):
@@ -38,6 +42,9 @@ class Device(Shape):
 
     def alternate(self, slots: Sequence[str], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
         """Measure the networks in some slots alternately; see `protocol.alternate`."""
+
+    def alone(self, name: RuntimeName, data: bytes, *, threads: int, other: bytes = b"") -> Loop:
+        """Run a model file back to back in a process of its own, by no code of the protocol; see `run_loop`."""
 
 
 class LocalDevice:
@@ -70,6 +77,12 @@ class LocalDevice:
         """Measure; see `Device.alternate`."""
         with kept_on(local_device().affinity):
             return alternate([self._slots[slot] for slot in slots], protocol, rng)
+
+    def alone(self, name: RuntimeName, data: bytes, *, threads: int, other: bytes = b"") -> Loop:
+        """Run a loop; see `Device.alone`."""
+        cpus = local_device().affinity
+        argv = (sys.executable, "-c", BOOTSTRAP)
+        return run_loop(argv, name, data, threads=threads, other=other, cpus=cpus, timeout_s=_LOOP_TIMEOUT_S)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from edgenas.errors import DeviceError, InputError, explain
 from edgenas.latency.device import DeviceInfo, described_device
 from edgenas.latency.processors import FACTS, clusters_of, measuring_cpus
 from edgenas.latency.runtimes import RuntimeName
-from edgenas.measure.device.connection import Connection
+from edgenas.measure.device.alone import BOOTSTRAP, Loop, run_loop
+from edgenas.measure.device.connection import Connection, quoted
 from edgenas.measure.device.local import require_cpus_for
 from edgenas.measure.protocol.timing import Business, Protocol, Samples, rounds, samples_of
 
@@ -133,12 +134,20 @@ class RemoteDevice:
         orders = rounds(len(slots), protocol, rng)
         found = self._ask(
             {"do": "alternate", "slots": list(slots), "mode": protocol.mode, "runs": protocol.runs,
-             "warmup": protocol.warmup, "orders": orders, "burst_ms": protocol.burst_ms}, "samples"
+             "warmup": protocol.warmup, "orders": orders,
+             "settle": protocol.settle, "burst_ms": protocol.burst_ms}, "samples"
         )  # fmt: skip
         try:
             return [samples_of(raw) for raw in found["samples"]]
         except (KeyError, TypeError, ValueError) as error:
             raise self._open().nonsense("alternate") from error
+
+    def alone(self, name: RuntimeName, data: bytes, *, threads: int, other: bytes = b"") -> Loop:
+        """Run a loop there, by the same command but not by the agent; see `Device.alone`."""
+        self.version(name)
+        argv = (*self._argv, f"{quoted(self._python)} -c {shlex.quote(BOOTSTRAP)}")
+        cpus, timeout_s = self.info().affinity, self._timeout_s
+        return run_loop(argv, name, data, threads=threads, other=other, cpus=cpus, timeout_s=timeout_s)
 
     def _described(self, facts: Mapping[str, Any]) -> DeviceInfo:
         names = ("machine", "facts", "processor", "cores", "memory_mib")

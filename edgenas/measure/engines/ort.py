@@ -22,19 +22,15 @@ class OrtSession:
     """A loaded ONNX file."""
 
     def __init__(self, session: Any) -> None:
-        self._run = session.run
+        self._session = session
         try:
-            self._feed = agent.ort_feed(session)
+            self.run = agent.ort_bound(session)
         except ValueError as error:
             raise DeviceError(explain(str(error))) from error
 
-    def run(self) -> None:
-        """Run once."""
-        self._run(None, self._feed)
-
     def outputs(self) -> tuple[np.ndarray, ...]:
         """Run once and return the outputs."""
-        return tuple(self._run(None, self._feed))
+        return tuple(self._session.run(None, agent.ort_feed(self._session)))
 
 
 class OrtRuntime:

@@ -4,6 +4,9 @@ Findings on shared machines that the protocol follows:
 
 - At one thread the runtimes compute in the caller's thread, so thread CPU time survives a busy machine, on which
   wall medians double. With more threads only wall time has a meaning.
+- Hot is what a loop over one network sees. After another network ran, the first runs of a turn take up to a third
+  longer, and a run is settled when the next one changes the time by less than 1 %. How many runs that takes is
+  measured on every device (`protocol/settle.py`); only what follows counts.
 - The mean of the lower half of the samples is steadier than minimum or median.
 - Latencies are divided by those of a reference network measured alternately, which cancels the drift of the clock.
 - Most of the remaining noise lies between sessions. An interval from the runs of one session is far too narrow. So
@@ -12,6 +15,7 @@ Findings on shared machines that the protocol follows:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +28,8 @@ from edgenas.measure.device import agent
 from edgenas.measure.device.agent import low_half_mean
 
 _BUSY_LOAD_PER_CORE = 0.75
+# Most samples of a turn that may not count: a calibration looks at this many.
+MOST_SETTLE = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +39,12 @@ class Protocol:
     Attributes:
         threads: Threads within one operation.
         mode: `hot`: back-to-back runs of one network; `cold`: every run after a run of another network.
-        bursts: Bursts per session, alternated with the reference or the other files.
-        runs: Timed samples per burst.
-        burst_ms: A network whose run takes longer has one run per burst; 0 for no such network.
-        warmup: Runs before the first burst of a session; one more precedes every burst of a network that is not slow.
+        bursts: Turns per session, alternated with the reference or the other files.
+        runs: Samples per turn that count.
+        settle: (milliseconds of a run, samples at the beginning of a turn that do not count) of networks for which this
+            was measured; see `agent.settle_runs`. The default is what the largest curve of `docs/latency.md` needs.
+        burst_ms: A network whose run takes longer has half as many samples per turn that count; 0 for no such network.
+        warmup: Runs before the first turn of a session.
         min_sessions, max_sessions: Fresh sessions per file.
         target_error: Stop after `min_sessions` once the relative standard error between sessions is below this.
     """
@@ -45,6 +53,7 @@ class Protocol:
     mode: Mode = "hot"
     bursts: int = 3
     runs: int = 8
+    settle: tuple[tuple[float, int], ...] = ((1.0, 8),)
     burst_ms: float = 0.0
     warmup: int = 6
     min_sessions: int = 3
@@ -57,6 +66,9 @@ class Protocol:
         for name in ("threads", "bursts", "runs", "warmup", "min_sessions"):
             if getattr(self, name) < 1:
                 raise InputError(explain(f"{name} must be positive", got=getattr(self, name)))
+        if not self.settle or not all(0 < ms < math.inf and 0 <= samples <= MOST_SETTLE for ms, samples in self.settle):
+            allowed = f"(milliseconds, samples) of at least one network, 0 to {MOST_SETTLE} samples"
+            raise InputError(explain("settle cannot be", got=self.settle, allowed=allowed))
         if self.burst_ms < 0:
             raise InputError(explain("burst_ms must not be negative", got=self.burst_ms))
         if self.max_sessions < self.min_sessions:
@@ -108,7 +120,14 @@ def rounds(networks: int, protocol: Protocol, rng: np.random.Generator) -> list[
     if protocol.mode == "cold" and networks < 2:
         raise InputError(explain("cold mode alternates networks and needs at least two", got=networks))
     count = protocol.bursts * (protocol.runs if protocol.mode == "cold" else 1)
-    return [rng.permutation(networks).tolist() for _ in range(count)]
+    found: list[list[int]] = []
+    for _ in range(count):
+        order = rng.permutation(networks).tolist()
+        if found and networks > 1 and order[0] == found[-1][-1]:
+            # Else it would follow itself, which is no turn after another network.
+            order = order[1:] + order[:1]
+        found.append(order)
+    return found
 
 
 def alternate(
@@ -130,7 +149,7 @@ def alternate(
     found = agent.alternate(
         networks,
         mode=protocol.mode, runs=protocol.runs, warmup=protocol.warmup, orders=rounds(len(networks), protocol, rng),
-        burst_ms=protocol.burst_ms,
+        settle=protocol.settle, burst_ms=protocol.burst_ms,
     )  # fmt: skip
     return [samples_of(raw) for raw in found]
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgenas.arch import Architecture, lower
+from edgenas.arch import Architecture, Graph, Op, TensorShape, lower
 from edgenas.formats import SCHEMES, encode
 from edgenas.latency.device import Precision, RuntimeInfo
+from edgenas.latency.records import Settling
 from edgenas.latency.runtimes import RuntimeName
+from edgenas.measure.device.alone import Loop
 from edgenas.measure.device.local import Device, LocalDevice
 from edgenas.measure.engines.registry import runtime
 from edgenas.measure.filler import filler_weights
+from edgenas.measure.protocol.settle import measured_settling, settle_of
 from edgenas.measure.protocol.timing import Protocol, Samples
 
 # Sessions of a network within one visit. Several are needed: the speed of a session depends on where its memory lies.
@@ -58,6 +62,21 @@ class Target:
     def file(self, architecture: Architecture) -> bytes:
         """Write the network as the file that is measured. Its weights are filler; int8 ranges need no images."""
         graph = lower(architecture)
+        return encode(
+            graph,
+            filler_weights(graph),
+            file_format=runtime(self.runtime).file_format,
+            precision=self.precision,
+            scheme=self.scheme or None,
+        )
+
+
+    def floor_file(self) -> bytes:
+        """Write a network that computes nothing: one fully connected layer of one weight."""
+        shape = TensorShape(1, 1, 1)
+        image = Op(kind="input", name="image", shape=shape)
+        layer = Op(kind="fc", name="weight", inputs=("image",), shape=shape, block="head")
+        graph = Graph(ops=(image, layer), norm_eps=1e-3)
         return encode(
             graph,
             filler_weights(graph),
@@ -118,6 +137,55 @@ class Bench:
         self._reference = reference
         self._rng = np.random.default_rng(seed)
         self._file = b""
+
+    def prepare(self, settling: Sequence[Settling]) -> None:
+        """Take over how networks settle on the device, for all later visits.
+
+        Args:
+            settling: From `settling`, or from a table; none in cold mode.
+        """
+        if settling:
+            self._target = replace(
+                self._target, protocol=replace(self._target.protocol, settle=settle_of(settling))
+            )
+
+    def settling(self, small: Architecture, large: Architecture) -> tuple[Settling, ...]:
+        """Measure how networks settle after others ran: two networks and the reference.
+
+        Args:
+            small: The smallest network that will be measured, or one near it.
+            large: The largest one.
+        """
+        files = dict(small=small, middle=self._reference, large=large)
+        for name, network in files.items():
+            self._load((name,), self._target.file(network))
+        names = tuple(files)
+
+        def take(places: Sequence[int], how: Protocol) -> list[Samples]:
+            return self._device.alternate([names[place] for place in places], how, self._rng)
+
+        return measured_settling(names, take, self._target.protocol)
+
+    def floor_ms(self) -> float:
+        """Measure what a run costs that computes nothing, by the protocol."""
+        self._file = self._file or self._target.file(self._reference)
+        self._load(("reference",), self._file)
+        self._load(("floor",), self._target.floor_file())
+        how = self._target.protocol
+        floor, _ = self._device.alternate(("floor", "reference"), how, self._rng)
+        return floor.value_ns(how.clock) / 1e6
+
+    def alone(self, architecture: Architecture) -> Loop:
+        """Run one network in a loop in a process of its own, by no code of the protocol."""
+        how = self._target.protocol
+        other = self._target.file(self._reference) if how.mode == "cold" else b""
+        data = self._target.file(architecture)
+        return self._device.alone(self._target.runtime, data, threads=how.threads, other=other)
+
+    @property
+    def clock(self) -> str:
+        """Which clock counts; see `Protocol.clock`."""
+        return self._target.protocol.clock
 
     def visit(self, architecture: Architecture) -> Visit:
         """Measure one network in fresh sessions.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from edgenas.arch.notation import format_notation
 from edgenas.errors import InputError, explain
 from edgenas.latency.device import NAME_VARIABLE, Mode, Precision, require_known
 from edgenas.latency.model.work import group
+from edgenas.latency.records import Settling
 from edgenas.latency.runtimes import RuntimeName
 from edgenas.latency.table import (
     RATIO_UNIT,
@@ -27,11 +29,12 @@ from edgenas.latency.table import (
     Reference,
 )
 from edgenas.measure.device.local import Device, LocalDevice
+from edgenas.measure.protocol.settle import settle_of
 from edgenas.measure.protocol.timing import Protocol, require_quiet
 from edgenas.measure.protocol.visit import Bench, Target, Visit
 from edgenas.measure.table.design import Design, covering_design, space_units
 from edgenas.measure.table.fit import TableFit, fitted, interval_of
-from edgenas.measure.table.sample_file import SampleFile, default_path
+from edgenas.measure.table.sample_file import Calibration, SampleFile, default_path
 from edgenas.measure.table.visits_plan import Campaign
 from edgenas.measure.table.warnings import doubts
 from edgenas.space import SearchSpace
@@ -41,16 +44,24 @@ from edgenas.version import __version__
 _MIN_NETWORKS = 4
 
 
-def table_protocol(*, threads: int = 1, mode: Mode = "hot") -> Protocol:
-    """Return the protocol of a table's visits: many short bursts, since a build visits many networks once.
+def table_protocol(
+    *, threads: int = 1, mode: Mode = "hot", settling: Sequence[Settling] = ()
+) -> Protocol:
+    """Return the protocol of a table's visits: two turns, each of some runs that do not count and four that do.
 
-    The noise of a visit falls with the number of turns that network and reference take, not with the number of runs in
-    a turn. On a quiet machine 4 turns of one run left 1.8 % on ORT and 1.0 % on LiteRT; 16 turns left 1.0 and 0.5 %; 16
-    turns of two runs left no less. The noise also falls with the number of sessions. A visit has two.
+    Seven turns of one run after one warm-up run were steadier (1.0 % on ORT, 0.5 % on LiteRT), but what they measured
+    was up to 24 % more than a loop sees. A turn must be long enough for a network to settle, so there are fewer. Cold
+    runs need no such turns; there are eight.
+
+    Args:
+        threads: Threads within one operation.
+        mode: `hot` or `cold`.
+        settling: How networks settle on the device; the default of `Protocol` if it is not known.
     """
-    return Protocol(
-        threads=threads, mode=mode, bursts=7, runs=1, burst_ms=10.0, warmup=3, min_sessions=1, max_sessions=1
+    found = Protocol(
+        threads=threads, mode=mode, bursts=2, runs=4, burst_ms=10.0, warmup=2, min_sessions=1, max_sessions=1
     )
+    return replace(found, settle=settle_of(settling)) if settling else found
 
 
 def reference_of(space: SearchSpace) -> Architecture:
@@ -129,12 +140,26 @@ def build_table(
         path = default_path(identity, name=f"{described.slug}-{space.name}-{info.slug}")
     kept = SampleFile(path, identity)
     kept.open()
-    campaign = Campaign(space, design, Bench(target, reference, seed=seed, device=where), kept, progress)
+    bench = Bench(target, reference, seed=seed, device=where)
+    if kept.calibration is None:
+        kept.calibrate(_calibration(bench, space, mode))
+    assert kept.calibration is not None
+    bench.prepare(kept.calibration.settling)
+    campaign = Campaign(space, design, bench, kept, progress)
     campaign.run(seed=seed, target_error=target_error, seconds=seconds)
     table = table_from(space, design, target, kept, load_per_core=load, seed=seed, device=where)
     if samples is None:
         kept.finish()
     return table
+
+
+def _calibration(bench: Bench, space: SearchSpace, mode: Mode) -> Calibration:
+    """Measure how networks settle, and then, with that, what a run costs that computes nothing."""
+    settling = (
+        bench.settling(space.decode(space.smallest()), space.decode(space.largest())) if mode == "hot" else ()
+    )
+    bench.prepare(settling)
+    return Calibration(settling=settling, floor_ms=bench.floor_ms())
 
 
 def table_from(
@@ -154,6 +179,13 @@ def table_from(
     interval = interval_of(left_out, found.noise)
     visits = [visit for several in found.visits for visit in several]
     references = np.array([visit.reference_ms for visit in visits])
+    spread = float(references.std() / references.mean())
+    calibration = kept.calibration
+    assert calibration is not None
+    how = table_protocol(
+        threads=target.protocol.threads, mode=target.protocol.mode, settling=calibration.settling
+    )
+    ended = moment(max(visit.at + visit.seconds for visit in visits))
     return LatencyTable(
         device=device.info(),
         runtime=target.info(device),
@@ -161,7 +193,10 @@ def table_from(
             notation=format_notation(reference_of(space)),
             digest=reference_of(space).digest,
             latency_ms=float(np.median(references)),
-            spread=float(references.std() / references.mean()),
+            spread=spread,
+            at=ended,
+            # Of a median, in the normal case.
+            error=math.sqrt(math.pi / 2 / len(references)) * spread,
         ),
         build=BuildInfo(
             space=space.name,
@@ -173,7 +208,7 @@ def table_from(
             seconds=round(sum(visit.seconds for visit in visits) + time.perf_counter() - start, 2),
             load_per_core=round(load_per_core, 3),
             clock=target.protocol.clock,
-            protocol=_protocol_line(target.protocol),
+            protocol=_protocol_line(how),
             seed=seed,
             date=datetime.now(UTC).date().isoformat(),
             edgenas=__version__,
@@ -182,6 +217,10 @@ def table_from(
                 strange=_strange(space, found),
             ),
             measured=tuple(space.decode(genes).digest for genes in design.genes),
+            begun=moment(min(visit.at for visit in visits)),
+            ended=ended,
+            floor_ms=calibration.floor_ms,
+            settling=calibration.settling,
         ),
         probes=_probes(space, design, found.ratios),
         entries=_entries(space, found),
@@ -192,7 +231,8 @@ def table_from(
 
 def _protocol_line(protocol: Protocol) -> str:
     fields, names = asdict(protocol), ("bursts", "runs", "burst_ms", "warmup")
-    return " ".join(f"{name}={fields[name]}" for name in names) + " statistic=low_half_mean"
+    settle = ",".join(f"{samples}@{milliseconds:.3g}ms" for milliseconds, samples in protocol.settle)
+    return " ".join(f"{name}={fields[name]}" for name in names) + f" settle={settle} statistic=low_half_mean"
 
 
 def _probes(space: SearchSpace, design: Design, ratios: Floats) -> tuple[Probe, ...]:
@@ -218,6 +258,15 @@ def _strange(space: SearchSpace, from_: TableFit) -> dict[str, int]:
     """Units of the space by group, of the groups that no measured network contains."""
     seen = {group(unit) for unit in from_.units}
     return dict(Counter(name for unit in space_units(space).values() if (name := group(unit)) not in seen))
+
+
+def moment(seconds: float) -> str:
+    """Return a moment as tables state it: UTC, in ISO 8601, whole seconds.
+
+    Args:
+        seconds: Since 1970.
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def reference_drift(visits: Sequence[Visit], table: LatencyTable) -> float:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ import numpy as np
 
 from edgenas import atomic
 from edgenas.errors import TableError, explain
+from edgenas.latency.records import Settling
 from edgenas.measure.protocol.timing import Samples
 from edgenas.measure.protocol.visit import Visit
 from edgenas.reading.json_text import plain_text, plain_value
+from edgenas.reading.typed import read_value
 
-_FORMAT = "edgenas-latency-samples-2"
+_FORMAT = "edgenas-latency-samples-3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,19 @@ class Taken:
     value: Visit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What a build measures before its first visit.
+
+    Attributes:
+        settling: How networks settle after others ran; empty in cold mode.
+        floor_ms: Latency of a network that computes nothing.
+    """
+
+    settling: tuple[Settling, ...]
+    floor_ms: float
+
+
 class SampleFile:
     """Visits of one build. With a path they are kept in a file, line by line; without, in memory only."""
 
@@ -43,6 +58,7 @@ class SampleFile:
         self.path = path
         self._identity = {"format": _FORMAT, **plain_value(plain_text(identity))}
         self._taken: dict[tuple[tuple[int, ...], int], Visit] = {}
+        self.calibration: Calibration | None = None
 
     def open(self) -> int:
         """Read the visits of an earlier start of the same build, or begin the file.
@@ -69,13 +85,21 @@ class SampleFile:
         """Return a visit that was taken, or None."""
         return self._taken.get((genes, visit))
 
+    def calibrate(self, value: Calibration) -> None:
+        """Keep what was measured before the first visit; later starts of the same build use it again."""
+        self.calibration = value
+        self._append({"calibration": asdict(value)})
+
     def add(self, genes: tuple[int, ...], visit: int, value: Visit) -> None:
         """Keep a visit; it is on disk when this returns."""
         self._taken[genes, visit] = value
+        self._append(_line(genes, visit, value))
+
+    def _append(self, line: Mapping[str, Any]) -> None:
         if self.path is None:
             return
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(plain_text(_line(genes, visit, value)) + "\n")
+            file.write(plain_text(line) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -110,6 +134,11 @@ class SampleFile:
             entry = _parsed(line)
             if entry is None:
                 raise TableError(explain(f"{self.path} is damaged", remedy="Remove it and build again."))
+            if "calibration" in entry:
+                self.calibration = read_value(
+                    Calibration, entry["calibration"], source=str(self.path), error=TableError
+                )
+                continue
             self._taken[tuple(entry["genes"]), entry["visit"]] = _visit(entry)
         if len(whole) < len(lines):  # a line that a killed build did not finish
             assert self.path is not None

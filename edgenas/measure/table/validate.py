@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +16,15 @@ from edgenas.arch import Architecture
 from edgenas.arch.notation import parse_notation
 from edgenas.errors import InputError, TableError, explain
 from edgenas.latency.predict import PopulationLatency, SpaceLatency
+from edgenas.latency.records import Loops
 from edgenas.latency.table import LatencyTable, Validation
 from edgenas.measure.device.local import Device, LocalDevice
 from edgenas.measure.protocol.held_out import Truth, measure_held_out, measure_passes
 from edgenas.measure.protocol.timing import require_quiet
 from edgenas.measure.protocol.visit import Bench, Target
-from edgenas.measure.table.build import reference_drift, table_protocol
+from edgenas.measure.table.build import moment, reference_drift, table_protocol
 from edgenas.measure.table.design import covering_design, held_out
+from edgenas.measure.table.loops import loop_rows, measured_loops
 from edgenas.space import SearchSpace
 from edgenas.types import Floats, Progress
 
@@ -39,7 +43,7 @@ def target_of(table: LatencyTable) -> Target:
         runtime=runtime.runtime,
         precision=runtime.precision,
         scheme="" if runtime.scheme == "none" else runtime.scheme,
-        protocol=table_protocol(threads=runtime.threads, mode=runtime.mode),
+        protocol=table_protocol(threads=runtime.threads, mode=runtime.mode, settling=table.build.settling),
     )
 
 
@@ -100,6 +104,10 @@ def validate_table(
     Measured latencies are ratios to the reference and the table's probes, in the milliseconds of the build. A change of
     all networks by one factor since then (the clock, the load) is reported on its own. It is not part of the error.
 
+    The protocol that built the table measures them, so it would repeat its own mistakes. Therefore a tenth of the
+    networks, five at least, also run back to back in fresh processes, by a program that has nothing of the protocol
+    (`loop.py`). The bias of predictions against these loops is stored, and enters the interval.
+
     Args:
         table: A table that was measured on this machine.
         space: The space it was built for.
@@ -130,7 +138,12 @@ def validate_table(
         progress=progress,
     )  # fmt: skip
     predicted = SpaceLatency(table, space).predict(genes)
-    return table.validated(validation_of(predicted, truth, table, seed=seed))
+    rows = loop_rows(predicted.latency_ms)
+    loops = measured_loops(
+        table, bench, [space.decode(genes[row]) for row in rows],
+        predicted.latency_ms[rows] / table.reference.latency_ms, scale=truth.scale, progress=progress,
+    )  # fmt: skip
+    return table.validated(validation_of(predicted, truth, table, seed=seed, loops=loops))
 
 
 def truth_for(
@@ -168,7 +181,9 @@ def probe_scale(table: LatencyTable, ratios: Floats) -> float:
     return float(np.exp(np.log(ratios / then).mean())) if len(then) else 1.0
 
 
-def validation_of(predicted: PopulationLatency, truth: Truth, table: LatencyTable, *, seed: int) -> Validation:
+def validation_of(
+    predicted: PopulationLatency, truth: Truth, table: LatencyTable, *, seed: int, loops: Loops | None = None
+) -> Validation:
     """Compute the errors of predictions.
 
     Args:
@@ -176,6 +191,7 @@ def validation_of(predicted: PopulationLatency, truth: Truth, table: LatencyTabl
         truth: What was measured of them.
         table: The table they were predicted with.
         seed: The networks were drawn with it.
+        loops: What an independent procedure found.
     """
     measured_ms: Floats = truth.ratios * table.reference.latency_ms
     error = np.abs(predicted.latency_ms / measured_ms - 1)
@@ -200,6 +216,8 @@ def validation_of(predicted: PopulationLatency, truth: Truth, table: LatencyTabl
         predicted_ms=tuple(predicted.latency_ms.round(6).tolist()),
         measured_ms=tuple(measured_ms.round(6).tolist()),
         visits=round(len(truth.all) / len(error), 2),
+        at=moment(time.time()),
+        loops=loops,
         measured_error_percent=None if np.isnan(truth.errors).any() else percent(np.sqrt((truth.errors**2).mean())),
     )
 
@@ -212,6 +230,8 @@ class Check:
         differences: Differences of device or runtime from the table's. If there are any, nothing was measured.
         reference_ms: Latency of the reference network now, estimated from it and the probes. `LatencyTable.at_clock`
             takes it.
+        reference_error: Its relative standard error, from the scatter of the probes.
+        at: The moment that it speaks of, UTC, in ISO 8601.
         reference_drift: Its relative change. Clock and load of the machine change all networks by this factor.
         probe_changes: Relative change of each probe beyond that. Only these changes make a table wrong.
         doubts: Reasons why the table does not hold here, one line each; empty if it holds.
@@ -222,6 +242,8 @@ class Check:
     reference_drift: float
     probe_changes: tuple[float, ...]
     doubts: tuple[str, ...]
+    reference_error: float = 0.0
+    at: str = ""
 
     @property
     def passed(self) -> bool:
@@ -232,7 +254,7 @@ class Check:
 def check_table(
     table: LatencyTable, *, visits: int = 2, seed: int = 0, device: Device | None = None
 ) -> Check:
-    """Check in seconds whether a table is still true on this machine or another device.
+    """Check in seconds whether a table is still true on this machine or another device, and find its clock of now.
 
     Args:
         table: The table.
@@ -267,11 +289,31 @@ def check_table(
     drift = scale * (1 + reference_drift(found.all, table)) - 1
     return Check(
         differences=(),
+        reference_error=_clock_error(found, then),
+        at=moment(time.time()),
         reference_ms=(1 + drift) * table.reference.latency_ms,
         reference_drift=drift,
         probe_changes=changes,
-        doubts=tuple(_doubts(table, changes, scale=scale, clock=1 + drift)),
+        doubts=(*table.faults, *_doubts(table, changes, scale=scale, clock=1 + drift)),
     )
+
+
+def _clock_error(found: Truth, then: Floats) -> float:
+    """Relative standard error of the clock: each probe in milliseconds, over its ratio then, tells the reference's."""
+    told = [
+        math.log(visit.latency_ms / ratio) for visits, ratio in zip(found.visits, then, strict=True) for visit in visits
+    ]
+    by_probe = np.array(told).reshape(len(then), -1).mean(axis=1)
+    if len(by_probe) < 2:
+        return float(np.std([math.log(visit.reference_ms) for visit in found.all]))
+    return float(by_probe.std(ddof=1)) / math.sqrt(len(by_probe))
+
+
+def present(table: LatencyTable, found: Check) -> LatencyTable:
+    """Return a table at the clock of a check, with the uncertainty of that step; itself if nothing was measured."""
+    if found.differences:
+        return table
+    return table.at_clock(found.reference_ms, error=found.reference_error, at=found.at)
 
 
 def _doubts(table: LatencyTable, changes: Sequence[float], *, scale: float, clock: float) -> Iterator[str]:

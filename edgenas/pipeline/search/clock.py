@@ -3,9 +3,14 @@
 A table's milliseconds are those of the day it was measured. A budget in milliseconds means milliseconds of today. So a
 search divides the budget by the clock. A budget that is a share of a network's latency does not depend on the clock.
 Measured clocks are stored in `search-clock.json`, so that a killed search is replayed with the same budget.
+
+A clock has an error of its own. It enters the interval of every prediction that is compared with a budget.
 """
 
 from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
 
 from edgenas.errors import StoreError
 from edgenas.pipeline.core import artifacts
@@ -14,6 +19,21 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 
 CLOCK_FILE = "search-clock.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """How much slower the machine is at a moment than the run's table says.
+
+    Attributes:
+        factor: Present latency of the reference network over that in the table; 1 for the table's own moment.
+        error: Relative standard error of it.
+        at: The moment, UTC, in ISO 8601; empty for the table's own.
+    """
+
+    factor: float = 1.0
+    error: float = 0.0
+    at: str = ""
 
 
 def is_timed(context: RunContext) -> bool:
@@ -26,7 +46,7 @@ def is_timed(context: RunContext) -> bool:
     return context.settings.search.latency == "table" and limited
 
 
-def measured_clock(context: RunContext) -> float:
+def measured_clock(context: RunContext) -> Clock:
     """Measure how much slower this machine is now than the run's table says; 1, with a warning, for a foreign table.
 
     What speaks against the table is said: its clock alone may not be all that changed.
@@ -44,21 +64,22 @@ def measured_clock(context: RunContext) -> float:
     if found is None or differences:
         context.say(f"  WARNING: the latency table is not of this machine as it is ({'; '.join(differences)}): its "
                     "milliseconds are taken as they are.")  # fmt: skip
-        return 1.0
+        return Clock()
     for line in found.doubts:
         context.say(f"  WARNING: the latency table may not hold any more: {line}")
-    return found.reference_ms / table.reference.latency_ms
+    factor = found.reference_ms / table.reference.latency_ms
+    return Clock(factor=factor, error=found.reference_error, at=found.at)
 
 
-def present_clock(context: RunContext) -> float:
+def present_clock(context: RunContext) -> Clock:
     """Return the clock of this process: that of the search's end where it searched, else one that is measured now.
 
-    1 where the clock does not matter.
+    It is `Clock()` where the clock does not matter.
     """
-    return context.once("clock", lambda: measured_clock(context) if is_timed(context) else 1.0)
+    return context.once("clock", lambda: measured_clock(context) if is_timed(context) else Clock())
 
 
-def clock_of(context: RunContext, visit: int) -> float:
+def clock_of(context: RunContext, visit: int) -> Clock:
     """Return the n-th clock of a search: the stored one of an earlier start, else a measured one.
 
     Args:
@@ -66,17 +87,28 @@ def clock_of(context: RunContext, visit: int) -> float:
         visit: 0 before the search, 1 after it, and so on.
     """
     table = file_digest(context.directory.path / TABLE_FILE)
-    known: list[float] = []
+    known: list[Clock] = []
     if context.directory.has(CLOCK_FILE):
         try:
             kept = context.directory.read_json(CLOCK_FILE)
-            known = [float(value) for value in kept["clocks"]] if kept["table"] == table else []
+            known = [_clock(value) for value in kept["clocks"]] if kept["table"] == table else []
         except (StoreError, KeyError, TypeError, ValueError):
             known = []
     while len(known) <= visit:
         known.append(measured_clock(context))
-        context.directory.write_json(CLOCK_FILE, {"table": table, "clocks": known})
+        context.directory.write_json(CLOCK_FILE, {"table": table, "clocks": [asdict(clock) for clock in known]})
     return known[visit]
+
+
+def _clock(kept: object) -> Clock:
+    """Read one clock of the file; a search of an older version kept plain numbers."""
+    if isinstance(kept, dict):
+        found = Clock(factor=float(kept["factor"]), error=float(kept["error"]), at=str(kept["at"]))
+    else:
+        found = Clock(factor=float(kept))  # type: ignore[arg-type]
+    if not (0 < found.factor < math.inf and 0 <= found.error < math.inf):
+        raise ValueError("no clock")
+    return found
 
 
 def forget_clock(context: RunContext) -> None:

@@ -34,7 +34,7 @@ def compare(context: RunContext, strategies: Sequence[str], *, seeds: int) -> di
         The document that was stored: for each strategy median and quartiles of the hypervolume, as a share of the box
         that all searches span together, after each evaluation.
     """
-    searching = Searching(context, clock=measured_clock(context) if is_timed(context) else 1.0)
+    searching = Searching(context, clock=measured_clock(context) if is_timed(context) else None)
     histories = {
         name: [searching.walk(name, seed=context.seed(f"compare {name} {number}")) for number in range(seeds)]
         for name in strategies

@@ -39,12 +39,18 @@ class Costs:
 class CostModel:
     """Costs of a space's networks on one target, by the table; no loop over networks."""
 
-    def __init__(self, space: SearchSpace, table: LatencyTable) -> None:
-        """Prepare the tables of the space (seconds for a large one)."""
+    def __init__(self, space: SearchSpace, table: LatencyTable, *, clock_error: float = 0.0) -> None:
+        """Prepare the tables of the space (seconds for a large one).
+
+        Args:
+            space: The space.
+            table: The table.
+            clock_error: Relative standard error of the clock that brings predictions to the present; in their errors.
+        """
         from edgenas.latency import SpaceLatency
         from edgenas.space import population_costs
 
-        self._latency = SpaceLatency(table, space)
+        self._latency = SpaceLatency(table.with_clock_error(clock_error), space)
         self._counts = population_costs(space)
 
     def __call__(self, genes: Genes) -> Costs:

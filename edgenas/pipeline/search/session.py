@@ -15,6 +15,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible
 from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, identify, objectives_of
+from edgenas.pipeline.search.clock import Clock
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.search.estimating import own_settings, quality_of
 from edgenas.pipeline.search.known import genes_of, known_evaluations
@@ -98,26 +99,28 @@ def _measure(context: RunContext) -> MeasureLatency:
 class Searching:
     """Parts that all searches of a run share: the study, the judge, the budget."""
 
-    def __init__(self, context: RunContext, *, clock: float = 1.0) -> None:
+    def __init__(self, context: RunContext, *, clock: Clock | None = None) -> None:
         """Prepare; the supernet is loaded and the table spread over the space.
 
         Args:
             context: Of the run.
-            clock: How much slower the machine is now than the table says; see `edgenas.pipeline.search.clock`.
+            clock: How much slower the machine is now than the table says; the table's own moment if None. Its error
+                enters the interval of every predicted latency, since a budget in milliseconds is one of now.
 
         Raises:
             BudgetError: No network can meet the limits.
             ConfigError: A reward is named that lacks its budget or an objective.
         """
         self._context = context
-        self._costs = costs = CostModel(artifacts.space(context), artifacts.table(context))
+        now = clock or Clock()
+        self._costs = costs = CostModel(artifacts.space(context), artifacts.table(context), clock_error=now.error)
         self.learned: dict[str, Any] | None = None
         self.guided: GuidedSearcher | None = None
         self.known = 0
         self._tried: set[str] = set()
         target, space = context.settings.target, artifacts.space(context)
-        self.budget_ms = budget_in_ms(target, space, costs, clock=clock)
-        require_possible(target, space, costs, seed=context.seed("budget"), clock=clock)
+        self.budget_ms = budget_in_ms(target, space, costs, clock=now.factor)
+        require_possible(target, space, costs, seed=context.seed("budget"), clock=now.factor)
         self.study = Study(
             objectives=objectives_of(list(context.settings.search.objectives)),
             limits=_limits(context, self.budget_ms),

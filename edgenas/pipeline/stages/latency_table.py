@@ -50,7 +50,7 @@ def _load(context: RunContext, named: str) -> LatencyTable:
 def _shipped(context: RunContext) -> LatencyTable | None:
     """Return the shipped table of this space, machine and runtime if there is one that still holds."""
     from edgenas.latency import list_tables
-    from edgenas.measure import check_table
+    from edgenas.measure import check_table, present
 
     target = context.settings.target
     wanted = (target.runtime, target.precision, target.threads, "hot")
@@ -64,7 +64,7 @@ def _shipped(context: RunContext) -> LatencyTable | None:
         found = check_table(table)
         if found.passed:
             # The table's milliseconds are those of the day it was built. The front is measured at today's clock.
-            return table.at_clock(found.reference_ms)
+            return present(table, found)
         context.say(f"  the shipped table {listed.path.name} does not hold here; measuring one")
     return None
 
@@ -93,7 +93,6 @@ def _measure(context: RunContext) -> LatencyTable:
             table,
             artifacts.space(context),
             networks=settings.validation_networks,
-            visits=1,
             force=settings.force,
             progress=report,
         )
@@ -112,7 +111,7 @@ def _run(context: RunContext) -> None:
         table, origin = _measure(context), "measured for this run"
     write_table(table, context.directory.file(TABLE_FILE))
     context.directory.write_json(TABLE_SUMMARY_FILE, table_summary(table, origin=origin or ""))
-    for line in table.build.warnings:
+    for line in (*table.build.warnings, *table.faults):
         context.say(f"  WARNING: {line}")
     checked = table.validation
     if checked is None:
@@ -122,6 +121,11 @@ def _run(context: RunContext) -> None:
             f"  {len(table.entries)} entries; on {checked.networks} held-out networks the mean error is "
             f"{checked.mape_percent:.2f} %, {checked.within_5_percent:.0f} % lie within 5 %"
         )
+        if checked.loops is not None:
+            context.say(
+                f"  against loops in fresh processes: bias {checked.loops.bias_percent:+.2f} "
+                f"+- {checked.loops.bias_error_percent:.2f} % on {checked.loops.networks} networks"
+            )
 
 
 def table_summary(table: LatencyTable, *, origin: str) -> dict[str, Any]:
@@ -148,8 +152,10 @@ def table_summary(table: LatencyTable, *, origin: str) -> dict[str, Any]:
         "entries": len(table.entries),
         "origin": origin,
         "interval_percent": 100 * table.interval.relative,
+        "at": table.reference.at,
+        "floor_ms": table.build.floor_ms,
         "seconds": table.build.seconds,
-        "warnings": list(table.build.warnings),
+        "warnings": [*table.build.warnings, *table.faults],
         "validation": validation,
     }
 

@@ -11,7 +11,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SEARCH_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.stage import Stage
-from edgenas.pipeline.search.clock import clock_of, forget_clock, is_timed
+from edgenas.pipeline.search.clock import Clock, clock_of, forget_clock, is_timed
 from edgenas.pipeline.search.estimating import forget_state, own_settings
 from edgenas.pipeline.search.hypervolume import shared_curves
 from edgenas.pipeline.search.known import forget_known
@@ -77,21 +77,23 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 def _run(context: RunContext) -> None:
     timed = is_timed(context)
     for look in range(_MOST_SEARCHES):
-        clock = clock_of(context, look) if timed else 1.0
+        clock = clock_of(context, look) if timed else Clock()
         summary = _searched(context, clock)
-        now = clock_of(context, look + 1) if timed else 1.0
-        if abs(now / clock - 1) <= artifacts.table(context).interval.relative or not moves_with_clock(context):
+        now = clock_of(context, look + 1) if timed else Clock()
+        moved = now.factor / clock.factor
+        if abs(moved - 1) <= artifacts.table(context).interval.relative or not moves_with_clock(context):
             break
         again = look + 1 < _MOST_SEARCHES
         context.say(
-            f"  the machine takes {100 * now / clock:.0f} % of the time that it took before the search"
+            f"  the machine takes {100 * moved:.0f} % of the time that it took before the search"
             f"{': searching again for the budget as it is now' if again else ''}"
         )
     share = context.settings.target.budget_share
     budget = summary["budget_table_ms"]
     if budget is not None:
-        summary["budget_ms"] = context.settings.target.budget_ms if share is None else budget * now
-    context.directory.write_json(SEARCH_FILE, {**summary, "clock": clock, "clock_now": now})
+        summary["budget_ms"] = context.settings.target.budget_ms if share is None else budget * now.factor
+    told = {"clock": clock.factor, "clock_now": now.factor, "clock_now_error": now.error, "clock_now_at": now.at}
+    context.directory.write_json(SEARCH_FILE, {**summary, **told})
     context.once("clock", lambda: now)
     forget_clock(context)
     forget_known(context)
@@ -103,7 +105,7 @@ def moves_with_clock(context: RunContext) -> bool:
     return context.settings.target.budget_ms is not None
 
 
-def _searched(context: RunContext, clock: float) -> dict[str, Any]:
+def _searched(context: RunContext, clock: Clock) -> dict[str, Any]:
     settings, searching = context.settings.search, Searching(context, clock=clock)
     history = searching.walk(settings.strategy, seed=context.seed(f"search {settings.strategy}"), warm=True)
     _say_failures(context, history)

@@ -154,7 +154,7 @@ def specialise(
 
 def at_present(table: LatencyTable, say: Say) -> LatencyTable:
     """Return a table of this machine with the reference's latency of now, and say what speaks against the table."""
-    from edgenas.measure import check_table
+    from edgenas.measure import check_table, present
 
     found = check_table(table, visits=1)
     if found.differences:
@@ -163,7 +163,7 @@ def at_present(table: LatencyTable, say: Say) -> LatencyTable:
         return table
     for line in found.doubts:
         say(f"  WARNING: the latency table may not hold any more: {line}")
-    return table.at_clock(found.reference_ms)
+    return present(table, found)
 
 
 def _over_budget(
