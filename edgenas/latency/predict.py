@@ -147,7 +147,8 @@ class TableCosts:
         """Variance of an estimated entry, rounded up to `_ERROR_UNIT` squared; 0 of a measured one."""
         if entry.networks:
             return 0
-        error = math.ceil(entry.error * RATIO_UNIT / _ERROR_UNIT)
+        # Whole numbers are divided, so that exactly the most that is allowed is allowed.
+        error = math.ceil(entry.error / round(_ERROR_UNIT / RATIO_UNIT))
         if error > _MOST_ERROR:
             raise TableError(
                 explain(

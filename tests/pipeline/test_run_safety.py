@@ -162,6 +162,14 @@ def test_a_record_that_was_cut_short_costs_nothing(copy, length: int) -> None:
     assert any("stages.json was broken: it lies in stages.json.broken-1" in line for line in said)
 
 
+def test_a_record_that_was_deleted_costs_nothing(copy) -> None:
+    said: list[str] = []
+    (copy / "quickstart" / "stages.json").unlink()
+    assert run(copy, say=said.append).skipped_everything
+    assert any("stages.json is missing: its copy .stages.json is read instead" in line for line in said)
+    assert (copy / "quickstart" / "stages.json").is_file()
+
+
 def test_two_broken_records_make_the_run_again(copy) -> None:
     for name in ("stages.json", ".stages.json"):
         _truncate(copy / "quickstart" / name, 40)

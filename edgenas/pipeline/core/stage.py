@@ -64,18 +64,24 @@ class StageOutcome:
 
 
 def read_record(directory: RunDirectory, *, say: Say) -> dict[str, Any]:
-    """Return what is known of finished stages, by name; from its copy where the record is broken.
+    """Return what is known of finished stages, by name; from its copy where the record is broken or missing.
 
     Args:
         directory: Of the run.
         say: Told what was broken, and what was done about it.
     """
     broken: list[str] = []
-    for name in (RECORD, _COPY):
+    if not directory.has(RECORD) and directory.has(_COPY):
+        say(f"  {RECORD} is missing: its copy {_COPY} is read instead (delete both to do every stage again)")
+        broken.append(RECORD)
+    for name in (RECORD, _COPY)[len(broken) :]:
         try:
             found = directory.read_json(name) if directory.has(name) else {}
             if all(_is_entry(entry) for entry in found.values()) and (found or not broken):
                 _say_broken(directory, broken, say)
+                if broken and found:
+                    with contextlib.suppress(StoreError):  # a disk that cannot be written keeps the copy only
+                        _write_record(directory, found)
                 return found
         except StoreError:
             pass
