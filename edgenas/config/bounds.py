@@ -32,6 +32,5 @@ Networks: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
 """Networks that are measured."""
 Milliseconds: TypeAlias = Annotated[float, Field(gt=0, le=MILLISECONDS)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS)]
-# Rates above 10 are never of use with norms; decays and penalties neither.
+# Rates above 10 are never of use with norms.
 Rate: TypeAlias = Annotated[float, Field(gt=0, le=1000)]
-Weight: TypeAlias = Annotated[float, Field(ge=0, le=1000)]

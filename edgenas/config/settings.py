@@ -23,7 +23,6 @@ from edgenas.config.bounds import (
     Seconds,
     Seed,
     Threads,
-    Weight,
 )
 from edgenas.config.needs import AUGMENT, FIT, SEARCH, SUPERNET, TRAIN, Needs, unmet
 from edgenas.reading.files import path_problem
@@ -162,8 +161,8 @@ class AugmentSection(Section):
     randaugment_ops: Annotated[int, Field(ge=0, le=10)] = Field(0, description="Operations an image.")
     randaugment_magnitude: float = Field(0.5, ge=0, le=1, description="How strong they are.")
     erase_probability: float = Field(0.0, ge=0, le=1, description="Share of images with an erased rectangle.")
-    mixup_alpha: Weight = Field(0.0, description="Mixed images; with cutmix too, one of both a batch.")
-    cutmix_alpha: Weight = Field(0.0, description="Rectangles of other images.")
+    mixup_alpha: float = Field(0.0, ge=0, le=100, description="Mixed images; with cutmix too, one of both a batch.")
+    cutmix_alpha: float = Field(0.0, ge=0, le=100, description="Rectangles of other images.")
 
 
 class FitSection(Section):
@@ -177,15 +176,15 @@ class FitSection(Section):
     accumulation: Parts = Field(1, description="Parts in which a batch is processed; saves memory.")
     optimizer: OptimizerName = Field("adamw", description="What turns gradients into steps.")
     learning_rate: Rate = Field(3e-3, description="Peak, after warm-up.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd (Nesterov).")
-    weight_decay: Weight = Field(1e-2, description="Never on norms and biases.")
+    momentum: float = Field(0.9, ge=0, le=0.9999, description="Of sgd (Nesterov).")
+    weight_decay: float = Field(1e-2, ge=0, le=10, description="Never on norms and biases.")
     warmup_share: float = Field(0.05, ge=0, le=1, description="Share of the training in which the rate rises.")
     final_learning_rate_share: float = Field(0.0, ge=0, le=1, description="End of the cosine, of the peak.")
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(None, description="Largest norm of the gradient.")
     averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
     recalibration_images: Images = Field(1024, description="Training images for the average's norm statistics.")
     loss: LossName = Field("cross_entropy", description="Of the labels; a teacher adds its own part.")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Mass spread over all classes.")
+    label_smoothing: float = Field(0.0, ge=0, le=0.99, description="Mass spread over all classes.")
     augment: AugmentSection = Field(AugmentSection(), description="Random changes of the images.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Of the forward pass; auto is bf16 or fp16 on CUDA and fp32 elsewhere."
@@ -331,8 +330,8 @@ class TrainSection(FitSection):
     teacher: PathText | None = Field(None, description="Checkpoint of a network of the same classes, to distil from.")
     distillation_weight: float = Field(0.5, ge=0, le=1, description="Share of the teacher in the loss.")
     distillation_temperature: Rate = Field(2.0, description="Softens teacher and student.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Rate before the classifier.")
-    stochastic_depth: float = Field(0.0, ge=0, lt=1, description="Rate of the last block; earlier ones less.")
+    dropout: float = Field(0.0, ge=0, le=0.99, description="Rate before the classifier.")
+    stochastic_depth: float = Field(0.0, ge=0, le=0.99, description="Rate of the last block; earlier ones less.")
     channels_last: bool = Field(True, description="Memory layout; about twice as fast for depthwise layers.")
     keep: Literal["final", "best"] = Field("final", description="Weights; best on validation is then optimistic.")
     evaluate_every: Epochs = Field(1, description="Epochs between judgements on the validation images.")
