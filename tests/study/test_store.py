@@ -39,6 +39,51 @@ def test_what_was_put_comes_back_to_the_last_bit(outcomes):
     assert store.get_many([*put, "unknown"]) == put
 
 
+EVALUATION = Evaluation(
+    digest="e" * 64, genes=(3, 0, 2), fidelity=0.25, seconds=1.5,
+    metrics=(("accuracy", Metric(value=0.5, standard_error=0.01, unit="1", source="inherited")),
+             ("latency_ms", Metric(value=1.25, unit="ms", source="predicted"))),
+)  # fmt: skip
+
+
+def test_one_evaluation_and_one_failure_come_back_as_they_were():
+    store = open_store("sqlite://")
+    put = {"e": EVALUATION, "f": Failure(reason="broke", digest="f" * 64, seconds=0.5)}
+    store.put_many(put)
+    assert store.get_many(["e", "f"]) == put
+
+
+def test_only_what_was_put_with_a_context_is_of_it(tmp_path):
+    store = open_store(tmp_path / "s.sqlite")
+    here, there = Context(evaluator="here"), Context(evaluator="there")
+    store.put_many({"b": EVALUATION, "a": Failure(reason="first")}, context=here)
+    store.put_many({"c": Failure(reason="elsewhere")}, context=there)
+    store.put_many({"d": Failure(reason="nowhere")})
+    assert store.of_context(here) == [Failure(reason="first"), EVALUATION]
+    assert store.of_context(there) == [Failure(reason="elsewhere")]
+    assert store.of_context(Context(evaluator="no one")) == []
+
+
+def test_what_is_set_aside_takes_the_files_beside_it_along(tmp_path):
+    from edgenas.study.store import _set_aside
+
+    for ending in ("", "-wal", "-shm"):
+        (tmp_path / f"s.sqlite{ending}").write_bytes(b"left over" + ending.encode())
+    kept = _set_aside(tmp_path / "s.sqlite")
+    assert kept == tmp_path / "s.sqlite.broken-1"
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {
+        f"s.sqlite.broken-1{ending}": b"left over" + ending.encode() for ending in ("", "-wal", "-shm")
+    }
+
+
+def test_of_a_long_cause_the_first_line_is_told():
+    from edgenas.study.store import _explain
+
+    error = ValueError("the first line\nthe second: https://sqlalche.me")
+    assert "got the first line in here" in _explain("here", error)
+    assert "got ValueError in here" in _explain("here", ValueError(""))
+
+
 def test_putting_again_replaces():
     store = open_store("sqlite://")
     store.put_many({"k": Failure(reason="first")})
