@@ -213,3 +213,54 @@ def test_a_one_shot_strategy_of_a_package_learns_a_distribution(site):  # noqa: 
         found = search_one_shot(Supernet(space), blobs(), settings, cost)
     assert settings.weight_of_cost == 0.1 and len(calls) == 2 * 4
     assert found.history[-1].entropy < 1
+
+
+TWINS = """
+name: twins
+resolution: 16
+classes: 5
+stem: {channels: 8}
+head: {conv: 16}
+stages:
+  - {out: [8, 16], depth: [1, 2], kind: [mbconv, toy_twin], kernel: [3, 5], expansion: [2, 3]}
+"""
+
+
+def test_a_kind_of_block_of_a_package_is_counted_shared_and_written(site, tmp_path):  # noqa: F811
+    install_toys(site)
+    (tmp_path / "twins.yaml").write_text(TWINS)
+    import torch
+
+    from edgenas.arch import lower
+    from edgenas.arch.document import from_document, to_document
+    from edgenas.arch.notation import format_notation, parse_notation
+    from edgenas.cost.counts import macs
+    from edgenas.formats import encode
+    from edgenas.scale.compound import scaled
+    from edgenas.space import load as load_space
+    from edgenas.space import population_costs
+    from edgenas.supernet import Supernet
+    from tests.formats.networks import run_onnx
+
+    space = load_space(str(tmp_path / "twins.yaml"))
+    genes = space.sample(30, np.random.default_rng(0))
+    nets = [space.decode(row) for row in genes]
+    assert all(np.array_equal(space.encode(net), row) for net, row in zip(nets, space.canonical(genes), strict=True))
+    assert population_costs(space).macs(genes).tolist() == [macs(lower(net)) for net in nets]
+    twins = [sum(block.kind == "toy_twin" for block in net.blocks()) for net in nets]
+    counted = space.feature_names.index("stages.0.toy_twin")
+    assert space.features(genes)[:, counted].tolist() == twins and max(twins) == 2
+
+    place = twins.index(2)
+    net, supernet = nets[place], Supernet(space, generator=torch.Generator().manual_seed(0))
+    assert "tw_" in format_notation(net) and parse_notation(format_notation(net)).digest == net.digest
+    assert from_document(to_document(net)) == net
+    assert scaled(net, depth=2.0, width=1.5).digest != net.digest
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    member = supernet.extract(genes[place])
+    with torch.no_grad():
+        # A supernet normalises by the batch, as a network in training does.
+        assert torch.allclose(supernet(images, genes[place]), member.train()(images), atol=1e-5)
+        wanted = member.eval()(images)
+    logits = run_onnx(encode(lower(net), member.weights(), batch=None), images.numpy())
+    assert np.abs(logits - wanted.numpy()).max() < 1e-4

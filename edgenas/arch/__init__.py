@@ -4,13 +4,13 @@ from edgenas.arch.activations import ACTIVATIONS, GATES, Activation, ActivationN
 from edgenas.arch.architecture import (
     Architecture,
     Block,
-    BlockKind,
     Head,
     SqueezeExcite,
     Stage,
     Stem,
     make_divisible,
 )
+from edgenas.arch.block_kinds import BLOCK_KINDS, BlockKind, BlockKindName
 from edgenas.arch.graph import Graph, Op, TensorShape
 from edgenas.arch.lower import lower
 from edgenas.arch.padding import PADDING_RULES, Padding, PaddingRule, same_padding
@@ -23,7 +23,9 @@ __all__ = [
     "ActivationName",
     "Architecture",
     "Block",
+    "BLOCK_KINDS",
     "BlockKind",
+    "BlockKindName",
     "GateName",
     "Graph",
     "Head",

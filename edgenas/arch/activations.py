@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Literal, TypeVar
 
-from edgenas.errors import ArchitectureError, PluginError, explain
+from edgenas.errors import ArchitectureError
 from edgenas.reading.names import NameIn
 from edgenas.registry import Registry, load_part
 
@@ -115,26 +115,3 @@ def back_end(name: str, field: Literal["torch", "files"], kind: type[_T]) -> _T:
     registry = GATES if name in GATES else ACTIVATIONS
     what = f"the {field} entry of the {registry.what} {name!r} of {registry.origin(name)}"
     return load_part(getattr(registry[name], field), kind=kind, what=what)
-
-
-def by_short_name(registry: Registry[Activation], short: str) -> str | None:
-    """Return the name of the activation that the notation calls so; None where there is none.
-
-    Packages are asked only for what is none of edgenas's own.
-    """
-    return next((name for name in registry.names() if registry[name].short == short), None)
-
-
-def short_name(name: str) -> str:
-    """Return what the notation calls an activation or gate.
-
-    Raises:
-        ArchitectureError: There is none of that name.
-        PluginError: The notation calls another one so.
-    """
-    registry, short = GATES if name in GATES else ACTIVATIONS, activation(name).short
-    other = by_short_name(registry, short)
-    if other not in (name, None):
-        got = f"{short!r} of {name} ({registry.origin(name)}) and of {other} ({registry.origin(str(other))})"
-        raise PluginError(explain("two activations have one short name", got=got, remedy="Rename the package's."))
-    return short

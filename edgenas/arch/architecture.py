@@ -10,18 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
 
 from edgenas.arch import limits
 from edgenas.arch.activations import ACTIVATIONS, GATES, ActivationName, GateName
+from edgenas.arch.block_kinds import BLOCK_KINDS, BlockKindName, kinds_with
 from edgenas.arch.padding import PADDING_RULES, PaddingRule
 from edgenas.errors import ArchitectureError, explain
 from edgenas.markup import html_table
 from edgenas.reading.json_text import plain_text
-
-BlockKind = Literal["mbconv", "fused", "conv"]
-
-BLOCK_KINDS: tuple[str, ...] = get_args(BlockKind)
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:
@@ -120,7 +116,7 @@ class Block:
         skip: Whether the input is added to the result; needs stride 1 and equal channels.
     """
 
-    kind: BlockKind = "mbconv"
+    kind: BlockKindName = "mbconv"
     kernel: int = 3
     expanded: int
     out_channels: int
@@ -134,23 +130,27 @@ class Block:
     def __post_init__(self) -> None:
         owner = f"{self.kind} block"
         _require_member("block", "kind", self.kind, BLOCK_KINDS)
+        kind = BLOCK_KINDS[self.kind]
         _require_member(owner, "activation", self.activation, ACTIVATIONS)
         _require_counts(owner, most=limits.CHANNELS, expanded=self.expanded, out_channels=self.out_channels)
         _require_flags(owner, expand=self.expand, skip=self.skip)
-        _require_kernel(owner, "kernel", self.kernel, zero=self.kind == "mbconv")
+        _require_kernel(owner, "kernel", self.kernel, zero=kind.depthwise)
         _require_kernel(owner, "start_kernel", self.start_kernel, zero=True)
         _require_stride(owner, self.stride)
-        if self.kind != "mbconv":
-            _require(self.expand, f"{owner}: expand=False is for mbconv only")
-            _require(self.start_kernel == 0, f"{owner}: start_kernel is for mbconv only", got=self.start_kernel)
-        if self.kind == "conv":
+        if not kind.depthwise and not (self.expand and self.start_kernel == 0):
+            only = f"is for {kinds_with('depthwise')} only"
+            _require(self.expand, f"{owner}: expand=False {only}")
+            _require(self.start_kernel == 0, f"{owner}: start_kernel {only}", got=self.start_kernel)
+        if not kind.projected:
             _require(
                 self.expanded == self.out_channels,
-                "conv block: expanded must equal out_channels",
+                f"{owner}: expanded must equal out_channels",
                 got=f"{self.expanded} and {self.out_channels}",
             )
-            _require(self.se is None, "conv block: squeeze-excite needs an mbconv or fused block")
-        if self.kind == "mbconv" and self.kernel == 0:
+            if self.se is not None:
+                what = f"{owner}: squeeze-excite needs an {kinds_with('projected')} block"
+                raise ArchitectureError(explain(what))
+        if self.kernel == 0:
             _require(self.stride == 1, f"{owner}: without a middle depthwise the stride must be 1", got=self.stride)
             _require(self.expand, f"{owner}: without a middle depthwise it needs its expansion")
         _require(not self.skip or self.stride == 1, f"{owner}: a skip needs stride 1", got=self.stride)

@@ -1,8 +1,12 @@
-"""Lower an architecture to its graph: the only place where blocks become operations and shapes are inferred."""
+"""Lower an architecture to its graph: the only place where shapes are inferred.
+
+The convolutions of a kind of block stand in `edgenas.arch.block_kinds`.
+"""
 
 from __future__ import annotations
 
 from edgenas.arch.architecture import Architecture, Block, Head, SqueezeExcite, Stem
+from edgenas.arch.block_kinds import BLOCK_KINDS
 from edgenas.arch.graph import Graph, Op, TensorShape
 from edgenas.arch.padding import PaddingRule, padding_of
 
@@ -97,30 +101,11 @@ def _squeeze_excite(builder: _Builder, source: str, se: SqueezeExcite) -> str:
 
 
 def _block(builder: _Builder, source: str, block: Block) -> str:
-    last = source
-    if block.kind == "mbconv":
-        if block.start_kernel:
-            channels = builder.shapes[source].channels
-            last = builder.conv(last, "start", channels, kernel=block.start_kernel, depthwise=True)
-        if block.expand:
-            last = builder.conv(last, "expand", block.expanded, activation=block.activation)
-        if block.kernel:
-            last = builder.conv(
-                last,
-                "depthwise",
-                block.expanded,
-                kernel=block.kernel,
-                stride=block.stride,
-                depthwise=True,
-                activation=block.activation,
-            )
-    else:
-        last = builder.conv(
-            last, "conv", block.expanded, kernel=block.kernel, stride=block.stride, activation=block.activation
-        )
+    kind = BLOCK_KINDS[block.kind]
+    last = kind.inner(builder, source, block)
     if block.se is not None:
         last = _squeeze_excite(builder, last, block.se)
-    if block.kind != "conv":
+    if kind.projected:
         last = builder.conv(last, "project", block.out_channels)
     return builder.join("add", "add", last, source) if block.skip else last
 

@@ -21,15 +21,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from edgenas.arch import limits
-from edgenas.arch.activations import ACTIVATIONS, GATES, by_short_name, short_name
-from edgenas.arch.architecture import Architecture, Block, BlockKind, Head, SqueezeExcite, Stage, Stem
+from edgenas.arch.activations import ACTIVATIONS, GATES
+from edgenas.arch.architecture import Architecture, Block, Head, SqueezeExcite, Stage, Stem
+from edgenas.arch.block_kinds import BLOCK_KINDS
+from edgenas.arch.short_names import by_short_name, short_name
 from edgenas.errors import ArchitectureError, explain
 from edgenas.reading.numbers import DIGITS
+from edgenas.registry import Registry
 
-_KINDS: dict[str, BlockKind] = {"mb": "mbconv", "fu": "fused", "cv": "conv"}
-_SHORT = {long: short for short, long in _KINDS.items()}
 # Of tokens that are a number of something; all others may be activations.
 _NUMBERED = {"k", "a", "s", "c", "x", "e", "se", "f", "fn", "n"}
 _DEFAULT_EPS = 1e-3
@@ -46,7 +48,8 @@ def format_notation(architecture: Architecture) -> str:
     header += f"_eps{architecture.norm_eps!r}" if architecture.norm_eps != _DEFAULT_EPS else ""
     header += f"_{architecture.padding}" if architecture.padding != "symmetric" else ""
     stem = architecture.stem
-    parts = [header, f"stem_k{stem.kernel}_s{stem.stride}_c{stem.out_channels}_{short_name(stem.activation)}"]
+    short = short_name(ACTIVATIONS, stem.activation)
+    parts = [header, f"stem_k{stem.kernel}_s{stem.stride}_c{stem.out_channels}_{short}"]
     channels = stem.out_channels
     for stage in architecture.stages:
         tokens = []
@@ -69,32 +72,32 @@ def _run_lengths(tokens: Sequence[str]) -> list[str]:
 
 
 def _format_block(block: Block, channels: int) -> str:
-    tokens = [_SHORT[block.kind]]
+    tokens = [short_name(BLOCK_KINDS, block.kind)]
     tokens += [f"a{block.start_kernel}"] if block.start_kernel else []
     tokens.append(f"k{block.kernel}")
     tokens += [f"s{block.stride}"] if block.stride != 1 else []
-    tokens += [f"x{block.expanded}"] if block.kind != "conv" and block.expand else []
+    tokens += [f"x{block.expanded}"] if BLOCK_KINDS[block.kind].projected and block.expand else []
     tokens.append(f"c{block.out_channels}")
     if block.se is not None:
         se = f"se{block.se.channels}"
         if (block.se.activation, block.se.gate) != ("relu", "hard_sigmoid"):
-            se += f"-{short_name(block.se.activation)}-{short_name(block.se.gate)}"
+            se += f"-{short_name(ACTIVATIONS, block.se.activation)}-{short_name(GATES, block.se.gate)}"
         tokens.append(se)
-    tokens.append(short_name(block.activation))
+    tokens.append(short_name(ACTIVATIONS, block.activation))
     if block.skip != _default_skip(block.kind, block.stride, channels, block.out_channels):
         tokens.append("add" if block.skip else "noadd")
     return "_".join(tokens)
 
 
 def _default_skip(kind: str, stride: int, channels: int, out_channels: int) -> bool:
-    return kind != "conv" and stride == 1 and channels == out_channels
+    return BLOCK_KINDS[kind].residual and stride == 1 and channels == out_channels
 
 
 def _format_head(head: Head) -> str:
     tokens = ["head"]
     tokens += [f"c{head.conv_channels}"] if head.conv_channels else []
     tokens += [f"{'fn' if head.hidden_norm else 'f'}{head.hidden_channels}"] if head.hidden_channels else []
-    tokens += [short_name(head.activation)] if len(tokens) > 1 else []
+    tokens += [short_name(ACTIVATIONS, head.activation)] if len(tokens) > 1 else []
     return "_".join(tokens)
 
 
@@ -125,10 +128,10 @@ class _Tokens:
             self.flags.remove(found[0])
         return found[0] if found else None
 
-    def activation(self) -> str:
-        """Take the activation; relu where none stands."""
-        short = self.flag([name for name in self.flags if by_short_name(ACTIVATIONS, name)])
-        return "relu" if short is None else str(by_short_name(ACTIVATIONS, short))
+    def named(self, registry: Registry[Any]) -> str | None:
+        """Take the entry of a registry that stands here, by its short name."""
+        short = self.flag([flag for flag in self.flags if by_short_name(registry, flag)])
+        return None if short is None else by_short_name(registry, short)
 
     def real(self, name: str) -> float | None:
         if name not in self.values:
@@ -227,7 +230,7 @@ def _parse_stem(text: str) -> Stem:
         kernel=tokens.integer("k", 3),
         stride=tokens.integer("s", 2),
         out_channels=tokens.integer("c"),
-        activation=tokens.activation(),
+        activation=tokens.named(ACTIVATIONS) or "relu",
     )
     tokens.finish("k, s, c and an activation")
     return stem
@@ -244,7 +247,7 @@ def _parse_head(text: str) -> Head:
         conv_channels=tokens.integer("c", 0),
         hidden_channels=normed or tokens.integer("f", 0),
         hidden_norm=normed > 0,
-        activation=tokens.activation(),
+        activation=tokens.named(ACTIVATIONS) or "relu",
     )
     tokens.finish("c, f or fn, and an activation")
     return head
@@ -270,22 +273,23 @@ def _parse_se(tokens: _Tokens) -> SqueezeExcite | None:
 
 def _parse_block(text: str, channels: int) -> Block:
     tokens = _Tokens(text)
-    short = tokens.flag(list(_KINDS))
-    if short is None:
-        raise ArchitectureError(explain(f"{text!r}: no kind of block", allowed=", ".join(_KINDS)))
-    kind = _KINDS[short]
+    kind = tokens.named(BLOCK_KINDS)
+    if kind is None:
+        allowed = ", ".join(BLOCK_KINDS[name].short for name in BLOCK_KINDS)
+        raise ArchitectureError(explain(f"{text!r}: no kind of block", allowed=allowed))
+    row = BLOCK_KINDS[kind]
     out_channels, stride = tokens.integer("c"), tokens.integer("s", 1)
     factor = tokens.real("e")
     wide = tokens.integer("x", 0 if factor is None else round(factor * channels))
-    expand = kind != "mbconv" or wide > 0
+    expand = not row.depthwise or wide > 0
     sum_flag = tokens.flag(["add", "noadd"])
     block = Block(
         kind=kind,
         kernel=tokens.integer("k", 3),
-        expanded=out_channels if kind == "conv" else (wide or channels),
+        expanded=(wide or channels) if row.projected else out_channels,
         out_channels=out_channels,
         stride=stride,
-        activation=tokens.activation(),
+        activation=tokens.named(ACTIVATIONS) or "relu",
         expand=expand,
         start_kernel=tokens.integer("a", 0),
         se=_parse_se(tokens),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from edgenas.arch.architecture import Architecture, Block, Stage, make_divisible
+from edgenas.arch.block_kinds import BLOCK_KINDS
 from edgenas.errors import ArchitectureError, BudgetError, explain
 from edgenas.scale.memory import require_memory
 from edgenas.scale.squeeze import InferredSqueeze, inferred_squeeze
@@ -169,7 +170,8 @@ def _require_sane(architecture: Architecture, *, width: float, depth: float, res
 def _skips_wherever_it_can(architecture: Architecture) -> bool:
     channels = architecture.stem.out_channels
     for block in architecture.blocks():
-        if block.kind != "conv" and block.stride == 1 and block.out_channels == channels and not block.skip:
+        fits = block.stride == 1 and block.out_channels == channels
+        if BLOCK_KINDS[block.kind].residual and fits and not block.skip:
             return False
         channels = block.out_channels
     return True
@@ -205,8 +207,9 @@ class _Rules:
     def block(self, block: Block, *, before: int, in_channels: int) -> Block:
         """Scale a block that had `before` channels coming in and now has `in_channels`."""
         out = self.channels(block.out_channels)
-        fits = block.kind != "conv" and block.stride == 1 and out == in_channels
-        if block.kind == "conv":
+        kind = BLOCK_KINDS[block.kind]
+        fits = kind.residual and block.stride == 1 and out == in_channels
+        if not kind.projected:
             expanded = out
         elif not block.expand or before == in_channels:
             expanded = block.expanded if before == in_channels else in_channels
@@ -218,13 +221,13 @@ class _Rules:
     def repeated(self, block: Block, *, before: int, in_channels: int) -> Block:
         """Scale a block as one more of its stage: stride 1, and a skip where the shapes allow it."""
         one = self.block(replace(block, stride=1, skip=False), before=before, in_channels=in_channels)
-        return replace(one, skip=block.kind != "conv")
+        return replace(one, skip=BLOCK_KINDS[block.kind].residual)
 
 
 def _stages(architecture: Architecture, rules: _Rules, channels: int) -> Iterator[Stage]:
     before = architecture.stem.out_channels
     for stage in architecture.stages:
-        plain = all(block.kind == "conv" for block in stage.blocks)
+        plain = not any(BLOCK_KINDS[block.kind].residual for block in stage.blocks)
         count = len(stage.blocks) if plain else rules.layers(len(stage.blocks))
         blocks: list[Block] = []
         for place in range(count):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edgenas.arch.architecture import Architecture, Block, Stage
+from edgenas.arch.block_kinds import BLOCK_KINDS
 from edgenas.errors import ArchitectureError, explain
 
 LayerKind = Literal["expansion", "bottleneck", "head_conv", "head_hidden"]
@@ -66,10 +67,10 @@ def _bottlenecks(architecture: Architecture) -> Iterator[Layer]:
         else:
             groups.append([number])
             widths.append(block.out_channels)
-    kinds = [block.kind for block in architecture.blocks()]
+    parts = [BLOCK_KINDS[block.kind].result for block in architecture.blocks()]
     for members, channels in zip(groups, widths, strict=True):
         producers = tuple(
-            "stem.conv" if number < 0 else f"{names[number]}.{'conv' if kinds[number] == 'conv' else 'project'}"
+            "stem.conv" if number < 0 else f"{names[number]}.{parts[number]}"
             for number in members
         )
         name = "stem" if members[0] < 0 else names[members[0]]
@@ -80,9 +81,10 @@ def _bottlenecks(architecture: Architecture) -> Iterator[Layer]:
 
 def _expansions(architecture: Architecture) -> Iterator[Layer]:
     for number, (name, block) in enumerate(zip(block_names(architecture), architecture.blocks(), strict=True)):
-        if block.kind == "conv" or not block.expand:
+        kind = BLOCK_KINDS[block.kind]
+        if not kind.projected or not block.expand:
             continue
-        producer = f"{name}.{'expand' if block.kind == 'mbconv' else 'conv'}"
+        producer = f"{name}.{kind.widening}"
         yield Layer(
             kind="expansion", name=producer, channels=block.expanded, producers=(producer,), blocks=(number,)
         )
@@ -137,11 +139,18 @@ def _narrow_bottleneck(architecture: Architecture, layer: Layer, channels: int) 
         block = replace(
             old,
             out_channels=out,
-            expanded=out if old.kind == "conv" else old.expanded if old.expand else coming,
+            expanded=_expanded(old, out=out, coming=coming),
         )
         blocks.append(block)
         coming = out
     return _with_blocks(replace(architecture, stem=stem, stages=()), blocks, like=architecture)
+
+
+def _expanded(block: Block, *, out: int, coming: int) -> int:
+    """Return the channels inside a block whose own expansion stays as it is."""
+    if not BLOCK_KINDS[block.kind].projected:
+        return out
+    return block.expanded if block.expand else coming
 
 
 def _with_blocks(

@@ -5,7 +5,6 @@ from edgenas.space.costs.counts import PopulationCosts, macs_and_params, peak_el
 from edgenas.space.costs.table import AdditiveTable
 from edgenas.space.definition import (
     FIELDS,
-    KINDS,
     Definition,
     HeadChoice,
     SqueezeRule,
@@ -13,11 +12,11 @@ from edgenas.space.definition import (
     StemChoice,
 )
 from edgenas.space.files import PRESETS, dump, load, read, with_task
+from edgenas.space.kinds import SPACE_KINDS, SpaceKind
 from edgenas.space.space import SearchSpace
 
 __all__ = [
     "FIELDS",
-    "KINDS",
     "PRESETS",
     "AdditiveTable",
     "BlockOps",
@@ -25,7 +24,9 @@ __all__ = [
     "HeadChoice",
     "PartContext",
     "PopulationCosts",
+    "SPACE_KINDS",
     "SearchSpace",
+    "SpaceKind",
     "SqueezeRule",
     "StageChoices",
     "StemChoice",

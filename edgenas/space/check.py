@@ -9,7 +9,8 @@ from edgenas.arch import limits
 from edgenas.arch.activations import ACTIVATIONS, GATES
 from edgenas.arch.padding import PADDING_RULES
 from edgenas.errors import SpaceError, explain, nearest
-from edgenas.space.definition import FIELDS, KINDS, SCALINGS, Choices, Definition, StageChoices
+from edgenas.space.definition import FIELDS, SCALINGS, Choices, Definition, StageChoices
+from edgenas.space.kinds import SPACE_KINDS, universal_kinds
 from edgenas.space.rules import head_of, scaled_channels, stem_of
 
 
@@ -120,15 +121,17 @@ def _check_stage(definition: Definition, stage: StageChoices, path: str) -> None
 
 def _check_fields(definition: Definition, stage: StageChoices, path: str, *, first: bool) -> None:
     kind, start, kernel, expansion, squeeze, activation = (stage.choices(field, first=first) for field in FIELDS)
-    for name, values, allowed in (("kind", kind, KINDS), ("activation", activation, ACTIVATIONS.names())):
+    for name, values, allowed in (("kind", kind, SPACE_KINDS.names()), ("activation", activation, ACTIVATIONS.names())):
         _require(len(values) > 0, f"{path}.{name}: no value is left for the first block")
         _distinct(f"{path}.{name}", values)
         for value in values:
             _member(f"{path}.{name}", value, allowed)
+    rows, universal = [SPACE_KINDS[str(name)] for name in kind], " or ".join(universal_kinds())
     _require(len(kernel) > 0, f"{path}.kernel: no value is left for the first block, which has stride 2")
     _kernels(f"{path}.kernel", kernel, zero=True)
     _require(
-        0 not in kernel or set(kind) <= {"uib", "skip"}, f"{path}.kernel: 0 (no depthwise) is for uib only",
+        0 not in kernel or all(row.universal or not row.block for row in rows),
+        f"{path}.kernel: 0 (no depthwise) is for {universal} only",
         got=f"kind {', '.join(map(str, kind))}", remedy="Write `kind: uib`.",
     )
     shared_kernel = first and stage.shared("kernel", first=True)
@@ -139,7 +142,8 @@ def _check_fields(definition: Definition, stage: StageChoices, path: str, *, fir
     )
     _kernels(f"{path}.start_kernel", start, zero=True)
     _require(
-        start == (0,) or "uib" in kind, f"{path}.start_kernel: is for uib only", got=list(start),
+        start == (0,) or any(row.universal for row in rows), f"{path}.start_kernel: is for {universal} only",
+        got=list(start),
         remedy="Write `kind: uib`.",
     )
     _choices(f"{path}.squeeze_excite", squeeze, low=0, high=1)

@@ -11,14 +11,11 @@ from typing import Literal, get_args
 
 from edgenas.arch.activations import ActivationName, GateName
 from edgenas.arch.padding import PaddingRule
+from edgenas.space.kinds import SPACE_KINDS, SpaceKindName
 
 ChoiceField = Literal["kind", "start_kernel", "kernel", "expansion", "squeeze_excite", "activation"]
 """What varies inside a block, in the order in which a block's genes stand."""
 FIELDS: tuple[ChoiceField, ...] = get_args(ChoiceField)
-
-SpaceBlockKind = Literal["skip", "conv", "mbconv", "uib", "fused"]
-"""`mbconv` is a `uib` without a start depthwise; `skip` leaves the block out."""
-KINDS: tuple[SpaceBlockKind, ...] = get_args(SpaceBlockKind)
 
 Scaling = Literal["always", "wider", "never"]
 """Whether the width multiplier applies: to all widths, only to those above 1, or not at all."""
@@ -74,7 +71,7 @@ class StageChoices:
         out: Channels of every block's result at width 1.
         depth: Numbers of blocks.
         stride: Stride of the first block.
-        kind: Of `KINDS`; a first block is never a `skip`.
+        kind: Of `SPACE_KINDS`; a first block is never a `skip`.
         start_kernel: Of a `uib`'s depthwise before the expansion, 0 for none.
         kernel: Of the middle depthwise or the full convolution; 0 for none in a `uib`, but never in a first block
             with stride 2.
@@ -91,7 +88,7 @@ class StageChoices:
     out: tuple[int, ...]
     depth: tuple[int, ...] = (1,)
     stride: int = 1
-    kind: tuple[SpaceBlockKind, ...] = ("mbconv",)
+    kind: tuple[SpaceKindName, ...] = ("mbconv",)
     start_kernel: tuple[int, ...] = (0,)
     kernel: tuple[int, ...] = (3,)
     expansion: tuple[float, ...] = (6.0,)
@@ -109,7 +106,7 @@ class StageChoices:
         """
         values: Choices = dict(self.first).get(field, getattr(self, field)) if first else getattr(self, field)
         if first and field == "kind":
-            return tuple(value for value in values if value != "skip")
+            return tuple(value for value in values if value not in SPACE_KINDS or SPACE_KINDS[str(value)].block)
         if first and field == "kernel" and self.stride == 2:
             return tuple(value for value in values if value != 0)
         return values

@@ -17,11 +17,11 @@ from edgenas.space.definition import (
     Choices,
     Definition,
     HeadChoice,
-    SpaceBlockKind,
     SqueezeRule,
     StageChoices,
     StemChoice,
 )
+from edgenas.space.kinds import SpaceKindName
 
 DEFAULT_SQUEEZE = 0.25
 
@@ -49,7 +49,7 @@ class _Per:
 class _BlockFile:
     """Choices inside a block, as a file gives them; None for a key that is not in the file."""
 
-    kind: Annotated[tuple[SpaceBlockKind, ...], ONE_OR_MANY] = _LEFT_OUT
+    kind: Annotated[tuple[SpaceKindName, ...], ONE_OR_MANY] = _LEFT_OUT
     start_kernel: _Integers = _LEFT_OUT
     kernel: _Integers = _LEFT_OUT
     expansion: _Numbers = _LEFT_OUT

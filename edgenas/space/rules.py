@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edgenas.arch.architecture import Block, BlockKind, Head, SqueezeExcite, Stem, make_divisible
+from edgenas.arch.architecture import Block, Head, SqueezeExcite, Stem, make_divisible
+from edgenas.arch.block_kinds import BLOCK_KINDS
 from edgenas.space.definition import Choices, Definition, Scaling, StageChoices
+from edgenas.space.kinds import SPACE_KINDS
 
 
 class BlockKey(NamedTuple):
     """What a block will be, cheap to make and to compare; equal keys are equal blocks."""
 
-    kind: BlockKind
+    kind: str
     start_kernel: int
     kernel: int
     expanded: int
@@ -52,27 +54,30 @@ def block_key(
         width: Width multiplier, for expanded channels given as such.
     """
     kind, start, kernel, expansion, ratio, activation = values
-    if kind == "skip":
+    choice = SPACE_KINDS[str(kind)]
+    if not choice.block:
         return None
-    stride = stage.stride if first else 1
-    if kind == "conv":
-        return BlockKey("conv", 0, int(kernel), out_channels, out_channels, stride, str(activation), True, 0, False)
+    row, stride = BLOCK_KINDS[choice.block], stage.stride if first else 1
+    skip = row.residual and stride == 1 and in_channels == out_channels
+    if not row.projected:
+        whole = int(kernel), out_channels, out_channels
+        return BlockKey(choice.block, 0, *whole, stride, str(activation), expand=True, squeezed=0, skip=skip)
     expanded = (
         scaled_channels(int(expansion), width, divisor=definition.divisor)
         if stage.absolute
         else make_divisible(in_channels * float(expansion), definition.divisor)
     )
     return BlockKey(
-        kind="fused" if kind == "fused" else "mbconv",
-        start_kernel=int(start) if kind == "uib" else 0,
+        kind=choice.block,
+        start_kernel=int(start) if choice.universal else 0,
         kernel=int(kernel),
         expanded=expanded,
         out_channels=out_channels,
         stride=stride,
         activation=str(activation),
-        expand=kind == "fused" or stage.keep_expand or kernel == 0 or expanded != in_channels,
+        expand=not row.depthwise or stage.keep_expand or kernel == 0 or expanded != in_channels,
         squeezed=_squeezed(definition, float(ratio), in_channels, expanded),
-        skip=stride == 1 and in_channels == out_channels,
+        skip=skip,
     )
 
 

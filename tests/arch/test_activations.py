@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgenas.arch.activations import ACTIVATIONS, GATES, activation, back_end, by_short_name, short_name
+from edgenas.arch.activations import ACTIVATIONS, GATES, activation, back_end
 from edgenas.arch.notation import parse_notation
+from edgenas.arch.short_names import by_short_name, short_name
 from edgenas.errors import ArchitectureError, PluginError
 from edgenas.formats.forms import FileForms
 from edgenas.nn.activations import TorchForms
@@ -58,10 +59,10 @@ def test_what_a_layer_takes_over_is_a_clip(name: str) -> None:
 
 
 def test_short_names_are_distinct_and_read_back() -> None:
-    shorts = [short_name(name) for name in NAMES]
-    assert len(set(shorts)) == len(NAMES)
     for registry in (ACTIVATIONS, GATES):
-        assert [by_short_name(registry, short_name(name)) for name in registry] == list(registry)
+        shorts = [short_name(registry, name) for name in registry]
+        assert len(set(shorts)) == len(registry)
+        assert [by_short_name(registry, short) for short in shorts] == list(registry)
     assert by_short_name(ACTIVATIONS, "hsig") is None and by_short_name(GATES, "re") is None
 
 
@@ -96,6 +97,7 @@ def test_a_package_without_a_back_end_is_named_when_that_is_needed(site) -> None
 
 def test_a_package_cannot_take_a_short_name(site) -> None:  # noqa: F811
     install(site, "toyacts", "[edgenas.activations]\ntoy_same = toyacts:SAME", CODE)
-    with pytest.raises(PluginError, match=r"one short name; got 'hs' of toy_same \(toyacts 1.0\) and of hard_swish"):
-        short_name("toy_same")
+    told = r"one short name as activation; got 'hs' of toy_same \(toyacts 1.0\) and of hard_swish \(edgenas\)"
+    with pytest.raises(PluginError, match=told):
+        short_name(ACTIVATIONS, "toy_same")
     assert parse_notation("r8 | stem_k3_s2_c8_hs | cv_k3_c8_re | head_c8_re | n2").stem.activation == "hard_swish"

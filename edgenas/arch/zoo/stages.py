@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from edgenas.arch.activations import ActivationName
 from edgenas.arch.architecture import Block, SqueezeExcite, Stage
+from edgenas.arch.block_kinds import BLOCK_KINDS
 
 IMAGENET_CLASSES = 1000
 
@@ -17,7 +18,7 @@ def residual(blocks: Sequence[Block], channels: int) -> tuple[Stage, ...]:
     """Set `skip` wherever stride and channels allow it and group blocks into stages by resolution or width."""
     stages: list[list[Block]] = []
     for block in blocks:
-        fits = block.stride == 1 and block.out_channels == channels and block.kind != "conv"
+        fits = block.stride == 1 and block.out_channels == channels and BLOCK_KINDS[block.kind].residual
         if not stages or block.stride == 2 or block.out_channels != channels:
             stages.append([])
         stages[-1].append(replace(block, skip=fits))

@@ -18,7 +18,8 @@ from edgenas.space.codes.counting import stage_counts
 from edgenas.space.codes.layout import FIXED, Layout, layout_of
 from edgenas.space.codes.matching import match
 from edgenas.space.codes.stage import SKIP_ID, StageCode, compacted, stage_code
-from edgenas.space.definition import KINDS, Choice, Definition
+from edgenas.space.definition import Choice, Definition
+from edgenas.space.kinds import SPACE_KINDS
 from edgenas.space.rules import BlockKey, block_of, head_of, scaled_channels, stem_of
 from edgenas.types import Genes
 
@@ -289,5 +290,6 @@ def _needs(stages: Sequence[StageCode], genes: int) -> tuple[Genes, Genes]:
 
 
 def _heaviest(choices: Sequence[Choice], *, last: bool) -> int:
-    order = [KINDS.index(cast("str", choice)) for choice in choices]  # type: ignore[arg-type]
+    names = SPACE_KINDS.names()
+    order = [names.index(str(choice)) for choice in choices]
     return order.index(max(order) if last else min(order))

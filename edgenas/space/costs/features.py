@@ -15,6 +15,7 @@ from edgenas.space.costs.contexts import PartContext
 from edgenas.space.costs.counts import population_costs
 from edgenas.space.costs.table import AdditiveTable
 from edgenas.space.definition import FIELDS, StageChoices
+from edgenas.space.kinds import SPACE_KINDS
 
 _THOUSANDTHS = 1000
 """Expansions are summed as whole thousandths, so that the order of the sum cannot matter."""
@@ -49,8 +50,10 @@ def _stage_features(stage: StageChoices) -> tuple[_Feature, ...]:
     if "activation" in free:
         for name in sorted(set(stage.activation))[1:]:
             found.append((name, 1, lambda block, channels, name=name: int(block.activation == name)))  # type: ignore[misc]
-    if "kind" in free and "fused" in stage.kind:
-        found.append(("fused", 1, lambda block, channels: int(block.kind == "fused")))
+    for name in SPACE_KINDS if "kind" in free else ():
+        kind = SPACE_KINDS[name]
+        if kind.counted and name in stage.kind:
+            found.append((name, 1, lambda block, channels, kind=kind: int(block.kind == kind.block)))  # type: ignore[misc]
     return tuple(found)
 
 
