@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
-from edgenas.arch.activations import ActivationName
 from edgenas.arch.padding import PaddingRule
 from edgenas.errors import SpaceError, explain
 from edgenas.reading.typed import ONE_OR_MANY, Place, read_value
+from edgenas.space.axes import AXES, LEFT_OUT, BlockFile, Integers, Numbers, Per, Scope
 from edgenas.space.check import check
 from edgenas.space.definition import (
     FIELDS,
@@ -21,53 +21,18 @@ from edgenas.space.definition import (
     StageChoices,
     StemChoice,
 )
-from edgenas.space.kinds import SpaceKindName
-
-DEFAULT_SQUEEZE = 0.25
-
-Scope = Literal["stage", "block"]
-_Integers = Annotated[tuple[int, ...], ONE_OR_MANY]
-_Numbers = Annotated[tuple[float, ...], ONE_OR_MANY]
-
-# The default of a key that a file may leave out; null is refused where it is given.
-_LEFT_OUT: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Per:
-    """Which fields are chosen once for a stage."""
-
-    kind: Scope = "block"
-    start_kernel: Scope = "block"
-    kernel: Scope = "block"
-    expansion: Scope = "block"
-    squeeze_excite: Scope = "block"
-    activation: Scope = "block"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _BlockFile:
-    """Choices inside a block, as a file gives them; None for a key that is not in the file."""
-
-    kind: Annotated[tuple[SpaceKindName, ...], ONE_OR_MANY] = _LEFT_OUT
-    start_kernel: _Integers = _LEFT_OUT
-    kernel: _Integers = _LEFT_OUT
-    expansion: _Numbers = _LEFT_OUT
-    expanded: _Integers = _LEFT_OUT
-    squeeze_excite: Annotated[tuple[bool | float, ...], ONE_OR_MANY] = _LEFT_OUT
-    activation: Annotated[tuple[ActivationName, ...], ONE_OR_MANY] = _LEFT_OUT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StageFile(_BlockFile):
+class _StageFile(BlockFile):
     """A stage, or the defaults of all, as a file gives them."""
 
-    out: _Integers = _LEFT_OUT
-    depth: _Integers = _LEFT_OUT
-    stride: int = _LEFT_OUT
-    per: Scope | _Per = _LEFT_OUT
-    first: _BlockFile = _LEFT_OUT
-    keep_expand: bool = _LEFT_OUT
+    out: Integers = LEFT_OUT
+    depth: Integers = LEFT_OUT
+    stride: int = LEFT_OUT
+    per: Scope | Per = LEFT_OUT
+    first: BlockFile = LEFT_OUT
+    keep_expand: bool = LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +41,8 @@ class _SpaceFile:
 
     name: str
     description: str = ""
-    resolution: _Integers
-    width: _Numbers = (1.0,)
+    resolution: Integers
+    width: Numbers = (1.0,)
     in_channels: int = 3
     classes: int = 1000
     norm_eps: float = 1e-3
@@ -90,22 +55,17 @@ class _SpaceFile:
     stages: Annotated[tuple[_StageFile, ...], ONE_OR_MANY]
 
 
-def _given(part: _BlockFile) -> dict[str, Any]:
-    """Return what a file says, by key; squeeze-and-excitation as ratios."""
+def _given(part: BlockFile) -> dict[str, Any]:
+    """Return what a file says, by key, as choices."""
     found = {entry.name: getattr(part, entry.name) for entry in fields(part)}
     found = {name: value for name, value in found.items() if value is not None}
-    if "squeeze_excite" in found:
-        found["squeeze_excite"] = tuple(_ratio(value) for value in found["squeeze_excite"])
+    for name in FIELDS:
+        if name in found:
+            found[name] = tuple(AXES[name].choice(value) for value in found[name])
     return found
 
 
-def _ratio(value: bool | float) -> float:
-    if isinstance(value, bool):
-        return DEFAULT_SQUEEZE if value else 0.0
-    return float(value)
-
-
-def _stage_wide(per: Scope | _Per) -> tuple[ChoiceField, ...]:
+def _stage_wide(per: Scope | Per) -> tuple[ChoiceField, ...]:
     """Return the fields that are chosen once for a stage."""
     if isinstance(per, str):
         return FIELDS if per == "stage" else ()
@@ -128,7 +88,7 @@ def _stage(path: str, own: dict[str, Any], defaults: dict[str, Any]) -> StageCho
     if "out" not in found:
         raise SpaceError(explain(f"{path}.out: is missing"))
     absolute = "expanded" in found
-    first = _given(found.pop("first", _BlockFile()))
+    first = _given(found.pop("first", BlockFile()))
     if absolute != ("expanded" in first) and ("expanded" in first or "expansion" in first):
         raise SpaceError(explain(f"{path}.first: expansion and expanded must be the stage's form"))
     stage = _expanded(path, found)

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike
 from edgenas.arch.architecture import Architecture, Block, Stage
 from edgenas.errors import SpaceError, explain
 from edgenas.reading.json_text import plain_text
+from edgenas.space.axes import extreme
 from edgenas.space.check import check
 from edgenas.space.codes.counting import stage_counts
 from edgenas.space.codes.layout import FIXED, Layout, layout_of
 from edgenas.space.codes.matching import match
 from edgenas.space.codes.stage import SKIP_ID, StageCode, compacted, stage_code
 from edgenas.space.definition import Choice, Definition
-from edgenas.space.kinds import SPACE_KINDS
 from edgenas.space.rules import BlockKey, block_of, head_of, scaled_channels, stem_of
 from edgenas.types import Genes
 
@@ -241,9 +241,7 @@ class CodedSpace:
 
     def _extreme(self, *, last: bool) -> Genes:
         code = [
-            _heaviest(choices, last=last) if name.endswith(".kind")
-            # Activations have no order; the first one stands for all.
-            else (len(choices) - 1 if last and not name.endswith(".activation") else 0)
+            extreme(name.rpartition(".")[2], choices, last=last)
             for name, choices in zip(self.layout.names, self.layout.choices, strict=True)
         ]
         return cast(Genes, self.canonical(np.asarray([code], dtype=np.int64))[0])
@@ -287,9 +285,3 @@ def _needs(stages: Sequence[StageCode], genes: int) -> tuple[Genes, Genes]:
             decides[list(columns)] = stage.depth_gene
             reach[list(columns)] = int(np.searchsorted(stage.depths, position + 1))
     return decides, reach
-
-
-def _heaviest(choices: Sequence[Choice], *, last: bool) -> int:
-    names = SPACE_KINDS.names()
-    order = [names.index(str(choice)) for choice in choices]
-    return order.index(max(order) if last else min(order))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,51 +9,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgenas.arch.architecture import Block
+from edgenas.space.axes import AXES, Feature, Varied
 from edgenas.space.codes.coded import CodedSpace
 from edgenas.space.costs.contexts import PartContext
 from edgenas.space.costs.counts import population_costs
 from edgenas.space.costs.table import AdditiveTable
 from edgenas.space.definition import FIELDS, StageChoices
-from edgenas.space.kinds import SPACE_KINDS
-
-_THOUSANDTHS = 1000
-"""Expansions are summed as whole thousandths, so that the order of the sum cannot matter."""
-
-_Feature = tuple[str, float, Callable[[Block, int], int]]
-"""Name, scale, and the value that a block adds (from the block and its channels coming in), in units of the scale."""
 
 
-def _expansion(block: Block, in_channels: int) -> int:
-    return round(block.expanded / in_channels * _THOUSANDTHS)
-
-
-def _stage_features(stage: StageChoices) -> tuple[_Feature, ...]:
+def _stage_features(stage: StageChoices) -> tuple[Feature, ...]:
     """The features that are summed over the blocks of a stage: only those that its choices can change."""
     free = {field for field in FIELDS for first in (True, False) if len(stage.choices(field, first=first)) > 1}
     deep = len(stage.depth) > 1 or "skip" in stage.kind
-    found: list[_Feature] = []
-    if deep:
-        found.append(("depth", 1, lambda block, channels: 1))
-    if deep or "kernel" in free:
-        found.append(("kernel", 1, lambda block, channels: block.kernel))
-    if "start_kernel" in free:
-        found.append(("start_kernel", 1, lambda block, channels: block.start_kernel))
-    if deep or "expansion" in free:
-        found.append(("expansion", _THOUSANDTHS, _expansion))
-    if deep or "kernel" in free or "expansion" in free:
-        found.append(
-            ("kernel_expansion", _THOUSANDTHS, lambda block, channels: block.kernel * _expansion(block, channels))
-        )
-    if "squeeze_excite" in free:
-        found.append(("squeeze_excite", 1, lambda block, channels: int(block.se is not None)))
-    if "activation" in free:
-        for name in sorted(set(stage.activation))[1:]:
-            found.append((name, 1, lambda block, channels, name=name: int(block.activation == name)))  # type: ignore[misc]
-    for name in SPACE_KINDS if "kind" in free else ():
-        kind = SPACE_KINDS[name]
-        if kind.counted and name in stage.kind:
-            found.append((name, 1, lambda block, channels, kind=kind: int(block.kind == kind.block)))  # type: ignore[misc]
-    return tuple(found)
+    varied = Varied(stage=stage, deep=deep, free=free)
+    found = [feature for axis in AXES.values() for feature in axis.features(varied)]
+    return (("depth", 1, lambda block, channels: 1), *found) if deep else tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
