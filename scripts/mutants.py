@@ -45,7 +45,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "study/study.py": _STUDY,
     "study/values.py": (*_STUDY, "tests/study/test_values.py"),
     "study/store.py": _STORE,
-    "study/database.py": ("tests/study/test_database.py", *_STORE),
+    "study/database.py": ("tests/study/test_database.py", "tests/study/test_address.py", *_STORE),
     "latency/predict.py": ("tests/latency/test_predict.py",),
     "pipeline/core/stage.py": ("tests/pipeline/test_stage.py",),
     "formats/quantise.py": ("tests/formats/test_quantise.py",),

@@ -62,6 +62,24 @@ def test_a_database_that_is_locked_for_a_moment_is_waited_for(tmp_path: Path) ->
     free.join()
 
 
+def test_preparing_is_tried_again_while_the_database_is_locked_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter(["database is locked", "database is locked", None, "no such column"])
+    slept: list[float] = []
+
+    def prepare(*_: object) -> int:
+        words = next(said)
+        if words is not None:
+            raise OperationalError("CREATE", None, sqlite3.OperationalError(words))
+        return 7
+
+    monkeypatch.setattr(database, "_prepare", prepare)
+    monkeypatch.setattr(database.time, "sleep", slept.append)
+    assert database.prepare(None, SCHEMA, version=2) == 7  # type: ignore[arg-type]
+    assert slept == [0.02, 0.02]
+    with pytest.raises(OperationalError, match="no such column"):
+        database.prepare(None, SCHEMA, version=2)  # type: ignore[arg-type]
+
+
 def test_a_database_that_stays_locked_is_an_error_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY_MS", 200)
     held = exclusive(tmp_path / "a.sqlite")
