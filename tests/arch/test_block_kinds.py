@@ -60,6 +60,10 @@ def test_a_row_says_what_a_block_may_leave_out(name: str) -> None:
             one(name, expanded=20)
 
 
+def test_plain_convolutions_alone_are_not_residual_unless_told() -> None:
+    assert {name: BLOCK_KINDS[name].residual for name in BLOCK_KINDS} == {"mbconv": True, "fused": True, "conv": False}
+
+
 @pytest.mark.parametrize("name", BLOCK_KINDS.names())
 def test_a_block_of_equal_channels_is_residual_in_the_notation_where_its_row_says_so(name: str) -> None:
     short = short_name(BLOCK_KINDS, name)
