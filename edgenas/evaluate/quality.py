@@ -66,7 +66,7 @@ class Quality:
         except (EdgenasError, MemoryError):
             raise
         except Exception as error:
-            from edgenas.train.memory import is_out_of_memory
+            from edgenas.train.loop.memory import is_out_of_memory
 
             if not self._foreign or (isinstance(error, RuntimeError) and is_out_of_memory(error)):
                 raise

@@ -25,9 +25,9 @@ from edgenas.supernet.training.members import MemberStepper
 from edgenas.supernet.training.placement import place
 from edgenas.supernet.training.schemes import Members
 from edgenas.train.averaging import WeightAverage
-from edgenas.train.budget import Budget
-from edgenas.train.loop import Loop
-from edgenas.train.schedule import learning_rate
+from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.loop import Loop
+from edgenas.train.loop.schedule import learning_rate
 from edgenas.types import Genes, Progress
 
 RECORDS = 200
@@ -136,7 +136,7 @@ def search_one_shot(
 
 
 class OneShotWork:
-    """Shared weights and a distribution that learn in turns; see `edgenas.train.work.Work`.
+    """Shared weights and a distribution that learn in turns; see `edgenas.train.loop.work.Work`.
 
     Attributes:
         history: The distribution over time.

@@ -17,12 +17,12 @@ from edgenas.data.values import ImageData
 from edgenas.errors import WeightsError, explain
 from edgenas.train.accuracy import BATCH_SIZE, evaluate_batches
 from edgenas.train.averaging import WeightAverage, recalibrate
-from edgenas.train.budget import Budget
+from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.schedule import learning_rate
+from edgenas.train.loop.step import PartLoss, Stepper
 from edgenas.train.losses import batch_loss
 from edgenas.train.result import Accuracy, EpochRecord
-from edgenas.train.schedule import learning_rate
 from edgenas.train.settings import TrainSettings
-from edgenas.train.step import PartLoss, Stepper
 from edgenas.train.teacher import weights_digest
 
 # An epoch that no training reaches: recalibration always sees the same images.
@@ -32,7 +32,7 @@ HARMLESS = ("workers",)
 
 
 class NetworkWork:
-    """A network in training; see `edgenas.train.work.Work`.
+    """A network in training; see `edgenas.train.loop.work.Work`.
 
     Attributes:
         history: One record per epoch.

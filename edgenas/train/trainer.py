@@ -12,8 +12,8 @@ from edgenas.data.batches import Batches
 from edgenas.data.network_input import Preprocessing, fit_preprocessing
 from edgenas.data.values import ImageData
 from edgenas.train.accuracy import in_evaluation
-from edgenas.train.budget import Budget
-from edgenas.train.loop import Loop
+from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.loop import Loop
 from edgenas.train.network import NetworkWork
 from edgenas.train.result import EpochRecord, FitResult
 from edgenas.train.settings import TrainSettings

@@ -216,7 +216,7 @@ def test_an_interrupt_says_how_to_go_on(place: Path, monkeypatch, capsys, tmp_pa
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgenas.train.loop.Loop.take_epoch", interrupt)
+    monkeypatch.setattr("edgenas.train.loop.loop.Loop.take_epoch", interrupt)
     status, _, errors = run(monkeypatch, capsys, *train(tmp_path / "out"))
     assert status == 130
     assert "the same command goes on from there" in errors

@@ -182,6 +182,6 @@ def _of_the_network(error: Exception) -> bool:
     """
     if isinstance(error, (TrainingError, DeviceError, ExportError, MemoryError)):
         return True
-    from edgenas.train.memory import is_out_of_memory
+    from edgenas.train.loop.memory import is_out_of_memory
 
     return isinstance(error, RuntimeError) and is_out_of_memory(error)

@@ -18,7 +18,7 @@ from edgenas.supernet.judging.images import MEMORY_MIB, HeldBatches, JudgingImag
 from edgenas.supernet.judging.member import Member
 from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.placement import require_fitting_data
-from edgenas.train.memory import is_out_of_memory, release
+from edgenas.train.loop.memory import is_out_of_memory, release
 from edgenas.train.result import standard_errors
 from edgenas.types import Genes
 

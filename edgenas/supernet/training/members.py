@@ -11,9 +11,9 @@ from torch import Tensor
 from edgenas.data.batches import Batch
 from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.schemes import Members
+from edgenas.train.loop.step import PartLoss, Stepper
 from edgenas.train.losses import batch_loss, distillation_loss
 from edgenas.train.settings import TrainSettings
-from edgenas.train.step import PartLoss, Stepper
 
 
 class MemberStepper:

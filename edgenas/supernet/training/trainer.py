@@ -20,9 +20,9 @@ from edgenas.supernet.training import schemes, shared
 from edgenas.supernet.training.members import MemberStepper
 from edgenas.supernet.training.placement import place
 from edgenas.train.averaging import WeightAverage
-from edgenas.train.budget import Budget
-from edgenas.train.loop import Loop
-from edgenas.train.schedule import learning_rate
+from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.loop import Loop
+from edgenas.train.loop.schedule import learning_rate
 from edgenas.types import Progress
 
 
@@ -129,7 +129,7 @@ def train_supernet(
 
 
 class SupernetWork:
-    """Shared weights in training; see `edgenas.train.work.Work`.
+    """Shared weights in training; see `edgenas.train.loop.work.Work`.
 
     Attributes:
         history: One record per epoch.

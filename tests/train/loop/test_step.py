@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from edgenas.data.batches import Batch
 from edgenas.errors import ConfigError, TrainingError
 from edgenas.train import TrainSettings
+from edgenas.train.loop.step import PartLoss, StepOutcome, Stepper
 from edgenas.train.losses import batch_loss
-from edgenas.train.step import PartLoss, StepOutcome, Stepper
 
 BATCH = Batch(images=torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0)), labels=torch.arange(16) % 3)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from edgenas.errors import StoreError, WeightsError
-from edgenas.train.checkpoint import INDEX, TrainCheckpoint, read_checkpoint, require_same, write_checkpoint
+from edgenas.train.loop.checkpoint import INDEX, TrainCheckpoint, read_checkpoint, require_same, write_checkpoint
 
 
 def make(value: float) -> TrainCheckpoint:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgenas.data.batches import Batch
 from edgenas.errors import ConfigError, TrainingError, explain
-from edgenas.train.memory import is_out_of_memory, release
+from edgenas.train.loop.memory import is_out_of_memory, release
 from edgenas.train.optimizer import make_optimizer, set_learning_rate
 from edgenas.train.settings import TrainSettings
 

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from edgenas.data.batches import Batches
 from edgenas.errors import TrainingError, WeightsError, explain
-from edgenas.train.budget import Budget
-from edgenas.train.checkpoint import TrainCheckpoint, last_state, read_checkpoint, require_same, write_checkpoint
+from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.checkpoint import TrainCheckpoint, last_state, read_checkpoint, require_same, write_checkpoint
+from edgenas.train.loop.work import Record, Work
 from edgenas.train.optimizer import load_state_tensors, state_tensors
 from edgenas.train.settings import TrainSettings
-from edgenas.train.work import Record, Work
 from edgenas.types import Progress
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgenas.train import TrainSettings
-from edgenas.train.schedule import learning_rate, spent_share, total_steps
+from edgenas.train.loop.schedule import learning_rate, spent_share, total_steps
 
 SETTINGS = TrainSettings(learning_rate=2.0, warmup_share=0.1, final_learning_rate_share=0.01)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from edgenas.train.schedule import spent_share, total_steps
+from edgenas.train.loop.schedule import spent_share, total_steps
 from edgenas.train.settings import TrainSettings
 
 

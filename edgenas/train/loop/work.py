@@ -9,8 +9,8 @@ from torch import Tensor
 
 from edgenas.data.batches import Batch
 from edgenas.train.averaging import WeightAverage
-from edgenas.train.budget import Budget
-from edgenas.train.step import Stepper
+from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.step import Stepper
 
 Record = TypeVar("Record", covariant=True)
 

@@ -1,0 +1,1 @@
+"""The one training loop: its budget, its step and schedule, what it works on, and its checkpoints."""
