@@ -13,6 +13,7 @@ from edgenas.arch import lower
 from edgenas.errors import DeviceError, InputError
 from edgenas.formats import encode, random_weights
 from edgenas.measure import ModelFile, Protocol, measure_files, runtime, runtime_for
+from edgenas.measure.device import agent
 from edgenas.measure.protocol.visit import Bench, Target
 from edgenas.measure.table.build import reference_of, table_protocol
 from edgenas.space import load
@@ -41,6 +42,32 @@ def test_a_session_runs_and_gives_the_same_logits_twice(name: str, precision: st
 def test_both_runtimes_compute_the_same_network() -> None:
     (onnx,), (tflite,) = (runtime(name).open(_file(name, "fp32")).outputs() for name in ("ort", "litert"))
     assert onnx.shape == tflite.shape
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_bound_inputs_and_outputs_give_what_a_plain_run_gives(precision: str) -> None:
+    data = _file("ort", precision)
+    session = agent.ort_session(data, threads=1)
+    binding = session.io_binding()
+    monitored = type("Session", (), {
+        "io_binding": lambda self: binding, "get_inputs": lambda self: session.get_inputs(),
+        "get_outputs": lambda self: session.get_outputs(),
+        "run_with_iobinding": lambda self, bound: session.run_with_iobinding(bound),
+    })()  # fmt: skip
+    agent.ort_bound(monitored)()
+    (bound,) = binding.copy_outputs_to_cpu()
+    (plain,) = session.run(None, agent.ort_feed(session))
+    assert np.array_equal(bound, plain) and np.abs(bound.astype(np.float64)).max() > 0
+
+
+@pytest.mark.parametrize("name", ["ort", "litert"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_the_floor_of_a_runtime_is_below_the_smallest_network(name: str, precision: str) -> None:
+    space = load("tiny")
+    quick = table_protocol()
+    bench = Bench(Target(runtime=name, precision=precision, protocol=quick), reference_of(space))  # type: ignore[arg-type]
+    floor_ms = bench.floor_ms()
+    assert 0 < floor_ms < bench.visit(space.decode(space.smallest())).latency_ms
 
 
 @pytest.mark.parametrize("name", ["ort", "litert"])

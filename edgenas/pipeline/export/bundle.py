@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgenas.pipeline.core.artifacts import TABLE_SUMMARY_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.training.network import Trained
 from edgenas.pipeline.training.settings import augment_settings
@@ -42,6 +43,21 @@ def image_facts(data: ImageData, finding: Finding) -> dict[str, Any]:
     """
     split = {} if data.contents is None else {"split": data.contents.digest}
     return {**split, "test_images": finding.to_dict()}
+
+
+def table_facts(context: RunContext) -> dict[str, str]:
+    """Return what a card says of the table by which a run's network was chosen; nothing where there was no table."""
+    if not context.directory.has(TABLE_SUMMARY_FILE):
+        return {}
+    found = context.directory.read_json(TABLE_SUMMARY_FILE)
+    loops = (found.get("validation") or {}).get("loops")
+    bias = (
+        f"its bias against loops in fresh processes was {loops['bias_percent']:+.1f} "
+        f"+- {loops['bias_error_percent']:.1f} %"
+        if loops
+        else "its bias against loops in fresh processes is not known"
+    )
+    return {"latency_table": f"chosen by predictions of +-{found['interval_percent']:.1f} %; {bias}"}
 
 
 def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
@@ -80,7 +96,8 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
                 **{name: about[name] for name in ("source", "digest", "counts", "notes")},
                 **image_facts(data, find_seen(trained.history, data.contents)),
             },
-            training_facts={**settings.train.model_dump(), "epochs": len(trained.fit.history), "run": settings.name},
+            training_facts={**settings.train.model_dump(), "epochs": len(trained.fit.history), "run": settings.name,
+                            **table_facts(context)},
             seed=context.seed("export"),
             augment=augment_settings(settings.train.augment),
             progress=report,
