@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from edgenas.evaluate.halving.evaluator import HalvingEvaluator
     from edgenas.evaluate.inherited import InheritedEvaluator
     from edgenas.evaluate.latency import MeasuredLatencyEvaluator, TableLatencyEvaluator
-    from edgenas.evaluate.parts import part_validation
     from edgenas.evaluate.predicted import PredictorEvaluator
-    from edgenas.evaluate.ranking import (
+    from edgenas.evaluate.scores import SCORES
+    from edgenas.evaluate.trained import TrainedEvaluator, Training, shortened
+    from edgenas.evaluate.validation.parts import part_validation
+    from edgenas.evaluate.validation.ranking import (
         Agreement,
         Margin,
         Partial,
@@ -28,10 +30,8 @@ if TYPE_CHECKING:
         spearman,
         within_bands,
     )
-    from edgenas.evaluate.scores import SCORES
-    from edgenas.evaluate.strata import stratified_networks
-    from edgenas.evaluate.trained import TrainedEvaluator, Training, shortened
-    from edgenas.evaluate.validation import Judged, Validation, validate_estimators
+    from edgenas.evaluate.validation.strata import stratified_networks
+    from edgenas.evaluate.validation.validate import Judged, Validation, validate_estimators
     from edgenas.evaluate.zero_cost import ZeroCostEvaluator
 
 __all__ = [
@@ -69,35 +69,35 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Agreement": "ranking",
+    "Agreement": "validation.ranking",
     "CountEvaluator": "counts",
     "GuidedRound": "guided",
     "GuidedSearcher": "guided",
     "HalvingEvaluator": "halving.evaluator",
     "InheritedEvaluator": "inherited",
-    "Judged": "validation",
-    "Margin": "ranking",
+    "Judged": "validation.validate",
+    "Margin": "validation.ranking",
     "MeasuredLatencyEvaluator": "latency",
-    "Partial": "ranking",
+    "Partial": "validation.ranking",
     "PredictorEvaluator": "predicted",
     "SCORES": "scores",
     "TableLatencyEvaluator": "latency",
     "TrainedEvaluator": "trained",
     "Training": "trained",
-    "Validation": "validation",
+    "Validation": "validation.validate",
     "ZeroCostEvaluator": "zero_cost",
-    "agreement": "ranking",
-    "beyond": "ranking",
-    "cost_bands": "ranking",
-    "kendall": "ranking",
-    "margin": "ranking",
-    "margin_within_bands": "ranking",
-    "part_validation": "parts",
+    "agreement": "validation.ranking",
+    "beyond": "validation.ranking",
+    "cost_bands": "validation.ranking",
+    "kendall": "validation.ranking",
+    "margin": "validation.ranking",
+    "margin_within_bands": "validation.ranking",
+    "part_validation": "validation.parts",
     "shortened": "trained",
-    "spearman": "ranking",
-    "stratified_networks": "strata",
-    "validate_estimators": "validation",
-    "within_bands": "ranking",
+    "spearman": "validation.ranking",
+    "stratified_networks": "validation.strata",
+    "validate_estimators": "validation.validate",
+    "within_bands": "validation.ranking",
 }
 
 __getattr__ = lazy_names(__name__, _LAZY)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from edgenas.errors import InputError, TrainingError, explain
 from edgenas.evaluate.counts import CountEvaluator
 from edgenas.evaluate.protocol import Estimates, Evaluator
-from edgenas.evaluate.ranking import (
+from edgenas.evaluate.trained import TrainedEvaluator
+from edgenas.evaluate.validation.ranking import (
     Agreement,
     Margin,
     Partial,
@@ -31,8 +32,7 @@ from edgenas.evaluate.ranking import (
     spearman,
     within_bands,
 )
-from edgenas.evaluate.strata import stratified_networks
-from edgenas.evaluate.trained import TrainedEvaluator
+from edgenas.evaluate.validation.strata import stratified_networks
 from edgenas.space import SearchSpace, population_costs
 from edgenas.types import Floats, Genes, Progress
 
