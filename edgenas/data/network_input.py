@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.data.loading.stored import resize_image, to_channels
 from edgenas.data.settings import RESIZE_MODES, ResizeMode
-from edgenas.data.stored import resize_image, to_channels
 from edgenas.data.subset import chosen_images
 from edgenas.data.values import Images, Split
 from edgenas.errors import DataError, explain

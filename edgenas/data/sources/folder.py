@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgenas.data.loading.signature import content_number, file_signature
 from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
-from edgenas.data.signature import content_number, file_signature
 from edgenas.data.sources.decode import Header, decode_image, open_header, readable_endings, reason_of
 from edgenas.data.sources.listing import Listing
 from edgenas.data.sources.raw import ContentKind, RawData, UnreadableImageError

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from edgenas.data.loading.signature import content_number
 from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
-from edgenas.data.signature import content_number
 from edgenas.data.sources.decode import pillow_to_array, reason_of
 from edgenas.data.sources.labels import class_names
 from edgenas.data.sources.raw import ContentKind, RawData, UnreadableImageError

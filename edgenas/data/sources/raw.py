@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.data.signature import content_number
+from edgenas.data.loading.signature import content_number
 from edgenas.data.values import Images, Labels, Skipped
 from edgenas.errors import DataError, explain
 
@@ -108,7 +108,7 @@ class ArrayReader:
 
     @property
     def key(self) -> str:
-        """Arrays are hashed as they are; see `edgenas.data.cache`."""
+        """Arrays are hashed as they are; see `edgenas.data.loading.cache`."""
         return sha256(np.ascontiguousarray(self.images).data).hexdigest() + sha256(self.labels.tobytes()).hexdigest()
 
     def read(self, index: int) -> Images:

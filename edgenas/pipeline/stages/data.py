@@ -16,13 +16,13 @@ from edgenas.pipeline.training.teacher import load_teacher, require_apart_teache
 def _signature(context: RunContext) -> str:
     """Return what changes with the images: signatures of files, or the content of sources without files.
     """
-    from edgenas.data.signature import tree_signature
+    from edgenas.data.loading.signature import tree_signature
 
     settings = context.settings.data
     if settings.path is None:
         return "absent"
     if settings.source == "huggingface" and not Path(settings.path).exists():
-        from edgenas.data.load import source_key
+        from edgenas.data.loading.load import source_key
 
         return source_key(settings.source, settings.path)
     return tree_signature(Path(settings.path).expanduser())

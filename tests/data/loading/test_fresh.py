@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgenas.data import DataSettings, ImageData, load
-from edgenas.data.signature import tree_signature
+from edgenas.data.loading.signature import tree_signature
 
 Write = Callable[..., Path]
 

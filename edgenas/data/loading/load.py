@@ -9,16 +9,16 @@ from math import prod
 
 import numpy as np
 
-from edgenas.data.cache import CacheEntry
 from edgenas.data.identity import Contents, SplitContents
-from edgenas.data.materialise import BuiltSplits, content_numbers, count_repeated, hash_splits, to_array
-from edgenas.data.notes import common_size, content_notes, preparation_notes, refuse_unreadable
+from edgenas.data.loading.cache import CacheEntry
+from edgenas.data.loading.materialise import BuiltSplits, content_numbers, count_repeated, hash_splits, to_array
+from edgenas.data.loading.notes import common_size, content_notes, preparation_notes, refuse_unreadable
+from edgenas.data.loading.stored import Preparation
 from edgenas.data.registry import SOURCES
 from edgenas.data.settings import DataSettings
 from edgenas.data.sources.labels import require_every_class
 from edgenas.data.sources.raw import RawData, Reader
 from edgenas.data.splits import stratified_split, stratified_subset
-from edgenas.data.stored import Preparation
 from edgenas.data.values import ArraySplit, ImageData, Indices, Labels, LazySplit, Skipped
 from edgenas.errors import DataError, explain
 from edgenas.reading.json_text import plain_text

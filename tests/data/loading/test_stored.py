@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from edgenas.data.loading.stored import Preparation, resize_image, to_channels
 from edgenas.data.sources.raw import ArrayReader
-from edgenas.data.stored import Preparation, resize_image, to_channels
 
 
 def test_transparency_shows_white_and_opaque_pixels_stay(rng: np.random.Generator) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from edgenas import atomic
-from edgenas.data.materialise import BuiltSplits
+from edgenas.data.loading.materialise import BuiltSplits
 from edgenas.data.values import ArraySplit, Images, Skipped
 from edgenas.errors import StoreError, explain
 from edgenas.reading.json_text import read_json
