@@ -60,7 +60,6 @@ _COSTLY = (
     "test_processes_that_put",
     "test_every_policy_solves_a_bandit",
     "test_what_was_put_comes_back",
-    "test_the_recurrent_chances_of_all_networks",
 )
 """Tests that take long, or whose work happens in processes that a mutant does not reach: they are left out."""
 
