@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from edgenas.errors import ConfigError, EdgenasError, PluginError, explain, nearest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Entry = TypeVar("Entry")
 _Part = TypeVar("_Part")
@@ -158,6 +160,9 @@ def forget_entry_points() -> None:
 @cache
 def _added(group: str, what: str, own: tuple[str, ...]) -> dict[str, EntryPoint]:
     """Return the entries that installed packages add to a group, by name. Each name may occur once."""
+    # Loading it takes as long as all of `edgenas.arch`, which needs it for unknown names only.
+    from importlib.metadata import entry_points
+
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=group), key=lambda one: (_package(one), one.name)):
         taken = "edgenas" if point.name in own else _package(found[point.name]) if point.name in found else None
