@@ -6,12 +6,14 @@ To add one, write a row here and two entries: in `edgenas.nn.activations` (torch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Literal, TypeVar
 
-from edgenas.errors import ArchitectureError
+from edgenas.arch.short_names import require_short_name
+from edgenas.errors import ArchitectureError, explain
 from edgenas.reading.names import NameIn
 from edgenas.registry import Registry, load_part
 
@@ -44,6 +46,19 @@ class Activation:
     cost: float = 0.0
     fused: Literal["", "clip", "gate"] = ""
     factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_short_name(self.short)
+        low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
+        if not low < high:
+            raise ArchitectureError(explain("an activation's low must be below its high", got=f"{low:g} and {high:g}"))
+        if self.fused not in ("", "clip", "gate") or (self.fused == "clip" and self.low != 0):
+            what = "a layer can take over an activation that cuts at 0, or a hard gate"
+            got = f"fused {self.fused!r} with low {self.low}"
+            raise ArchitectureError(explain(what, got=got, allowed="'' or 'gate', or 'clip' with low 0"))
+        if not (0 <= self.cost < math.inf and 0 < self.factor < math.inf):
+            got, allowed = f"cost {self.cost}, factor {self.factor}", "cost 0 or more, factor above 0"
+            raise ArchitectureError(explain("impossible numbers of an activation", got=got, allowed=allowed))
 
 
 def _row(constant: str, short: str, **facts: object) -> Activation:

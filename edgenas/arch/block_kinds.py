@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from edgenas.arch.graph import TensorShape
+from edgenas.arch.short_names import require_short_name
 from edgenas.errors import ArchitectureError
 from edgenas.reading.names import NameIn
 from edgenas.registry import Registry
@@ -90,6 +91,9 @@ class BlockKind:
     result: str = "project"
     depthwise: bool = False
     residual: bool = True
+
+    def __post_init__(self) -> None:
+        require_short_name(self.short)
 
 
 def _inverted(layers: Layers, source: str, block: BlockValues) -> str:

@@ -27,13 +27,11 @@ from edgenas.arch import limits
 from edgenas.arch.activations import ACTIVATIONS, GATES
 from edgenas.arch.architecture import Architecture, Block, Head, SqueezeExcite, Stage, Stem
 from edgenas.arch.block_kinds import BLOCK_KINDS
-from edgenas.arch.short_names import by_short_name, short_name
+from edgenas.arch.short_names import NUMBERED, by_short_name, short_name
 from edgenas.errors import ArchitectureError, explain
 from edgenas.reading.numbers import DIGITS
 from edgenas.registry import Registry
 
-# Of tokens that are a number of something; all others may be activations.
-_NUMBERED = {"k", "a", "s", "c", "x", "e", "se", "f", "fn", "n"}
 _DEFAULT_EPS = 1e-3
 
 
@@ -113,7 +111,7 @@ class _Tokens:
         self.values: dict[str, tuple[str, str]] = {}
         for token in text.split("_"):
             match = _NUMBER.match(token)
-            if match is None or (activations and match[1] not in _NUMBERED and by_short_name(ACTIVATIONS, token)):
+            if match is None or (activations and match[1] not in NUMBERED and by_short_name(ACTIVATIONS, token)):
                 self.flags.append(token)
             elif match[1] in self.values:
                 raise ArchitectureError(explain(f"{text!r}: {match[1]} stands twice"))

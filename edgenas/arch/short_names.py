@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol, TypeVar
 
-from edgenas.errors import PluginError, explain
+from edgenas.errors import ArchitectureError, PluginError, explain
 from edgenas.registry import Registry
+
+NUMBERED = frozenset(("k", "a", "s", "c", "x", "e", "se", "f", "fn", "n"))
+"""What stands before a number in the notation of a block, stem or head."""
+WORDS = frozenset(("stem", "head", "add", "noadd"))
+"""Other words of the notation."""
+
+
+def require_short_name(short: str) -> None:
+    """Require a name that the notation can tell from all else.
+
+    Raises:
+        ArchitectureError: It cannot.
+    """
+    found = re.fullmatch("([a-z]+)[0-9]*", short) if isinstance(short, str) else None
+    if found is None or short in WORDS or found[1] in NUMBERED:
+        taken = ", ".join(sorted(NUMBERED | WORDS))
+        allowed = f"lower-case letters, then digits if any, but for what the notation says itself: {taken}"
+        raise ArchitectureError(explain("not a short name for the notation", got=repr(short), allowed=allowed))
 
 
 class _Named(Protocol):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.arch import Padding, TensorShape, same_padding
+from edgenas.errors import PluginError, explain
 from edgenas.formats import tflite_schema as schema
 from edgenas.formats.fold import FoldedGraph, FoldedOp, pools_in_two_steps
 from edgenas.formats.forms import file_forms
@@ -174,7 +175,9 @@ class _Writer:
     def _layer(self, op: FoldedOp) -> None:
         source = self._inputs(op)[0]
         fused = file_forms(op.activation).tflite_fused if op.activation else Fused.NONE
-        assert fused is not None, op.activation
+        if fused is None:
+            what = f"no layer of TFLite takes over the activation {op.activation}, though its row says so"
+            raise PluginError(explain(what, remedy="Give its files entry a `tflite_fused`, or its row fused=''."))
         if op.op.kind == "fc":
             inputs = [source, *self._arrays(op, axis=0)]
             options = schema.dense_options(fused=fused)

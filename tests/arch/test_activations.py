@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgenas.arch.activations import ACTIVATIONS, GATES, activation, back_end
-from edgenas.arch.notation import parse_notation
+from edgenas.arch import lower
+from edgenas.arch.activations import ACTIVATIONS, GATES, Activation, activation, back_end
+from edgenas.arch.notation import format_notation, parse_notation
 from edgenas.arch.short_names import by_short_name, short_name
 from edgenas.errors import ArchitectureError, PluginError
+from edgenas.formats import encode, random_weights
 from edgenas.formats.forms import FileForms
 from edgenas.nn.activations import TorchForms
 from tests.test_registry import install, site  # noqa: F401  # a fixture
@@ -93,6 +95,49 @@ def test_a_package_without_a_back_end_is_named_when_that_is_needed(site) -> None
         back_end("toy_good", "torch", TorchForms)
     with pytest.raises(PluginError, match=r"files entry of the activation 'toy_good'.*NOTHING.*AttributeError"):
         back_end("toy_good", "files", FileForms)
+
+
+def test_a_package_adds_a_gate(site) -> None:  # noqa: F811
+    install(site, "toyacts", "[edgenas.gates]\ntoy_gate = toyacts:GOOD", CODE)
+    net = parse_notation("r8 | stem_k3_s2_c8_re | mb_k3_c8_re_se4-hs-tt | head_c8_re | n2")
+    (block,) = net.blocks()
+    assert block.se is not None and block.se.gate == "toy_gate"
+    assert parse_notation(format_notation(net)) == net
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"short": "s6"}, "not a short name"),
+        ({"short": "add"}, "not a short name"),
+        ({"short": "h_s"}, "not a short name"),
+        ({"short": ""}, "not a short name"),
+        ({"low": 1.0, "high": 1.0}, "low must be below its high"),
+        ({"low": float("nan")}, "low must be below its high"),
+        ({"fused": "clip", "low": -1.0}, "a layer can take over"),
+        ({"fused": "clip"}, "a layer can take over"),
+        ({"fused": "clamp"}, "a layer can take over"),
+        ({"cost": -1.0}, "impossible numbers"),
+        ({"cost": float("nan")}, "impossible numbers"),
+        ({"factor": 0.0}, "impossible numbers"),
+    ],
+)
+def test_an_impossible_row_is_refused(facts: dict, told: str) -> None:
+    with pytest.raises(ArchitectureError, match=told):
+        Activation(**{"short": "zz", "torch": "a:b", "files": "a:b", **facts})
+
+
+def test_a_row_and_its_form_of_tflite_that_contradict_each_other_end_with_one_message(site) -> None:  # noqa: F811
+    code = """
+from edgenas.arch import Activation
+from edgenas.formats.activations import HARD_SWISH
+
+CUT = Activation(short="ct", low=0.0, fused="clip", torch="edgenas.nn.activations:RELU", files="toyacts:HARD_SWISH")
+"""
+    install(site, "toyacts", "[edgenas.activations]\ntoy_cut = toyacts:CUT", code)
+    graph = lower(parse_notation("r8 | stem_k3_s2_c8_ct | cv_k3_c8_re | head_c8_re | n2"))
+    with pytest.raises(PluginError, match="no layer of TFLite takes over the activation toy_cut, though its row says"):
+        encode(graph, random_weights(graph, np.random.default_rng(0)), file_format="tflite")
 
 
 def test_a_package_cannot_take_a_short_name(site) -> None:  # noqa: F811
