@@ -41,6 +41,7 @@ class CachedDevice:
         self._rng = np.random.default_rng(0)
         self._now_ns, self._last, self._streak = 0.0, "", 0
         self._slots: dict[str, Network] = {}
+        self.settles: list[tuple[tuple[float, int], ...]] = []
         clock = SimpleNamespace(perf_counter_ns=lambda: self._now_ns, thread_time_ns=lambda: self._now_ns)
         monkeypatch.setattr(agent, "time", clock)
         monkeypatch.setattr(Target, "file", lambda self, network: format_notation(network).encode())
@@ -61,6 +62,7 @@ class CachedDevice:
             self._slots[slot] = Network(lambda slot=slot: self._run(slot, settled_ms))
 
     def alternate(self, slots: Sequence[str], protocol: Protocol, rng: np.random.Generator) -> list[Samples]:
+        self.settles.append(protocol.settle)
         return alternate([self._slots[slot] for slot in slots], protocol, rng)
 
     def alone(self, name: str, data: bytes, *, threads: int, other: bytes = b"") -> Loop:
@@ -69,6 +71,12 @@ class CachedDevice:
 
     def settled_ms(self, data: bytes) -> float:
         return FLOOR_MS if data == b"floor" else settled_ms(parse_notation(data.decode()))
+
+    def open(self, data: bytes, *, threads: int = 1) -> SimpleNamespace:
+        """Load a file as an engine does."""
+        name, settled = f"file {len(self._slots)}", self.settled_ms(data)
+        self._slots[name] = Network(lambda: self._run(name, settled))
+        return SimpleNamespace(run=self._slots[name].run)
 
     def _run(self, slot: str, settled_ms: float) -> None:
         self._streak = self._streak + 1 if slot == self._last else 0

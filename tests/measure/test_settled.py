@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from edgenas.arch.notation import format_notation
 from edgenas.errors import InputError
 from edgenas.latency import LatencyTable, SpaceLatency
 from edgenas.latency.records import Settling
-from edgenas.measure import Protocol, build_table, validate_table
+from edgenas.measure import ModelFile, Protocol, build_table, measure_files, validate_table
 from edgenas.measure.device.agent import settle_runs
 from edgenas.measure.protocol.settle import excess_of, settle_of, settled_after
 from edgenas.measure.protocol.timing import rounds
@@ -41,6 +45,19 @@ def test_the_slower_caches_fill_the_more_runs_do_not_count(monkeypatch: pytest.M
     assert counts[0] <= 1 < counts[1] < counts[2]
 
 
+def test_a_build_that_goes_on_uses_the_calibration_that_it_had(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tmp_path / "samples.jsonl"
+    table = build_table(SPACE, networks=10, device=CachedDevice(monkeypatch, decay=0.75), samples=kept)
+    kept.write_text("".join(kept.read_text().splitlines(keepends=True)[:6]))
+    device = CachedDevice(monkeypatch, decay=0.0)
+    again = build_table(SPACE, networks=10, device=device, samples=kept)
+    assert again.build.settling == table.build.settling and again.build.floor_ms == table.build.floor_ms
+    # Neither a turn of the calibration nor one of another protocol.
+    assert set(device.settles) == {settle_of(table.build.settling)}
+
+
 def test_a_validation_of_a_settled_table_finds_no_bias(monkeypatch: pytest.MonkeyPatch) -> None:
     device = CachedDevice(monkeypatch)
     table = validate_table(build_table(SPACE, networks=40, device=device), SPACE, networks=30, device=device)
@@ -68,6 +85,21 @@ def test_a_validation_notices_a_protocol_that_measures_lukewarm_networks(monkeyp
     assert table.interval.relative > abs(table.interval.bias) > table.interval.unbiased
     (fault,) = table.faults
     assert "the table is wrong: predictions are +" in fault
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_files_are_measured_settled_too_alone_and_beside_others(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    device = CachedDevice(monkeypatch, decay=0.75)
+    engine = SimpleNamespace(name="ort", version=lambda: "1", open=device.open)
+    monkeypatch.setattr("edgenas.measure.files.runtime_of", lambda file: engine)
+    genes = SPACE.sample(count, np.random.default_rng(1))
+    files = [
+        ModelFile(name=str(place), data=format_notation(SPACE.decode(code)).encode(), file_format="onnx")
+        for place, code in enumerate(genes)
+    ]
+    found = measure_files(files)
+    truth = [settled_ms(SPACE.decode(code)) for code in genes]
+    assert [each.latency_ms for each in found] == pytest.approx(truth, rel=0.01)
 
 
 def test_a_network_is_settled_where_what_would_count_is_within_a_percent() -> None:
