@@ -60,23 +60,23 @@ class BlockFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """The choices of one stage's first block, or of its later ones, to be checked.
+    """The choices of one block of a stage, to be checked.
 
     Attributes:
         definition: The space.
         stage: The stage.
         path: Where its values stand, for messages.
-        first: Whether the first block is meant.
+        position: Of the block in the stage; those with the same choices are checked once.
     """
 
     definition: Definition
     stage: StageChoices
     path: str
-    first: bool
+    position: int
 
     def choices(self, field: ChoiceField) -> Choices:
         """Return what an axis may be."""
-        return self.stage.choices(field, first=self.first)
+        return self.stage.choices(field, position=self.position)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ def _check_kernel(given: Given) -> None:
         remedy="Write `kind: uib`.",
     )
     require(
-        not (given.first and given.stage.shared("kernel", first=True)) or kernel == given.stage.kernel,
+        not (given.position == 0 and given.stage.shared("kernel", position=0)) or kernel == given.stage.kernel,
         f"{path}: the first block has stride 2 and cannot be without a depthwise",
         got=list(given.stage.kernel),
         remedy="Give it kernels of its own with `first: {kernel: ...}`, or choose the kernel `per: block`.",

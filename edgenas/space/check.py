@@ -68,17 +68,27 @@ def _check_stage(definition: Definition, stage: StageChoices, path: str) -> None
     require_divisible(f"{path}.out", stage.out, divisor=definition.divisor)
     require_numbers(f"{path}.depth", stage.depth, low=1, high=64)
     require_numbers(f"{path}.stride", (stage.stride,), low=1, high=2)
-    for field in (*stage.stage_wide, *dict(stage.first)):
-        require_member(f"{path}: a field of `per` or `first`", field, FIELDS)
+    for field in (*stage.stage_wide, *dict(stage.first), *(name for own in stage.later for name in dict(own))):
+        require_member(f"{path}: a field of `per`, `first` or `later`", field, FIELDS)
     require_distinct(f"{path}.per", stage.stage_wide)
-    for first in (True, False):
-        where = f"{path}.first" if first and stage.first else path
-        if first or max(stage.depth) > 1:
-            given = Given(definition=definition, stage=stage, path=where, first=first)
-            for field in FIELDS:
-                AXES[field].check(given)
+    most = max(stage.depth)
     require(
-        "skip" not in stage.kind or not stage.shared("kind", first=False),
+        len(stage.later) < most, f"{path}.later: more blocks than the stage has after its first",
+        got=len(stage.later), allowed=f"at most {most - 1}",
+    )
+    for position in sorted({stage.like(position) for position in range(most)}):
+        own = {0: "first"}.get(position, f"later[{position - 1}]")
+        where = f"{path}.{own}" if stage.own(position) else path
+        given = Given(definition=definition, stage=stage, path=where, position=position)
+        for field in FIELDS:
+            AXES[field].check(given)
+    skips = any("skip" in stage.choices("kind", position=position) for position in range(most))
+    require(
+        not (skips and stage.later), f"{path}.later: not together with skip, since a skip lets the next block move up",
+        remedy="Vary the depth instead.",
+    )
+    require(
+        "skip" not in stage.kind or "kind" not in stage.stage_wide,
         f"{path}.kind: a skip is chosen for every block", got="per: stage", remedy="Leave `kind` at `per: block`.",
     )
     require(

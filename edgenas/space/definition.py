@@ -82,7 +82,9 @@ class StageChoices:
         activation: Non-linearities.
         stage_wide: Fields that are chosen once for the stage; all others are chosen for every block.
         first: Other choices for the first block, as (field, choices); such a field is the first block's own.
+        later: Other choices for the blocks after the first: entry i for block i + 1. Such a field is that block's own.
         keep_expand: Whether the 1x1 expansion stays where it does not widen (FBNet).
+        residual: Whether a block adds its input to its result where stride and channels allow; None as its kind does.
     """
 
     out: tuple[int, ...]
@@ -97,23 +99,35 @@ class StageChoices:
     activation: tuple[ActivationName, ...] = ("relu",)
     stage_wide: tuple[ChoiceField, ...] = ()
     first: tuple[tuple[ChoiceField, Choices], ...] = ()
+    later: tuple[tuple[tuple[ChoiceField, Choices], ...], ...] = ()
     keep_expand: bool = False
+    residual: bool | None = None
 
-    def choices(self, field: ChoiceField, *, first: bool) -> Choices:
-        """Return what a field may be in the first block, or in a later one.
+    def own(self, position: int) -> dict[ChoiceField, Choices]:
+        """Return the choices that a block has instead of the stage's, by field."""
+        if position == 0:
+            return dict(self.first)
+        return dict(self.later[position - 1]) if position <= len(self.later) else {}
+
+    def choices(self, field: ChoiceField, *, position: int) -> Choices:
+        """Return what a field may be in the block at a position.
 
         Choices that a first block cannot take are left out for it: `skip`, and kernel 0 with stride 2.
         """
-        values: Choices = dict(self.first).get(field, getattr(self, field)) if first else getattr(self, field)
-        if first and field == "kind":
+        values: Choices = self.own(position).get(field, getattr(self, field))
+        if position == 0 and field == "kind":
             return tuple(value for value in values if value not in SPACE_KINDS or SPACE_KINDS[str(value)].block)
-        if first and field == "kernel" and self.stride == 2:
+        if position == 0 and field == "kernel" and self.stride == 2:
             return tuple(value for value in values if value != 0)
         return values
 
-    def shared(self, field: ChoiceField, *, first: bool) -> bool:
+    def shared(self, field: ChoiceField, *, position: int) -> bool:
         """Whether a block takes the field from the stage's gene rather than from its own."""
-        return field in self.stage_wide and not (first and field in dict(self.first))
+        return field in self.stage_wide and field not in self.own(position)
+
+    def like(self, position: int) -> int:
+        """Return the first position whose block has the same choices: 0, 1, or the position itself."""
+        return position if position <= len(self.later) else min(position, len(self.later) + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,5 +128,7 @@ def _stage_content(stage: StageChoices) -> dict[str, Any]:
         **{renamed(field): values(field, getattr(stage, field)) for field in FIELDS},
         "per": {field: "stage" for field in stage.stage_wide} or "block",
         "first": {renamed(field): values(field, choices) for field, choices in stage.first},
+        "later": [{renamed(field): values(field, choices) for field, choices in own} for own in stage.later],
         "keep_expand": stage.keep_expand,
+        "residual": stage.residual,
     }

@@ -32,7 +32,9 @@ class _StageFile(BlockFile):
     stride: int = LEFT_OUT
     per: Scope | Per = LEFT_OUT
     first: BlockFile = LEFT_OUT
+    later: tuple[BlockFile, ...] = LEFT_OUT
     keep_expand: bool = LEFT_OUT
+    residual: bool = LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +90,22 @@ def _stage(path: str, own: dict[str, Any], defaults: dict[str, Any]) -> StageCho
     if "out" not in found:
         raise SpaceError(explain(f"{path}.out: is missing"))
     absolute = "expanded" in found
-    first = _given(found.pop("first", BlockFile()))
-    if absolute != ("expanded" in first) and ("expanded" in first or "expansion" in first):
-        raise SpaceError(explain(f"{path}.first: expansion and expanded must be the stage's form"))
+    first = _own_choices(f"{path}.first", found.pop("first", BlockFile()), absolute=absolute)
+    later = tuple(
+        _own_choices(f"{path}.later[{index}]", own, absolute=absolute)
+        for index, own in enumerate(found.pop("later", ()))
+    )
     stage = _expanded(path, found)
     wide = _stage_wide(stage.pop("per", "block"))
-    first_choices: tuple[tuple[ChoiceField, Choices], ...] = tuple(
-        (cast(ChoiceField, key), values) for key, values in sorted(_expanded(f"{path}.first", first).items())
-    )
-    return StageChoices(**stage, absolute=absolute, stage_wide=wide, first=first_choices)
+    return StageChoices(**stage, absolute=absolute, stage_wide=wide, first=first, later=later)
+
+
+def _own_choices(path: str, part: BlockFile, *, absolute: bool) -> tuple[tuple[ChoiceField, Choices], ...]:
+    """Return the choices of one block by field."""
+    own = _given(part)
+    if absolute != ("expanded" in own) and ("expanded" in own or "expansion" in own):
+        raise SpaceError(explain(f"{path}: expansion and expanded must be the stage's form"))
+    return tuple((cast(ChoiceField, key), values) for key, values in sorted(_expanded(path, own).items()))
 
 
 def read_definition(

@@ -58,7 +58,8 @@ def block_key(
     if not choice.block:
         return None
     row, stride = BLOCK_KINDS[choice.block], stage.stride if first else 1
-    skip = row.residual and stride == 1 and in_channels == out_channels
+    adds = row.residual if stage.residual is None else stage.residual
+    skip = adds and stride == 1 and in_channels == out_channels
     if not row.projected:
         whole = int(kernel), out_channels, out_channels
         return BlockKey(choice.block, 0, *whole, stride, str(activation), expand=True, squeezed=0, skip=skip)

@@ -66,6 +66,11 @@ class CodedSpace:
         """
         left_out = {"name", "description"} | ({"padding"} if self.definition.padding == "symmetric" else set())
         content = {k: v for k, v in asdict(self.definition).items() if k not in left_out}
+        # So do keys of a stage that came later, where they stand at their defaults.
+        for stage in content["stages"]:
+            for name, default in (("later", ()), ("residual", True)):
+                if stage[name] == default:
+                    del stage[name]
         text = plain_text(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -188,7 +193,7 @@ class CodedSpace:
         context = int(stage.context(code)[0])
         blocks = []
         for position, number in enumerate(compacted(stage.block_ids(code))[0]):
-            key = stage.tables[min(position, 1)].keys[context][number]
+            key = stage.tables[position].keys[context][number]
             if key is not None:
                 blocks.append(block_of(self.definition, key))
         return tuple(blocks)
@@ -223,7 +228,7 @@ class CodedSpace:
         """Every (channels coming in, block) that may stand at a position of `grid`, each once."""
         code = self.stages[stage]
         found: dict[tuple[int, BlockKey], None] = {}
-        for (_, before, out), keys in zip(code.contexts, code.tables[min(index, 1)].keys, strict=True):
+        for (_, before, out), keys in zip(code.contexts, code.tables[index].keys, strict=True):
             for key in keys:
                 if key is not None:
                     found[(out if index else before, key)] = None

@@ -35,13 +35,12 @@ def _lengthened(sequences: Counter[int], blocks: Counter[int]) -> Counter[int]:
 
 def _stage_count(stage: StageCode, context: int) -> int:
     """Distinct block sequences of a stage in one channel context."""
-    first, rest = (_blocks_by_mask(table, context) for table in stage.tables)
-    skips = len(stage.own_genes) > 1 and bool((stage.tables[1].ids == SKIP_ID).any())
-    sequences, total = _lengthened(Counter({_ALL: 1}), first), 0
-    for length in range(1, max(stage.depths) + 1):
+    skips = any(bool((table.ids == SKIP_ID).any()) for table in stage.tables)
+    sequences, total = Counter({_ALL: 1}), 0
+    for length, table in enumerate(stage.tables, start=1):
+        sequences = _lengthened(sequences, _blocks_by_mask(table, context))
         if skips or length in stage.depths:
             total += sum(sequences.values())
-        sequences = _lengthened(sequences, rest)
     return total
 
 

@@ -105,21 +105,21 @@ def _stage(genes: _Genes, name: str, stage: StageChoices) -> StageLayout:
     wide = {
         field: genes.add(f"{name}.{field}", getattr(stage, field))
         for field in FIELDS
-        if any(stage.shared(field, first=position == 0) for position in positions)
+        if any(stage.shared(field, position=position) for position in positions)
     }
-    blocks = tuple(_block(genes, f"{name}.{position}", stage, wide, first=position == 0) for position in positions)
+    blocks = tuple(_block(genes, f"{name}.{position}", stage, wide, position=position) for position in positions)
     return StageLayout(
         out=out, depth=depth, wide=tuple(sorted(gene for gene in wide.values() if gene != FIXED)), blocks=blocks
     )
 
 
 def _block(
-    genes: _Genes, name: str, stage: StageChoices, wide: Mapping[ChoiceField, int], *, first: bool
+    genes: _Genes, name: str, stage: StageChoices, wide: Mapping[ChoiceField, int], *, position: int
 ) -> BlockLayout:
-    choices = tuple(stage.choices(field, first=first) for field in FIELDS)
+    choices = tuple(stage.choices(field, position=position) for field in FIELDS)
     found, own = [], []
     for field, values in zip(FIELDS, choices, strict=True):
-        if stage.shared(field, first=first):
+        if stage.shared(field, position=position):
             found.append(wide[field])
             continue
         found.append(genes.add(f"{name}.{field}", values))

@@ -41,9 +41,9 @@ class _Deal:
         """Yield the block ids of every run of blocks that the stage can be."""
         ids: list[int] = []
         mask = np.full(code.tables[0].masks.shape[2], ~np.uint64(0))
-        skips = len(code.own_genes) > 1 and bool((code.tables[1].ids == SKIP_ID).any())
+        skips = any(bool((table.ids == SKIP_ID).any()) for table in code.tables)
         for position, key in enumerate(self.keys[start : start + max(code.depths)]):
-            table = code.tables[min(position, 1)]
+            table = code.tables[position]
             number = table.numbers[context].get(key) if key is not None else None
             if number is None:
                 return

@@ -35,7 +35,7 @@ def radix(cardinalities: Sequence[int]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class BlockTable:
-    """The blocks of the first position of a stage, or of the others, in every channel context.
+    """The blocks of one position of a stage, in every channel context.
 
     Attributes:
         keys: For each context the key of each block id; id 0 is the skip (None).
@@ -96,10 +96,10 @@ class StageCode:
         contexts: (width, channels coming in, channels) of each context.
         wide_genes, own_genes: Stage-wide genes, and own genes of each position.
         wide_shape: Number of choices of each stage-wide gene.
-        own_shapes: Number of choices of each own gene, of the first position and of the others.
+        own_shapes: Number of choices of each own gene, of each position.
         depths: Choices of depth.
         depth_gene: Its gene, or `FIXED`.
-        tables: Blocks of the first position, and of the others.
+        tables: Blocks of each position; positions with the same choices have the same table.
     """
 
     index: int
@@ -109,10 +109,10 @@ class StageCode:
     wide_genes: tuple[int, ...]
     wide_shape: tuple[int, ...]
     own_genes: tuple[tuple[int, ...], ...]
-    own_shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    own_shapes: tuple[tuple[int, ...], ...]
     depths: tuple[int, ...]
     depth_gene: int
-    tables: tuple[BlockTable, BlockTable] = field(repr=False)
+    tables: tuple[BlockTable, ...] = field(repr=False)
 
     def context(self, genes: Genes) -> Genes:
         """Context of the stage in each code (N, D)."""
@@ -127,7 +127,7 @@ class StageCode:
 
     def own(self, genes: Genes, position: int) -> Genes:
         """Joint own value of a position in each code (N, D)."""
-        return genes[:, list(self.own_genes[position])] @ radix(self.own_shapes[min(position, 1)])
+        return genes[:, list(self.own_genes[position])] @ radix(self.own_shapes[position])
 
     def depth(self, genes: Genes) -> Genes:
         """Depth as chosen (skips among it) in each code (N, D)."""
@@ -140,14 +140,14 @@ class StageCode:
         context, wide, depth = self.context(genes), self.wide(genes), self.depth(genes)
         ids = np.empty((len(genes), len(self.own_genes)), dtype=np.int64)
         for position in range(len(self.own_genes)):
-            found = self.tables[min(position, 1)].ids[context, wide, self.own(genes, position)]
+            found = self.tables[position].ids[context, wide, self.own(genes, position)]
             ids[:, position] = np.where(position < depth, found, SKIP_ID)
         return ids
 
     @property
     def plain(self) -> bool:
         """Whether only positions beyond the depth need a canonical value."""
-        return self.tables[0].injective and (len(self.own_genes) == 1 or self.tables[1].injective)
+        return all(table.injective for table in self.tables)
 
     def canonicalise(self, genes: Genes) -> None:
         """Bring the stage's genes in codes (N, D) to their canonical values, in place.
@@ -172,16 +172,16 @@ class StageCode:
             genes[:, self.depth_gene] = level
         genes[:, list(self.wide_genes)] = _digits(wide, self.wide_shape)
         for position, columns in enumerate(self.own_genes):
-            table = self.tables[min(position, 1)]
+            table = self.tables[position]
             own = np.where(position < depth, table.own(context, wide, ids[:, position]), 0)
-            genes[:, list(columns)] = _digits(own, self.own_shapes[min(position, 1)])
+            genes[:, list(columns)] = _digits(own, self.own_shapes[position])
 
     def _smallest_wide(self, context: Genes, ids: Genes) -> Genes:
         """Smallest stage-wide value (N,) that can express all blocks."""
         mask = self.tables[0].masks[context, ids[:, 0]]
         for position in range(1, ids.shape[1]):
             present = (ids[:, position] != SKIP_ID)[:, None]
-            mask = np.where(present, mask & self.tables[1].masks[context, ids[:, position]], mask)
+            mask = np.where(present, mask & self.tables[position].masks[context, ids[:, position]], mask)
         word = (mask != 0).argmax(axis=1)
         lowest = np.take_along_axis(mask, word[:, None], axis=1)[:, 0]
         lowest = lowest & (~lowest + np.uint64(1))
@@ -214,10 +214,11 @@ def stage_code(definition: Definition, layout: Layout, index: int) -> StageCode:
         )
         for width, channels, out in product(widths, before, stage.out)
     )
-    shapes = [tuple(len(layout.choices[gene]) for gene in block.own) for block in genes.blocks]
-    tables = [
-        _table(definition, layout, index, contexts, position) for position in range(min(2, len(genes.blocks)))
-    ]
+    shapes = tuple(tuple(len(layout.choices[gene]) for gene in block.own) for block in genes.blocks)
+    positions = range(len(genes.blocks))
+    tables = {
+        place: _table(definition, layout, index, contexts, place) for place in sorted(set(map(stage.like, positions)))
+    }
     return StageCode(
         index=index,
         context_genes=(layout.width, layout.stages[index - 1].out if index else FIXED, genes.out),
@@ -226,10 +227,10 @@ def stage_code(definition: Definition, layout: Layout, index: int) -> StageCode:
         wide_genes=genes.wide,
         wide_shape=tuple(len(layout.choices[gene]) for gene in genes.wide),
         own_genes=tuple(block.own for block in genes.blocks),
-        own_shapes=(shapes[0], shapes[-1]),
+        own_shapes=shapes,
         depths=stage.depth,
         depth_gene=genes.depth,
-        tables=(tables[0], tables[-1]),
+        tables=tuple(tables[stage.like(position)] for position in positions),
     )
 
 

@@ -19,7 +19,8 @@ from edgenas.space.definition import FIELDS, StageChoices
 
 def _stage_features(stage: StageChoices) -> tuple[Feature, ...]:
     """The features that are summed over the blocks of a stage: only those that its choices can change."""
-    free = {field for field in FIELDS for first in (True, False) if len(stage.choices(field, first=first)) > 1}
+    places = {stage.like(position) for position in range(max(2, *stage.depth))}
+    free = {field for field in FIELDS for place in places if len(stage.choices(field, position=place)) > 1}
     deep = len(stage.depth) > 1 or "skip" in stage.kind
     varied = Varied(stage=stage, deep=deep, free=free)
     found = [feature for axis in AXES.values() for feature in axis.features(varied)]

@@ -93,22 +93,19 @@ def _stage_parts(
     space: CodedSpace, code: StageCode, extents: Sequence[tuple[int, ...]], cost: ContextCost
 ) -> Iterator[Part]:
     known: dict[object, Sequence[int]] = {}
-    for position in range(min(2, len(code.own_genes))):
-        costs = _position_costs(space, code, extents, position, cost, known)
-        wide = list(code.wide_genes)
-        width, before, out = code.context_genes
+    stage, made = space.definition.stages[code.index], {}
+    wide, depths = list(code.wide_genes), np.asarray(code.depths)
+    width, before, out = code.context_genes
+    for position, own in enumerate(code.own_genes):
+        if (place := stage.like(position)) not in made:
+            made[place] = _position_costs(space, code, extents, position, cost, known)
+        costs = made[place]
         ends = [space.layout.resolution, width, before if position == 0 else FIXED, out]
-        if position == 0:
-            yield part([*ends, *wide, *code.own_genes[0]], costs)
+        if position < min(code.depths):
+            yield part([*ends, *wide, *own], costs)
             continue
-        depths = np.asarray(code.depths)
-        for later in range(1, len(code.own_genes)):
-            if later < min(code.depths):
-                yield part([*ends, *wide, *code.own_genes[later]], costs)
-                continue
-            present = np.where(depths > later, 1, 0).reshape(-1, *([1] * (costs.ndim - 4)))
-            with_depth = costs[:, :, :, :, None] * present
-            yield part([*ends, code.depth_gene, *wide, *code.own_genes[later]], with_depth)
+        present = np.where(depths > position, 1, 0).reshape(-1, *([1] * (costs.ndim - 4)))
+        yield part([*ends, code.depth_gene, *wide, *own], costs[:, :, :, :, None] * present)
 
 
 def _position_costs(
