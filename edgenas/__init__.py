@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from edgenas.api.reuse.transfer import transfer
     from edgenas.api.runs import Run, open_run, run
     from edgenas.api.search import SearchResult, compare_strategies, search
-    from edgenas.api.spaces import load_space
+    from edgenas.api.spaces import load_space, space_around
     from edgenas.api.supernets import extract, inherited_accuracy, train_supernet
     from edgenas.api.tables import (
         check_table,
@@ -100,6 +100,7 @@ __all__ = [
     "run",
     "scale",
     "search",
+    "space_around",
     "specialise",
     "train",
     "train_supernet",
@@ -151,6 +152,7 @@ _NAMES = {
     "run": "api.runs",
     "scale": "api.reuse.scale",
     "search": "api.search",
+    "space_around": "api.spaces",
     "specialise": "api.reuse.specialise",
     "train": "api.train",
     "train_supernet": "api.supernets",

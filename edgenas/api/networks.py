@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from edgenas.arch import Architecture
-from edgenas.errors import ArchitectureError, explain, nearest
+from edgenas.errors import ArchitectureError, explain
 from edgenas.markup import html_table
+from edgenas.pipeline.core.named_network import network_named
 
 if TYPE_CHECKING:
     from edgenas.arch import Graph
@@ -42,39 +43,12 @@ def load_network(network: Network, *, resolution: int | None = None) -> Architec
     """
     import dataclasses
 
-    found = _find(str(network)) if isinstance(network, str | Path) else getattr(network, "architecture", network)
+    found = network_named(str(network)) if isinstance(network, str | Path) else getattr(network, "architecture", network)
     if not isinstance(found, Architecture):
         got, allowed = type(network).__name__, "a name, a file, a notation or a network"
         remedy = "Of a search take its `best`, or one of its `front`."
         raise ArchitectureError(explain("this is no network", got=got, allowed=allowed, remedy=remedy))
     return found if resolution is None else dataclasses.replace(found, resolution=resolution)
-
-
-def _find(text: str) -> Architecture:
-    from edgenas.arch.document import read_document
-    from edgenas.arch.notation import parse_notation
-    from edgenas.arch.zoo import NAMES, published
-
-    if text in NAMES:
-        return published(text)
-    if "|" in text:
-        return parse_notation(text)
-    path = Path(text)
-    if path.is_dir():
-        path = path / "architecture.json"
-    if path.suffix == ".safetensors" and path.is_file():
-        from edgenas.nn import load_checkpoint
-
-        return load_checkpoint(path).architecture
-    if path.suffix == ".json" or path.is_file():
-        return read_document(path)
-    raise ArchitectureError(
-        explain(
-            f"unknown network{nearest(text, NAMES)}",
-            got=repr(text),
-            allowed="a name of `edgenas zoo`, a JSON document, a checkpoint, a run directory, or a notation",
-        )
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

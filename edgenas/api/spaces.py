@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgenas.api.networks import Network, load_network
 from edgenas.errors import SpaceError, explain
 
 if TYPE_CHECKING:
@@ -48,6 +50,63 @@ def load_space(
     if data is not None:
         require_fit(fitted, data)
     return fitted
+
+
+def space_around(
+    network: Network,
+    *,
+    data: ImageData | None = None,
+    classes: int | None = None,
+    channels: int | None = None,
+    resolutions: Sequence[int] | None = None,
+    widths: Sequence[float] | None = None,
+    out: str | Path | None = None,
+) -> SearchSpace:
+    """Return the space of a network and of all that is smaller by depth, kernel, expansion, width and resolution.
+
+    The network is its largest member, so that a supernet of the space can start from the network's weights.
+
+    Args:
+        network: See `load_network`.
+        data: Images whose classes, channels and size the network takes over.
+        classes: Outputs of the classifier; those of `data`, or of the network, if None.
+        channels: Channels of the images, 1 or 3; likewise.
+        resolutions: Choices of the input size, pixels, the network's own among them; two thirds, five sixths and all
+            of it if None.
+        widths: Choices of the multiplier of all channels, at most 1; 0.75 and 1 if None.
+        out: A YAML file to write, which `load_space` reads; none if None.
+
+    Raises:
+        ArchitectureError: It is no network.
+        SpaceError: A width or resolution is impossible.
+        StoreError: The file cannot be written.
+    """
+    from edgenas import atomic
+    from edgenas.pipeline.core.directory import cannot_write
+    from edgenas.space import dump
+    from edgenas.space.around import WIDTHS, around
+
+    found = load_network(network)
+    if data is not None:
+        classes = len(data.classes) if classes is None else classes
+        channels = data.channels if channels is None else channels
+    size = max(resolutions) if resolutions else found.resolution if data is None else data.resolution
+    fitted = replace(
+        found, classes=found.classes if classes is None else classes,
+        in_channels=found.in_channels if channels is None else channels, resolution=size,
+    )  # fmt: skip
+    name = network if isinstance(network, str) and "|" not in network else found.digest[:10]
+    space = around(
+        fitted, name=f"around {Path(name).stem}", resolutions=resolutions, widths=WIDTHS if widths is None else widths
+    )
+    if data is not None:
+        require_fit(space, data)
+    if out is not None:
+        try:
+            atomic.write_text(Path(out), dump(space))
+        except OSError as error:
+            raise cannot_write(Path(out), error) from error
+    return space
 
 
 def require_fit(space: SearchSpace, data: ImageData) -> None:

@@ -112,9 +112,22 @@ class SpaceSection(Section):
     """Which networks are searched."""
 
     name: PathText = Field("mobilenet_v3", description="A preset (see `edgenas spaces`) or the path of a YAML file.")
-    resolutions: list[Resolution] | None = Field(
-        None, description="Input sizes to choose from, pixels; the size of the images if left out."
+    around: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="Instead of a name: a network, by its name in `edgenas zoo`, file or notation; the space is this "
+        "network and all that is smaller by depth, kernel, expansion, width and resolution.",
     )
+    resolutions: list[Resolution] | None = Field(
+        None,
+        description="Input sizes to choose from, pixels; the size of the images if left out, and with around also two "
+        "thirds and five sixths of it.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> SpaceSection:
+        if self.around is not None and self.name != type(self).model_fields["name"].default:
+            raise ValueError("one of name and around")
+        return self
 
 
 class TargetSection(Section):

@@ -1,5 +1,6 @@
 """Search spaces: choices as integer genes, read from YAML, and whole populations costed at once."""
 
+from edgenas.space.around import around, smaller_resolutions
 from edgenas.space.costs.contexts import BlockOps, PartContext, distinct_blocks, distinct_parts
 from edgenas.space.costs.counts import PopulationCosts, macs_and_params, peak_elements, population_costs
 from edgenas.space.costs.table import AdditiveTable
@@ -30,6 +31,7 @@ __all__ = [
     "SqueezeRule",
     "StageChoices",
     "StemChoice",
+    "around",
     "distinct_blocks",
     "distinct_parts",
     "dump",
@@ -38,5 +40,6 @@ __all__ = [
     "peak_elements",
     "population_costs",
     "read",
+    "smaller_resolutions",
     "with_task",
 ]

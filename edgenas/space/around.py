@@ -156,9 +156,8 @@ def _runs(network: Architecture) -> tuple[_Run, ...]:
             last is not None
             and block.stride == 1
             and block.out_channels == channels
-            and _form(block) == _form(last)
-            # The first block of a stage may lack the addition only because of its stride or channels.
-            and block.skip == (found[-1].blocks[1].skip if len(found[-1].blocks) > 1 else _adds(found[-1], block))
+            and block.expand == last.expand
+            and block.skip == _adds(found[-1], block)
         )
         if follows:
             found[-1] = replace(found[-1], blocks=(*found[-1].blocks, block))
@@ -168,16 +167,14 @@ def _runs(network: Architecture) -> tuple[_Run, ...]:
     return tuple(found)
 
 
-def _form(block: Block) -> bool:
-    """Whether the block is without its expansion, which a stage says for all of its blocks."""
-    return not block.expand
-
-
 def _adds(run: _Run, block: Block) -> bool:
-    """Whether a second block must add its input, for the first and the second to follow one rule of their stage."""
-    first = run.blocks[0]
-    could = first.stride == 1 and first.out_channels == run.in_channels
-    return first.skip if could else block.skip
+    """Whether a block must add its input to follow the rule of the run's blocks that could; if none could, it may."""
+    could = [
+        before.skip
+        for before, channels in _with_inputs(run)
+        if before.stride == 1 and before.out_channels == channels
+    ]
+    return could[0] if could else block.skip
 
 
 def _deep_runs(runs: Sequence[_Run]) -> set[int]:

@@ -102,6 +102,7 @@ ROWS: dict[str, Row] = {
     "data.cache": Row(value=False, probe=probes.images, beside=FOLDER),
     "data.memory_limit_mib": Row(value=1, probe=probes.images, beside={**FOLDER, "data.cache": False,
                                                                        "data.resolution": 256}),
+    "space.around": Row(value="mobilenet_v3_small", probe=probes.space),
     "space.name": Row(value="mobilenet_v2", probe=probes.space),
     "space.resolutions": Row(value=[8, 16], probe=probes.space),
     "target.runtime": Row(value="litert", probe=probes.table, beside={"latency.use_shipped": False}),

@@ -1,7 +1,8 @@
-"""`edgenas spaces`, `edgenas space show|check`."""
+"""`edgenas spaces`, `edgenas space show|sample|around`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
     space = typer.Typer(help="Look at a search space.", no_args_is_help=True)
     space.command("show")(show)
     space.command("sample")(sample)
+    space.command("around")(around)
     app.add_typer(space, name="space")
 
 
@@ -59,3 +61,19 @@ def sample(
     found = en.load_space(space)
     for genes in found.sample(count, np.random.default_rng(seed)):
         print(format_notation(found.decode(genes)))
+
+
+def around(
+    network: Annotated[str, typer.Argument(help="A name of `edgenas zoo`, a file, a run directory, or a notation.")],
+    out: Annotated[Path, typer.Option(help="The YAML file to write.")],
+    resolution: Annotated[
+        list[int] | None,
+        typer.Option(help="An input size to choose from, pixels; repeat it. The largest is the network's."),
+    ] = None,
+    width: Annotated[list[float] | None, typer.Option(help="A multiplier of all channels, at most 1; repeat it.")] = None,
+) -> None:
+    """Write the space of a network and of all that is smaller by its own choices."""
+    space = en.space_around(network, resolutions=resolution, widths=width, out=out)
+    smallest, largest = (en.count(space.decode(genes)) for genes in (space.smallest(), space.largest()))
+    print(f"{space.name}: {space.size:,} networks of {smallest.macs:,} to {largest.macs:,} MACs, the network itself")
+    print(f"wrote {out}")

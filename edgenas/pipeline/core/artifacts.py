@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edgenas.errors import InputError, explain
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.given import SPACE_FILE
 from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.named_network import network_named
 
 if TYPE_CHECKING:
     from edgenas.config.settings import RunSettings
@@ -57,7 +60,10 @@ def space(context: RunContext) -> SearchSpace:
 def _load_space(context: RunContext) -> SearchSpace:
     from edgenas.space import load, with_task
 
-    about, name = context.directory.read_json(DATA_FILE), context.settings.space.name
+    about, section = context.directory.read_json(DATA_FILE), context.settings.space
+    name = section.name
+    if section.around is not None:
+        return _space_around(section.around, about, section.resolutions)
     # A space that was given as a value lies in the run directory itself.
     own = context.directory.path / SPACE_FILE
     return with_task(
@@ -66,6 +72,18 @@ def _load_space(context: RunContext) -> SearchSpace:
         in_channels=about["channels"],
         resolutions=context.settings.space.resolutions or [about["resolution"]],
     )
+
+
+def _space_around(text: str, about: dict[str, Any], resolutions: list[int] | None) -> SearchSpace:
+    from edgenas.space import around, smaller_resolutions
+
+    network = replace(
+        network_named(text), classes=len(about["classes"]), in_channels=about["channels"],
+        resolution=max(resolutions or [about["resolution"]]),
+    )  # fmt: skip
+    name = Path(text).stem if "|" not in text else f"network {network.digest[:10]}"
+    sizes = resolutions or smaller_resolutions(network.resolution)
+    return around(network, name=f"around {name}", resolutions=sizes)
 
 
 def table(context: RunContext) -> LatencyTable:
