@@ -43,7 +43,8 @@ def load_network(network: Network, *, resolution: int | None = None) -> Architec
     """
     import dataclasses
 
-    found = network_named(str(network)) if isinstance(network, str | Path) else getattr(network, "architecture", network)
+    named = isinstance(network, str | Path)
+    found = network_named(str(network)) if named else getattr(network, "architecture", network)
     if not isinstance(found, Architecture):
         got, allowed = type(network).__name__, "a name, a file, a notation or a network"
         remedy = "Of a search take its `best`, or one of its `front`."

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from math import gcd
 
 from edgenas.arch.architecture import Architecture, Block, make_divisible
+from edgenas.arch.block_kinds import BLOCK_KINDS
 from edgenas.errors import SpaceError, explain
 from edgenas.space.definition import (
     ChoiceField,
     Choices,
     Definition,
     HeadChoice,
-    SpaceBlockKind,
     SqueezeRule,
     StageChoices,
     StemChoice,
 )
+from edgenas.space.kinds import SPACE_KINDS, SpaceKind
 from edgenas.space.space import SearchSpace
 
 WIDTHS = (0.75, 1.0)
@@ -77,7 +77,7 @@ def around(
 
     Raises:
         SpaceError: A width or resolution is larger than the network's, or its squeeze-and-excitations are of several
-            kinds.
+            kinds, or have more channels than what they squeeze.
     """
     wanted, sizes = _widths(widths), _resolutions(network, resolutions)
     refused: SpaceError | None = None
@@ -169,12 +169,15 @@ def _runs(network: Architecture) -> tuple[_Run, ...]:
 
 def _adds(run: _Run, block: Block) -> bool:
     """Whether a block must add its input to follow the rule of the run's blocks that could; if none could, it may."""
-    could = [
-        before.skip
-        for before, channels in _with_inputs(run)
-        if before.stride == 1 and before.out_channels == channels
-    ]
+    could = _additions(run)
     return could[0] if could else block.skip
+
+
+def _additions(run: _Run) -> list[bool]:
+    """Say of every block that could add its input whether it does."""
+    return [
+        block.skip for block, channels in _with_inputs(run) if block.stride == 1 and block.out_channels == channels
+    ]
 
 
 def _deep_runs(runs: Sequence[_Run]) -> set[int]:
@@ -208,6 +211,14 @@ def _squeeze_rule(network: Architecture, runs: Sequence[_Run]) -> tuple[SqueezeR
                 got=", ".join(f"{activation} and {gate}" for activation, gate in sorted(kinds)), allowed="one kind",
             )
         )
+    wider = [se.channels for se, block in ((b.se, b) for b in network.blocks()) if se and se.channels > block.expanded]
+    if wider:
+        raise SpaceError(
+            explain(
+                "no space can be made around a network that squeezes to more channels than it has there", got=wider[0],
+                allowed="at most the expanded channels",
+            )
+        )
     divisor = _divisor(own)
     if not kinds:
         return SqueezeRule(), divisor
@@ -235,7 +246,7 @@ def _stage(run: _Run, rule: SqueezeRule, *, deep: bool) -> StageChoices:
     later = differing[1:]
     while later and not later[-1]:
         later.pop()
-    could_add = [b.skip for b, channels in _with_inputs(run) if b.stride == 1 and b.out_channels == channels]
+    could_add = _additions(run)
     return StageChoices(
         out=(first.out_channels,),
         depth=tuple(range(1, len(own) + 1)) if deep else (len(own),),
@@ -244,14 +255,14 @@ def _stage(run: _Run, rule: SqueezeRule, *, deep: bool) -> StageChoices:
         first=tuple(sorted(differing[0])),
         later=tuple(tuple(sorted(found)) for found in later),
         keep_expand=first.expand,
-        residual=all(could_add),
+        residual=could_add[0] if could_add else None,
         **last,  # type: ignore[arg-type]
     )
 
 
 def _block_choices(block: Block, channels: int, rule: SqueezeRule) -> dict[ChoiceField, Choices]:
-    universal = block.kind == "mbconv" and (block.start_kernel > 0 or block.kernel == 0)
-    kind: SpaceBlockKind = "uib" if universal else block.kind
+    universal = block.start_kernel > 0 or block.kernel == 0
+    kind = next(name for name in SPACE_KINDS if _is_kind(SPACE_KINDS[name], block.kind, universal=universal))
     return {
         "kind": (kind,),
         "start_kernel": _kernels(block.start_kernel),
@@ -262,6 +273,10 @@ def _block_choices(block: Block, channels: int, rule: SqueezeRule) -> dict[Choic
     }
 
 
+def _is_kind(kind: SpaceKind, block: str, *, universal: bool) -> bool:
+    return kind.block == block and kind.universal == universal
+
+
 def _kernels(kernel: int) -> tuple[int, ...]:
     return tuple(range(SMALLEST_KERNEL, kernel, 2)) + (kernel,)
 
@@ -269,7 +284,7 @@ def _kernels(kernel: int) -> tuple[int, ...]:
 def _expansions(block: Block, channels: int) -> tuple[int, ...]:
     """Return the choices of expanded channels, in multiples of 8 up to the block's own."""
     own = block.expanded
-    if block.kind == "conv" or not block.expand:
+    if not BLOCK_KINDS[block.kind].projected or not block.expand:
         return (own,)
     smaller = {make_divisible(own * share) for share in EXPANSION_SHARES}
     return (*sorted(found for found in smaller if channels <= found < own), own)

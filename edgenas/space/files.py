@@ -130,5 +130,5 @@ def _stage_content(stage: StageChoices) -> dict[str, Any]:
         "first": {renamed(field): values(field, choices) for field, choices in stage.first},
         "later": [{renamed(field): values(field, choices) for field, choices in own} for own in stage.later],
         "keep_expand": stage.keep_expand,
-        "residual": stage.residual,
+        **({} if stage.residual is None else {"residual": stage.residual}),
     }

@@ -33,8 +33,9 @@ def test_a_network_of_the_zoo_is_the_largest_member_of_the_space_around_it(name:
 @given(architectures())
 def test_any_network_is_the_largest_member_of_the_space_around_it(network: Architecture) -> None:
     kinds = {(block.se.activation, block.se.gate) for block in network.blocks() if block.se}
-    if len(kinds) > 1:
-        with pytest.raises(SpaceError, match="of several kinds"):
+    wider = any(block.se.channels > block.expanded for block in network.blocks() if block.se)
+    if len(kinds) > 1 or wider:
+        with pytest.raises(SpaceError, match="of several kinds|more channels than it has there"):
             around(network)
         return
     space = around(network)
@@ -106,7 +107,21 @@ def test_the_digests_of_spaces_without_the_new_keys_stay() -> None:
 OFA = "9a0da4d487c738850c1bfec95d7ff3e5"
 
 
-def test_a_stage_refuses_more_choices_of_blocks_than_it_has_blocks() -> None:
-    text = dump(around(published("mobilenet_v3_small"))).replace("depth:\n  - 1\n  - 2\n", "depth: [1]\n", 1)
+def test_later_blocks_take_only_choices_of_blocks_that_there_are() -> None:
+    text = """
+name: few
+resolution: 8
+divisor: 4
+stem: {channels: 8}
+head: {conv: 8}
+stages: [{out: 8, depth: DEPTH, kind: KIND, later: [{kernel: [3, 5]}, {kernel: 5, activation: relu6}]}]
+"""
+    space = read(text.replace("DEPTH", "[1, 3, 4]").replace("KIND", "mbconv"))
+    assert space.gene_names == ("stages.0.depth", "stages.0.1.kernel")
+    assert space.size == 1 + 2 + 2
+    deepest = space.decode(space.largest())
+    assert [block.kernel for block in deepest.blocks()] == [3, 5, 5, 3]
     with pytest.raises(SpaceError, match=r"later: more blocks than"):
-        read(text)
+        read(text.replace("DEPTH", "[1, 2]").replace("KIND", "mbconv"))
+    with pytest.raises(SpaceError, match=r"later: not together with skip"):
+        read(text.replace("DEPTH", "3").replace("KIND", "[mbconv, skip]"))

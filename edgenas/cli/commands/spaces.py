@@ -70,7 +70,9 @@ def around(
         list[int] | None,
         typer.Option(help="An input size to choose from, pixels; repeat it. The largest is the network's."),
     ] = None,
-    width: Annotated[list[float] | None, typer.Option(help="A multiplier of all channels, at most 1; repeat it.")] = None,
+    width: Annotated[
+        list[float] | None, typer.Option(help="A multiplier of all channels, at most 1; repeat it.")
+    ] = None,
 ) -> None:
     """Write the space of a network and of all that is smaller by its own choices."""
     space = en.space_around(network, resolutions=resolution, widths=width, out=out)

@@ -68,7 +68,7 @@ class CodedSpace:
         content = {k: v for k, v in asdict(self.definition).items() if k not in left_out}
         # So do keys of a stage that came later, where they stand at their defaults.
         for stage in content["stages"]:
-            for name, default in (("later", ()), ("residual", True)):
+            for name, default in (("later", ()), ("residual", None)):
                 if stage[name] == default:
                     del stage[name]
         text = plain_text(content, sort_keys=True, separators=(",", ":"))

@@ -82,7 +82,9 @@ def distinct_parts(space: CodedSpace) -> Iterator[PartContext]:
         extents = sizes(space, resolution)
         for stage, index in space.grid:
             size = extents[stage + 1] if index else extents[stage]
-            for channels, block in space.blocks_at(stage, index) if space.definition.stages[stage].like(index) == index else ():
+            if space.definition.stages[stage].like(index) != index:
+                continue
+            for channels, block in space.blocks_at(stage, index):
                 found[PartContext(part=block, in_channels=channels, size=size, padding=padding)] = None
         for width, _, out in space.stages[-1].contexts:
             head = head_of(definition, width)
