@@ -161,7 +161,8 @@ def _explain(name: str, error: Exception) -> str:
 def encode_outcome(outcome: Outcome) -> str:
     """Write an outcome as JSON, as it stands in a store."""
     if isinstance(outcome, Failure):
-        return plain_text({"failure": outcome.reason, "digest": outcome.digest, "seconds": outcome.seconds})
+        about = {"failure": outcome.reason, "digest": outcome.digest, "seconds": outcome.seconds}
+        return plain_text({**about, "genes": [int(g) for g in outcome.genes]})
     metrics = [[name, m.value, m.standard_error, m.unit, m.source] for name, m in outcome.metrics]
     return plain_text(
         {
@@ -187,7 +188,9 @@ def decode_outcome(text: str, name: str) -> Outcome:
     try:
         value = plain_value(text)
         if "failure" in value:
-            return Failure(reason=value["failure"], digest=value["digest"], seconds=value["seconds"])
+            # Earlier versions wrote no code of a failure, and read over the one that is written now.
+            genes = tuple(value.get("genes", ()))
+            return Failure(reason=value["failure"], digest=value["digest"], genes=genes, seconds=value["seconds"])
         metrics = tuple(
             (key, Metric(value=v, standard_error=error, unit=unit, source=source))
             for key, v, error, unit, source in value["metrics"]

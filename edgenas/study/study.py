@@ -186,7 +186,7 @@ class Study:
         if store is None:
             outcomes = list(evaluate(genes))
             _check_count(len(outcomes), len(genes))
-            return outcomes, 0
+            return [_with_genes(outcome, row) for outcome, row in zip(outcomes, genes, strict=True)], 0
         keys = [self.context.key(digest) for digest in self.identify(genes)]
         known = store.get_many(keys)
         missing = [i for i, key in enumerate(keys) if key not in known]
@@ -206,7 +206,7 @@ class Study:
         try:
             for outcome in evaluate(genes):
                 if count < len(keys):
-                    waiting[keys[count]] = outcome
+                    waiting[keys[count]] = _with_genes(outcome, genes[count])
                 count += 1
                 if time.monotonic() - flushed > _FLUSH_SECONDS:
                     store.put_many(waiting, context=self.context)
@@ -220,8 +220,6 @@ class Study:
 
 
 def _with_genes(outcome: Outcome, genes: Genes) -> Outcome:
-    if isinstance(outcome, Failure):
-        return outcome
     return replace(outcome, genes=tuple(int(g) for g in genes))
 
 

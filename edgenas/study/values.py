@@ -78,11 +78,13 @@ class Failure:
     Attributes:
         reason: What went wrong, for people.
         digest: Digest of the architecture, "" where it has none.
+        genes: Its code in the space that was searched; empty where it is not known.
         seconds: What it cost.
     """
 
     reason: str
     digest: str = ""
+    genes: tuple[int, ...] = ()
     seconds: float = 0.0
 
 

@@ -28,7 +28,10 @@ EVALUATIONS = st.builds(
     fidelity=st.floats(0.01, 1),
     seconds=st.floats(0, 1e6),
 )
-FAILURES = st.builds(Failure, reason=st.text(), digest=st.just("d"), seconds=st.floats(0, 10))
+FAILURES = st.builds(
+    Failure, reason=st.text(), digest=st.just("d"), seconds=st.floats(0, 10),
+    genes=st.lists(st.integers(0, 9)).map(tuple),
+)  # fmt: skip
 
 
 @given(st.lists(EVALUATIONS | FAILURES, max_size=5))

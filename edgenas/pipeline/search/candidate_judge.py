@@ -111,15 +111,15 @@ class Judge:
             metrics = {} if failed else self._metrics(network, judged, costs, row)
         except _ERRORS as error:
             failed, metrics = _reason(error), {}
-        seconds = before + time.monotonic() - started
+        seconds, genes = before + time.monotonic() - started, tuple(int(gene) for gene in code)
         broken = [name for name, (value, *_) in metrics.items() if not math.isfinite(value)]
         if broken:
             failed = f"{' and '.join(broken)} of the network is not a number"
         if failed:
-            return Failure(reason=failed, digest=network.digest, seconds=seconds)
+            return Failure(reason=failed, digest=network.digest, genes=genes, seconds=seconds)
         return Evaluation(
             digest=network.digest,
-            genes=tuple(int(gene) for gene in code),
+            genes=genes,
             metrics=tuple(
                 (name, Metric(value=value, standard_error=error, unit=unit, source=source))
                 for name, (value, error, unit, source) in metrics.items()

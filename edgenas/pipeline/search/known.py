@@ -1,4 +1,4 @@
-"""Known results for a warm start: the store's evaluations of the same space by the same judge.
+"""Known results for a warm start: the store's outcomes in the same space by the same judge.
 
 They are written to `search-known.json` when a search begins, and every later start of it reads them back. So a killed
 search is replayed with the same known results. Networks that it judged itself are not among them.
@@ -6,7 +6,8 @@ search is replayed with the same known results. Networks that it judged itself a
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,17 +16,18 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
 from edgenas.reading.json_text import plain_text, plain_value
 from edgenas.space import SearchSpace
-from edgenas.study import Context, Evaluation, Outcome
+from edgenas.study import Context, Evaluation, Failure, Outcome
 from edgenas.study.store import Store, decode_outcome, encode_outcome
 from edgenas.types import Genes
 
 KNOWN_FILE = "search-known.json"
 
 
-def known_evaluations(context: RunContext, judged_in: Context, store: Store) -> tuple[Evaluation, ...]:
+def known_outcomes(context: RunContext, judged_in: Context, store: Store) -> tuple[Outcome, ...]:
     """Return what a search starts from: nothing unless `search.warm_start` is `store`.
 
-    Failures are no part of it, since a store does not keep their codes.
+    Failures are part of it, so that they are not proposed again, unless `search.retry_failures` asks for that. Those
+    that earlier versions stored have no code and are left out.
 
     Args:
         context: Of the run.
@@ -43,7 +45,11 @@ def known_evaluations(context: RunContext, judged_in: Context, store: Store) -> 
         kept = tuple(o for o in store.of_context(judged_in) if _is_member(o, artifacts.space(context)))
         document = {"about": about, "outcomes": [encode_outcome(outcome) for outcome in kept]}
         context.directory.write_json(KNOWN_FILE, document)
-    context.say(f"  the search starts from {len(kept)} evaluations of the store")
+    if context.settings.search.retry_failures:
+        kept = tuple(outcome for outcome in kept if isinstance(outcome, Evaluation))
+    failed = sum(isinstance(outcome, Failure) for outcome in kept)
+    words = f" and {failed} failures" if failed else ""
+    context.say(f"  the search starts from {len(kept) - failed} evaluations{words} of the store")
     return kept
 
 
@@ -52,9 +58,9 @@ def forget_known(context: RunContext) -> None:
     (context.directory.path / KNOWN_FILE).unlink(missing_ok=True)
 
 
-def genes_of(known: tuple[Evaluation, ...]) -> Genes:
-    """Codes (N, D) of evaluations, at least one."""
-    return np.array([evaluation.genes for evaluation in known], dtype=np.int64)
+def genes_of(known: Sequence[Outcome]) -> Genes:
+    """Codes (N, D) of outcomes, at least one."""
+    return np.array([outcome.genes for outcome in known], dtype=np.int64)
 
 
 def _about(context: RunContext, judged_in: Context) -> list[Any]:
@@ -66,25 +72,23 @@ def _about(context: RunContext, judged_in: Context) -> list[Any]:
     return found
 
 
-def _kept(context: RunContext, about: list[Any]) -> tuple[Evaluation, ...] | None:
-    """Evaluations that an earlier start of this search wrote down; None where there was none."""
+def _kept(context: RunContext, about: list[Any]) -> tuple[Outcome, ...] | None:
+    """Outcomes that an earlier start of this search wrote down; None where there was none."""
     if not context.directory.has(KNOWN_FILE):
         return None
     try:
         document = context.directory.read_json(KNOWN_FILE)
         if document["about"] != about:
             return None
-        outcomes = [decode_outcome(text, KNOWN_FILE) for text in document["outcomes"]]
+        kept = [decode_outcome(text, KNOWN_FILE) for text in document["outcomes"]]
+        return tuple(outcome for outcome in kept if _is_member(outcome, artifacts.space(context)))
     except (StoreError, KeyError, TypeError, ValueError):
         context.say(f"  {KNOWN_FILE} cannot be read: the search starts from what the store knows now")
         return None
-    return tuple(outcome for outcome in outcomes if isinstance(outcome, Evaluation))
 
 
-def _is_member(outcome: Outcome, space: SearchSpace) -> TypeGuard[Evaluation]:
+def _is_member(outcome: Outcome, space: SearchSpace) -> bool:
     """Whether an outcome is of a network of this space, and its code one of this space."""
-    if not isinstance(outcome, Evaluation):
-        return False
     cards = space.cardinalities
     if len(outcome.genes) != len(cards) or not all(0 <= g < c for g, c in zip(outcome.genes, cards, strict=True)):
         return False

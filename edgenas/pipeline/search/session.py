@@ -18,12 +18,12 @@ from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, ident
 from edgenas.pipeline.search.clock import Clock
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.search.estimating import own_settings, quality_of
-from edgenas.pipeline.search.known import genes_of, known_evaluations
+from edgenas.pipeline.search.known import genes_of, known_outcomes
 from edgenas.pipeline.search.predicted import translator
 from edgenas.pipeline.search.retrying import RetryingStore
 from edgenas.pipeline.search.rewards import reward_of
 from edgenas.reading.json_text import plain_text
-from edgenas.study import Budget, Context, History, Limit, Study
+from edgenas.study import Budget, Context, Evaluation, History, Limit, Study
 
 if TYPE_CHECKING:
     from edgenas.evaluate import GuidedSearcher
@@ -258,13 +258,13 @@ class Searching:
             store.close()
 
     def _start_from_known(self, searcher: Searcher, store: Store) -> History | None:
-        """Tell a searcher what the store knows; that as a history, None where it is nothing."""
-        outcomes = known_evaluations(self._context, self.study.context, store)
-        self.known = len(outcomes)
-        if not outcomes:
+        """Tell a searcher what the store knows; what worked as a history, None where nothing did."""
+        outcomes = known_outcomes(self._context, self.study.context, store)
+        worked = [outcome for outcome in outcomes if isinstance(outcome, Evaluation)]
+        self.known = len(worked)
+        if outcomes:
+            searcher.warm_start(self.study.results(genes_of(outcomes), outcomes))
+        if not worked:
             return None
-        results = self.study.results(genes_of(outcomes), outcomes)
-        searcher.warm_start(results)
-        return History.of(
-            self.study.objectives, self.study.all_limits, [results], outcomes, from_store=len(outcomes)
-        )
+        results = self.study.results(genes_of(worked), worked)
+        return History.of(self.study.objectives, self.study.all_limits, [results], worked, from_store=len(worked))
