@@ -52,7 +52,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "oneshot/distribution.py": ("tests/oneshot/test_distribution.py",),
     "oneshot/policy.py": ("tests/oneshot/test_policy.py",),
     "deploy/bundle/check.py": ("tests/deploy/test_checking.py",),
-    "deploy/quantise/guard.py": ("tests/deploy/test_quantising.py",),
+    "deploy/quantise/guard.py": ("tests/deploy/test_guard.py",),
 }
 """Files of edgenas, and the tests that are to notice: quick ones, where there are some."""
 _COSTLY = (

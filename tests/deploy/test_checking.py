@@ -140,6 +140,48 @@ def test_the_error_of_logits_is_counted_in_the_largest_of_either_sign() -> None:
     assert found.what == "logits on probe.npz differ by 0.00015 of the largest"
 
 
+@pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-4), ("fp16", 1e-2), ("int8", 5e-2)])
+def test_logits_may_differ_by_what_their_precision_allows_and_no_more(precision: str, limit: float) -> None:
+    one = entry(precision=precision, probe=[[1.0, -0.5]])
+    for share, said in ((0.0, 0), (0.9, 0), (1.1, 1), (float("nan"), 1)):
+        found = list(check._compare_probe(one, np.array([[1.0 + share * limit, -0.5]], np.float32)))
+        assert [found_one.serious for found_one in found] == [True] * said, share
+
+
+def test_what_differs_by_exactly_the_limit_is_within_it(monkeypatch, folder: Path) -> None:
+    monkeypatch.setattr(check, "_TOLERANCE", {"fp32": 0.25})
+    monkeypatch.setattr(check, "_LATENCY_TOLERANCE", 0.25)
+    assert list(check._compare_probe(entry(), LOGITS + np.float32([[1, 0], [0, 0]]))) == []
+    for latency_ms in (2.5, 1.5):
+        card = SimpleNamespace(files=[entry()])
+        assert list(check._latencies(folder, card, lambda _, ms=latency_ms: [SimpleNamespace(latency_ms=ms)])) == []
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_files_that_are_there_and_can_run_here_are_run_and_latencies_are_measured_where_one_asks(
+    monkeypatch, folder: Path, measured: bool
+) -> None:
+    (folder / "card.json").write_text("{}")
+    (folder / "model.pte").write_bytes(b"of a runtime that is not here")
+    files = [entry(), entry(name="gone.onnx"), entry(name="model.pte", format="executorch"), entry(name="other.onnx")]
+    card = SimpleNamespace(files=files, versions={})
+    monkeypatch.setattr(check.Card, "from_dict", lambda document: card)
+    monkeypatch.setattr(check, "check_contents", lambda at, given, document: iter([("contents", document)]))
+    monkeypatch.setattr(check, "can_run", lambda file_format: file_format == "onnx")
+    monkeypatch.setattr(check, "_file", lambda at, given, one, probe, test: iter([(one.name, probe, test)]))
+    monkeypatch.setattr(check, "_latencies", lambda at, given, measure: iter([("latencies", measure)]))
+    found = check.check_bundle(folder, test="images", measure="clock" if measured else None)  # type: ignore[arg-type]
+    run = [("model.onnx", None, "images"), ("other.onnx", None, "images")]
+    assert found == (("contents", {}), *run, *[("latencies", "clock")] * measured)
+    assert check.load_card(folder) is card
+
+
+def test_a_probe_of_pickled_objects_is_not_loaded(folder: Path) -> None:
+    with (folder / "probe.npz").open("wb") as stream:
+        np.savez(stream, images=np.array([{"not": "an image"}], dtype=object))
+    assert check._probe(folder) is None
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no archive at all"])
 def test_a_broken_probe_is_none(folder: Path, data: bytes) -> None:
     assert check._probe(folder) is None
