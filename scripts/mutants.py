@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
+import resource
 import select
 import signal
 import sys
@@ -102,21 +104,20 @@ class Runner:
             places = set(range(mutant.line, mutant.last + 1))
             tests = [item for item in items if not mutant.inside or places & reached[item.nodeid][0]]
             tests.sort(key=lambda item: reached[item.nodeid][1])
-            # Shared machines are slow now and then: a mutant is slow only where it is far slower.
             limit = 10 + 5 * sum(reached[item.nodeid][1] for item in tests)
             code, text = _in_fork(lambda write, one=mutant, some=tests: self._try(one, some, write), limit)
             self._done(mutant, {0: "survived", None: "timed out", 3: "not made"}.get(code, "killed"), text)
         return True
 
     def _reached(self, items: Sequence[Any]) -> dict[str, tuple[list[int], float]]:
-        """(lines of the target, seconds) of each test; lines of a fixture count for every test that asks for it."""
+        """(lines of the target, seconds of a core) of each test; a fixture's lines count for all that ask for it."""
         own: dict[str, tuple[set[int], float]] = {}
         sys.settrace(self._trace)
         threading.settrace(self._trace)
         for item, after in zip(items, [*items[1:], None], strict=True):
-            self._lines, began = set(), time.monotonic()
+            self._lines, began = set(), time.process_time()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
-            own[item.nodeid] = self._lines, time.monotonic() - began
+            own[item.nodeid] = self._lines, time.process_time() - began
         if self._failed:
             raise SystemExit(f"fails: {self._failed[0]}")
         found = {}
@@ -167,13 +168,18 @@ def _end(write: Callable[[str], None], text: str, code: int) -> None:
 
 
 def _in_fork(work: Callable[[Callable[[str], None]], None], limit: float) -> tuple[int | None, str]:
-    """Do something in a fork: its exit code, None where it took too long, and what it wrote."""
+    """Do something in a fork: its exit code, None where it took too long, and what it wrote.
+
+    Seconds of a core are limited, since a shared machine makes everything slow now and then, and a mutant that is only
+    slow was not noticed. What waits and needs no core ends after ten times as long.
+    """
     inlet, outlet = os.pipe()
     child = os.fork()
     if not child:
         code = 1
         try:
             os.setsid()
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit), math.ceil(limit) + 1))
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             if "MUTANTS_LOUD" not in os.environ:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -186,7 +192,7 @@ def _in_fork(work: Callable[[Callable[[str], None]], None], limit: float) -> tup
         finally:
             os._exit(code)
     os.close(outlet)
-    parts, deadline, late = [], time.monotonic() + limit, False
+    parts, deadline, late = [], time.monotonic() + 10 * limit, False
     while not late:
         ready, _, _ = select.select([inlet], [], [], max(0.0, deadline - time.monotonic()))
         late = not ready
@@ -198,7 +204,9 @@ def _in_fork(work: Callable[[Callable[[str], None]], None], limit: float) -> tup
     if late:
         os.killpg(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    return None if late else os.waitstatus_to_exitcode(status), b"".join(parts).decode()
+    code = os.waitstatus_to_exitcode(status)
+    late = late or code in (-signal.SIGXCPU, -signal.SIGKILL)
+    return None if late else code, b"".join(parts).decode()
 
 
 def _write(outlet: int, text: str) -> None:
