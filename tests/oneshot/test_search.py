@@ -11,6 +11,7 @@ from edgenas.data import ArraySplit, ImageData, fit_preprocessing
 from edgenas.data.values import Split
 from edgenas.errors import ConfigError, TrainingError, WeightsError
 from edgenas.oneshot import DistributionSearcher, GeneDistribution, OneShotSettings, search_one_shot
+from edgenas.oneshot.methods import OneShotMethod, Turn
 from edgenas.oneshot.policy import PolicyLearner
 from edgenas.space import population_costs
 from edgenas.supernet import Supernet
@@ -128,6 +129,22 @@ def test_weights_are_trained_as_without_an_average_and_their_average_is_kept() -
     search_one_shot(averaged, DATA, replace(settings, train=replace(train, averaging_decay=0.5)), cost)
     assert step == 4
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mean, averaged.parameters(), strict=True))
+
+
+def test_the_temperature_falls_by_equal_factors_from_the_end_of_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[Turn] = []
+
+    def learn(learner: PolicyLearner, turn: Turn) -> None:
+        turns.append(turn)
+        learner.learn_by_reward(turn.held_out, turn.rng)
+
+    monkeypatch.setattr("edgenas.oneshot.search.method_of", lambda name: OneShotMethod(learn=learn))
+    train = TrainSettings(epochs=None, steps=20, batch_size=32, learning_rate=1e-2)
+    settings = OneShotSettings(target=1e4, temperature=(8.0, 0.5), warm_up_share=0.2, train=train)
+    search_one_shot(Supernet(SPACE), DATA, settings, cost)
+    found = [turn.temperature for turn in turns]
+    # Of 20 steps 4 are warm-up; 16 would lead from 8 to 0.5, of which the last is not reached.
+    assert found == pytest.approx([8 * (0.5 / 8) ** (step / 16) for step in range(16)])
 
 
 def test_an_unrolled_step_is_one_of_the_weights_so_an_average_is_refused() -> None:
