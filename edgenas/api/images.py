@@ -20,6 +20,8 @@ def load_images(
     *,
     resolution: int | None = None,
     resize: Literal["crop", "squash"] = "crop",
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear",
+    crop: float = 1.0,
     channels: Literal[1, 3] | None = None,
     noise_std: float = 0.0,
     train_limit: int | None = None,
@@ -41,6 +43,8 @@ def load_images(
         resolution: Height and width of the prepared images, pixels; the native size if None, which then must be the
             same for all and square.
         resize: `crop` scales the shorter side and cuts the centre; `squash` ignores the aspect ratio.
+        interpolation: Filter of the resize.
+        crop: Share of each side that is kept, (0, 1].
         channels: 1 or 3; as the images are if None.
         noise_std: Gaussian noise added once to every image, as a share of the full range, 0 to 1.
         train_limit, validation_limit, test_limit: Largest number of images of a split (a stratified subset).
@@ -71,6 +75,8 @@ def load_images(
         path=place,
         resolution=resolution,
         resize=resize,
+        interpolation=interpolation,
+        crop=crop,
         channels=channels,
         noise_std=noise_std,
         train_limit=train_limit,
@@ -153,6 +159,8 @@ def data_section(data: ImageData, *, resolution: int | None = None) -> DataSecti
         path=settings.path,
         resolution=resolution or data.resolution,
         resize=settings.resize,
+        interpolation=None if settings.interpolation == "bilinear" else settings.interpolation,
+        crop=None if settings.crop == 1 else settings.crop,
         channels=1 if data.channels == 1 else 3,
         noise_std=settings.noise_std,
         train_limit=settings.train_limit,

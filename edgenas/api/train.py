@@ -130,7 +130,8 @@ def train(
             become those of the images; what a search found keeps its input size.
         data: Images of `load_images`; those of the configuration if None.
         epochs: 40 if None.
-        start: Weights of the same network to start from: a checkpoint, or a state dict of torchvision or timm.
+        start: Weights of the same network to start from: a checkpoint, a state dict of another package, or a name of
+            `list_weights`. Padding, and what `config` leaves open of preparing images, are those of these weights.
         teacher: Checkpoint of a network of the same classes, to distil from.
         from_supernet: Whether a network that a search found starts from the search's shared weights.
         seed: Of weights, order and augmentation; 0 if None.
@@ -168,7 +169,7 @@ def train(
     shown, told = or_default(progress, say)
     with writing(where.path):
         found = train_alone(
-            architecture, settings, where.path, start=None if start is None else Path(start),
+            architecture, settings, where.path, start=start,
             given=Given(images=data), progress=shown, say=told,
         )  # fmt: skip
     return TrainedNetwork(

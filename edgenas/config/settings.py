@@ -78,6 +78,19 @@ class DataSection(Section):
     path: PathText | None = Field(None, description="Folder or file; for huggingface also a name. Unused by digits.")
     resolution: Resolution | None = Field(None, description="Height and width, pixels; the native size if left out.")
     resize: Literal["crop", "squash"] = Field("crop", description="What becomes of images that are not square.")
+    interpolation: Literal["bilinear", "bicubic"] | None = Field(
+        None, description="Filter of the resize; that of the start's weights if left out, bilinear without."
+    )
+    crop: float | None = Field(
+        None, gt=0, le=1, description="Share of each side that is kept; of the start's weights if left out, or all."
+    )
+    mean: list[Annotated[float, Field(ge=-10, le=10)]] | None = Field(
+        None, min_length=1, max_length=3,
+        description="Of values in [0, 1] by channel, subtracted; of the start's weights, or of the training images.",
+    )
+    std: list[Annotated[float, Field(gt=0, le=10)]] | None = Field(
+        None, min_length=1, max_length=3, description="What values are then divided by; likewise."
+    )
     channels: Literal[1, 3] | None = Field(None, description="1 or 3; as the images are if left out.")
     noise_std: float = Field(0.0, ge=0, le=1, description="Gaussian noise added once, share of the full range.")
     train_limit: Images | None = Field(None, description="At most so many training images, of all classes.")
@@ -97,6 +110,12 @@ class DataSection(Section):
     def _leaves_training_images(self) -> DataSection:
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction below 1 together: the rest is to train on")
+        return self
+
+    @model_validator(mode="after")
+    def _has_both(self) -> DataSection:
+        if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
+            raise ValueError("mean and std together, with as many values each")
         return self
 
     @model_validator(mode="after")
@@ -229,8 +248,8 @@ class SupernetSection(FitSection):
     )
     start: PathText | None = Field(
         None,
-        description="Weights of a network of the space that the training starts from: a checkpoint, or a state dict "
-        "of torchvision or timm.",
+        description="Weights of a network of the space that the training starts from: a checkpoint, a state dict, or "
+        "a name of `edgenas weights list`.",
     )
 
 

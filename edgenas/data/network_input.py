@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.data.loading.stored import resize_image, to_channels
-from edgenas.data.settings import RESIZE_MODES, ResizeMode
+from edgenas.data.settings import INTERPOLATIONS, RESIZE_MODES, Interpolation, ResizeMode
 from edgenas.data.subset import chosen_images
 from edgenas.data.values import Images, Split
 from edgenas.errors import DataError, explain
@@ -28,7 +28,7 @@ class Preprocessing:
 
     Attributes:
         resolution: Height and width in pixels.
-        resize: "crop" or "squash", see `DataSettings`.
+        resize, interpolation, crop: See `DataSettings`.
         scale: Factor from pixel values 0..255.
         mean: Per channel, after scaling.
         std: Per channel, after scaling.
@@ -41,6 +41,8 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     channel_order: str = "RGB"
+    interpolation: Interpolation = "bilinear"
+    crop: float = 1.0
 
     def __post_init__(self) -> None:
         channels = {"RGB": 3, "grey": 1}.get(self.channel_order)
@@ -52,7 +54,8 @@ class Preprocessing:
                     allowed="RGB with 3 or grey with 1",
                 )
             )
-        if min(self.std) <= 0 or self.scale <= 0 or self.resolution < 1 or self.resize not in RESIZE_MODES:
+        known = self.resize in RESIZE_MODES and self.interpolation in INTERPOLATIONS
+        if min(self.std) <= 0 or self.scale <= 0 or self.resolution < 1 or not known or not 0 < self.crop <= 1:
             raise DataError(explain("impossible preprocessing", got=self))
 
     @property
@@ -71,7 +74,14 @@ class Preprocessing:
         """
         images = to_channels(images, self.channels)
         if images.shape[1:3] != (self.resolution, self.resolution):
-            images = np.stack([resize_image(image, self.resolution, mode=self.resize) for image in images])
+            images = np.stack(
+                [
+                    resize_image(
+                        image, self.resolution, mode=self.resize, interpolation=self.interpolation, crop=self.crop
+                    )
+                    for image in images
+                ]
+            )
         # One multiplication and one addition, in float32, exactly as `edgenas.data.batches` does it in torch.
         factor, offset = self.affine()
         return np.ascontiguousarray((images * factor + offset).transpose(0, 3, 1, 2))
@@ -82,7 +92,8 @@ class Preprocessing:
         return (self.scale / std).astype(np.float32), (-np.asarray(self.mean) / std).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON. The usual filter and crop are left out."""
+        usual = (self.interpolation, self.crop) == ("bilinear", 1.0)
         return {
             "resolution": self.resolution,
             "resize": self.resize,
@@ -90,6 +101,7 @@ class Preprocessing:
             "mean": list(self.mean),
             "std": list(self.std),
             "channel_order": self.channel_order,
+            **({} if usual else {"interpolation": self.interpolation, "crop": self.crop}),
         }
 
     @classmethod

@@ -12,6 +12,10 @@ ResizeMode = Literal["crop", "squash"]
 
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 
+Interpolation = Literal["bilinear", "bicubic"]
+
+INTERPOLATIONS: tuple[str, ...] = get_args(Interpolation)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
@@ -23,6 +27,8 @@ class DataSettings:
         resolution: Height and width of the prepared images in pixels; None keeps the native size, which then must be
             the same for all images and square.
         resize: "crop" scales the shorter side to `resolution` and cuts the centre; "squash" ignores the aspect ratio.
+        interpolation: Filter of the resize, always antialiased.
+        crop: Share of each side that the centre crop keeps, (0, 1]; images of the right size stay as they are.
         channels: 1 or 3; None keeps 1 where every image is grey and uses 3 otherwise.
         noise_std: Standard deviation of Gaussian noise added once to every image, as a share of the full range.
         train_limit, validation_limit, test_limit: Largest number of images of a split (a stratified subset).
@@ -38,6 +44,8 @@ class DataSettings:
     path: str | None = None
     resolution: int | None = None
     resize: ResizeMode = "crop"
+    interpolation: Interpolation = "bilinear"
+    crop: float = 1.0
     channels: int | None = None
     noise_std: float = 0.0
     train_limit: int | None = None
@@ -55,6 +63,11 @@ class DataSettings:
             raise ConfigError(explain(f"data source {self.source!r} needs a path", remedy="Set data.path."))
         if self.resize not in RESIZE_MODES:
             raise ConfigError(explain("unknown data.resize", got=repr(self.resize), allowed=", ".join(RESIZE_MODES)))
+        if self.interpolation not in INTERPOLATIONS:
+            allowed = ", ".join(INTERPOLATIONS)
+            raise ConfigError(explain("unknown data.interpolation", got=repr(self.interpolation), allowed=allowed))
+        if not 0 < self.crop <= 1:
+            raise ConfigError(explain("impossible data.crop", got=self.crop, allowed="above 0, at most 1"))
         if self.channels not in (None, 1, 3):
             raise ConfigError(explain("impossible data.channels", got=self.channels, allowed="1, 3 or nothing"))
         _require_fraction("validation_fraction", self.validation_fraction)

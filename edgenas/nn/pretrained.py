@@ -87,6 +87,7 @@ def load_start(path: Path, architecture: Architecture, *, package: Package | Non
         raise WeightsError(explain(f"{path} is not a state dict of a convolutional network", got=got))
     # The stem comes first and the classifier last.
     theirs = replace(architecture, in_channels=kernels[0].shape[1], classes=kernels[-1].shape[0])
+    _matched(state, theirs, path)
     squeezed = any(block.se is not None for block in architecture.blocks())
     found = package_of(list(state), squeezed=squeezed, package=package, path=path)
     theirs = replace(theirs, padding=ORIGINS[found].padding)
@@ -154,8 +155,36 @@ def convert_state(
     Raises:
         WeightsError: Shapes or number of the tensors do not fit; says at which layer.
     """
-    graph = lower(architecture)
-    wanted = weight_shapes(graph)
+    given, weights = _matched(state, architecture, path)
+    squeezed = any(block.se is not None for block in architecture.blocks())
+    found = package_of(given, squeezed=squeezed, package=package, path=path)
+    origin = ORIGINS[found]
+    if origin.padding != architecture.padding:
+        raise WeightsError(
+            explain(
+                "the weights are of a network that pads otherwise",
+                got=f"{architecture.padding} in the network",
+                allowed=f"{origin.padding}, as {found} trains it",
+                remedy=f'Give the network their padding: dataclasses.replace(network, padding="{origin.padding}").',
+            )
+        )
+    eps = norm_eps if norm_eps is not None else origin.eps(architecture)
+    for name in weights:
+        if name.endswith("running_var"):
+            weights[name] += np.float32(eps - architecture.norm_eps)
+    check_weights(lower(architecture), weights)
+    return weights
+
+
+def _matched(
+    state: Mapping[str, torch.Tensor], architecture: Architecture, path: Path | None
+) -> tuple[list[str], Weights]:
+    """Match arrays by order and shape: the foreign names, and the arrays under ours.
+
+    Raises:
+        WeightsError: Shapes or number of the tensors do not fit; says at which layer.
+    """
+    wanted = weight_shapes(lower(architecture))
     given = list(unwrapped(state, where="the state dict" if path is None else str(path)).items())
     weights: Weights = {}
     for (ours, shape), (theirs, tensor) in zip(wanted.items(), given, strict=False):
@@ -173,24 +202,7 @@ def convert_state(
         weights[ours] = array.reshape(shape).copy()
     if len(given) != len(wanted):
         raise WeightsError(explain("the state dict has another number of arrays", got=len(given), allowed=len(wanted)))
-    squeezed = any(block.se is not None for block in architecture.blocks())
-    found = package_of([name for name, _ in given], squeezed=squeezed, package=package, path=path)
-    origin = ORIGINS[found]
-    if origin.padding != architecture.padding:
-        raise WeightsError(
-            explain(
-                "the weights are of a network that pads otherwise",
-                got=f"{architecture.padding} in the network",
-                allowed=f"{origin.padding}, as {found} trains it",
-                remedy=f'Give the network their padding: dataclasses.replace(network, padding="{origin.padding}").',
-            )
-        )
-    eps = norm_eps if norm_eps is not None else origin.eps(architecture)
-    for name in weights:
-        if name.endswith("running_var"):
-            weights[name] += np.float32(eps - architecture.norm_eps)
-    check_weights(graph, weights)
-    return weights
+    return [name for name, _ in given], weights
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,12 +8,14 @@ from typing import cast
 
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.zoo import published
+from edgenas.data.network_input import Preprocessing
 from edgenas.errors import WeightsError, explain
-from edgenas.nn.checkpoint import Checkpoint
+from edgenas.nn.checkpoint import Checkpoint, load_checkpoint
 from edgenas.nn.origins import Package
-from edgenas.nn.pretrained import load_start
+from edgenas.nn.pretrained import is_checkpoint, load_start
+from edgenas.reading.json_text import plain_value
 from edgenas.weights.locate import check_digest, file_sha256, find
-from edgenas.weights.source import WeightSource
+from edgenas.weights.source import ImageInput, WeightSource
 from edgenas.weights.sources import SOURCES, source_named
 
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -35,6 +37,26 @@ class Start:
     def package(self) -> Package | None:
         """Whose names the arrays have, where that is known."""
         return None if self.source is None else cast(Package, self.source.layout)
+
+    def images(self) -> ImageInput | None:
+        """Return how images were prepared for the weights; None where nobody says.
+
+        Raises:
+            WeightsError: The file is damaged.
+        """
+        if self.source is not None:
+            return self.source.images
+        if not is_checkpoint(self.path):
+            return None
+        values = plain_value(load_checkpoint(self.path).metadata.get("preprocessing", "null"))
+        if values is None:
+            return None
+        stored = Preprocessing.from_dict(values)
+        factor = 1 / (255 * stored.scale)
+        return ImageInput(
+            mean=tuple(value * factor for value in stored.mean), std=tuple(value * factor for value in stored.std),
+            interpolation=stored.interpolation, crop=stored.crop,
+        )  # fmt: skip
 
     def load(self, architecture: Architecture) -> Checkpoint:
         """Read the weights of a network that may have other classes, channels and padding.

@@ -14,7 +14,7 @@ Layout = Literal["torchvision", "timm", "timm_tf", "efficientnet_pytorch", "once
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInput:
-    """How images were prepared in the training of the weights: x = (pixel / 255 - mean) / std, per channel of RGB.
+    """How images were prepared in the training of the weights: x = (pixel / 255 - mean) / std, RGB or grey.
 
     Attributes:
         mean, std: Per channel, of values in [0, 1].
@@ -22,8 +22,8 @@ class ImageInput:
         crop: Share of the shorter side that the central square keeps.
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     interpolation: Interpolation
     crop: float
 

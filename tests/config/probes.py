@@ -35,6 +35,7 @@ from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.export.bundle import export_network
 from edgenas.pipeline.search.one_shot import learn_distribution, target_of
 from edgenas.pipeline.search.session import Searching
+from edgenas.pipeline.stages import data as data_stage
 from edgenas.pipeline.stages import family, front, latency_table, search, supernet
 from edgenas.pipeline.training.network import train_member
 from edgenas.search import AskTell
@@ -161,6 +162,13 @@ def images(settings: RunSettings, folder: Path) -> Any:
     counts = [len(split) for split in (data.train, data.validation, data.test)]
     kept = (folder / "cache").exists()
     return data.digest, kinds, counts, data.train.read(np.arange(2)).tolist(), kept
+
+
+def prepared(settings: RunSettings, folder: Path) -> Any:
+    """What the data stage says is done to an image."""
+    context = RunContext(settings, RunDirectory(path=folder), progress=quiet, say=silent)
+    data_stage.STAGE.run(context)
+    return context.directory.read_json(artifacts.DATA_FILE)["preprocessing"]
 
 
 def space(settings: RunSettings, folder: Path) -> Any:

@@ -34,7 +34,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint; taken up where it was killed.")],
     overrides: Overrides = None,
     start: Annotated[
-        Path | None, typer.Option(help="Weights to start from: a checkpoint, or a state dict of torchvision or timm.")
+        str | None, typer.Option(help="Weights to start from: a file, or a name of `edgenas weights list`.")
     ] = None,
     teacher: Annotated[Path | None, typer.Option(help="Checkpoint to distil from (train.teacher).")] = None,
 ) -> None:

@@ -127,6 +127,8 @@ def _plan(raw: RawData, readers: Sequence[Reader], settings: DataSettings) -> tu
             reader=reader,
             resolution=resolution,
             resize=settings.resize,
+            interpolation=settings.interpolation,
+            crop=settings.crop,
             channels=channels,
             noise_std=settings.noise_std,
             noise_seed=(settings.seed, 20 + readers.index(reader)),
@@ -269,6 +271,7 @@ def _described(plans: Sequence[_Plan], classes: tuple[str, ...], keys: Sequence[
             "indices": sha256(plan.indices.tobytes()).hexdigest(),
             "resolution": plan.prepare.resolution,
             "resize": plan.prepare.resize,
+            **_resampling(plan.prepare),
             "channels": plan.prepare.channels,
             "noise": [plan.prepare.noise_std, *plan.prepare.noise_seed] if plan.prepare.noise_std else None,
         }
@@ -276,6 +279,12 @@ def _described(plans: Sequence[_Plan], classes: tuple[str, ...], keys: Sequence[
     ]
     text = plain_text({"version": PREPARATION_VERSION, "plans": described, "classes": classes}, sort_keys=True)
     return sha256(text.encode()).hexdigest()
+
+
+def _resampling(prepare: Preparation) -> dict[str, object]:
+    """What differs from the usual filter and crop, so that caches of the time before stay valid."""
+    usual = (prepare.interpolation, prepare.crop) == ("bilinear", 1.0)
+    return {} if usual else {"interpolation": prepare.interpolation, "crop": prepare.crop}
 
 
 def _native_resolution(readers: Sequence[Reader]) -> int:

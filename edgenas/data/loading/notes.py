@@ -34,8 +34,9 @@ def preparation_notes(
     if channels == 1 and found != {1}:
         notes.append("Colour images are turned grey (ITU-R BT.601 luma).")
     if common_size(readers) != (resolution, resolution):
-        how = "centre crop of the shorter side" if settings.resize == "crop" else "aspect ratio ignored"
-        notes.append(f"Images are brought to {resolution} x {resolution} ({how}, bilinear).")
+        share = "" if settings.crop == 1 else f"{settings.crop:.3g} of "
+        how = f"centre crop of {share}the shorter side" if settings.resize == "crop" else "aspect ratio ignored"
+        notes.append(f"Images are brought to {resolution} x {resolution} ({how}, {settings.interpolation}).")
     if settings.noise_std:
         notes.append(f"Gaussian noise of {settings.noise_std:g} of the full range is added once to every image.")
     return tuple(notes)

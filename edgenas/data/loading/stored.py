@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from edgenas.data.settings import ResizeMode
+from edgenas.data.settings import Interpolation, ResizeMode
 from edgenas.data.sources.raw import Reader
 from edgenas.data.values import Images
 
 # ITU-R BT.601 weights of red, green and blue in luma.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 WHITE = 255
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,7 +24,7 @@ class Preparation:
     Attributes:
         reader: Where the images come from.
         resolution: Height and width of the result in pixels.
-        resize: See `DataSettings.resize`.
+        resize, interpolation, crop: See `DataSettings`.
         channels: 1 or 3.
         noise_std: Share of the full range.
         noise_seed: Together with the index of the image it decides the noise, so that order and threads do not matter.
@@ -32,6 +33,8 @@ class Preparation:
     reader: Reader
     resolution: int
     resize: ResizeMode
+    interpolation: Interpolation = "bilinear"
+    crop: float = 1.0
     channels: int
     noise_std: float
     noise_seed: tuple[int, ...]
@@ -43,7 +46,9 @@ class Preparation:
             UnreadableImageError: It cannot be decoded.
         """
         image = to_channels(self.reader.read(index), self.channels)
-        image = resize_image(image, self.resolution, mode=self.resize)
+        image = resize_image(
+            image, self.resolution, mode=self.resize, interpolation=self.interpolation, crop=self.crop
+        )
         if self.noise_std:
             image = _add_noise(image, self.noise_std, np.random.default_rng((*self.noise_seed, index)))
         return image
@@ -64,18 +69,26 @@ def to_channels(image: Images, channels: int) -> Images:
     return np.rint(image.astype(np.float32) @ LUMA).astype(np.uint8)[..., None]
 
 
-def resize_image(image: Images, resolution: int, *, mode: ResizeMode) -> Images:
-    """Resize (H, W, C) to (resolution, resolution, C) with an antialiased bilinear filter."""
+def resize_image(
+    image: Images, resolution: int, *, mode: ResizeMode, interpolation: Interpolation = "bilinear", crop: float = 1.0
+) -> Images:
+    """Resize (H, W, C) to (resolution, resolution, C) with an antialiased filter.
+
+    Args:
+        image: Of any size; it is returned as it is if it is of the right one.
+        resolution: Of the result, pixels.
+        mode, interpolation, crop: See `DataSettings`.
+    """
     height, width = image.shape[:2]
     if (height, width) == (resolution, resolution):
         return image
-    box = (0.0, 0.0, float(width), float(height))
+    wide, high = crop * width, crop * height
     if mode == "crop":
-        side = min(height, width)
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
+        wide = high = crop * min(height, width)
+    left, top = (width - wide) / 2, (height - high) / 2
+    box = (left, top, left + wide, top + high)
     pillow = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    resized = np.asarray(pillow.resize((resolution, resolution), Image.Resampling.BILINEAR, box=box))
+    resized = np.asarray(pillow.resize((resolution, resolution), _FILTERS[interpolation], box=box))
     return resized[..., None] if image.shape[2] == 1 else resized
 
 

@@ -31,13 +31,15 @@ def _resize(pixels: np.ndarray) -> np.ndarray:
     size, (height, width) = SETTINGS["resolution"], pixels.shape[:2]
     if (height, width) == (size, size):
         return pixels
-    box = (0.0, 0.0, float(width), float(height))
+    share = SETTINGS.get("crop", 1.0)
+    wide, high = share * width, share * height
     if SETTINGS["resize"] == "crop":
-        side = min(height, width)
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
+        wide = high = share * min(height, width)
+    left, top = (width - wide) / 2, (height - high) / 2
+    box = (left, top, left + wide, top + high)
+    filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    resized = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=box))
+    resized = np.asarray(image.resize((size, size), filters[SETTINGS.get("interpolation", "bilinear")], box=box))
     return resized[..., None] if pixels.shape[2] == 1 else resized
 
 

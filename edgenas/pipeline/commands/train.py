@@ -11,9 +11,9 @@ from edgenas.config.settings import RunSettings
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, make_folder
 from edgenas.pipeline.core.given import NOTHING, Given
-from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.images import following, load_images, preprocessing_of
 from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen
-from edgenas.pipeline.training.initial_weights import fit_to_data, starting_weights
+from edgenas.pipeline.training.initial_weights import fit_to_data, padded_as, starting_weights
 from edgenas.pipeline.training.network import train_network
 from edgenas.pipeline.training.teacher import require_apart_teacher, require_teacher
 from edgenas.reading.json_text import plain_text
@@ -51,7 +51,7 @@ def train_alone(
     settings: RunSettings,
     out: Path,
     *,
-    start: Path | None = None,
+    start: str | Path | None = None,
     given: Given = NOTHING,
     progress: ProgressFactory,
     say: Say,
@@ -62,8 +62,9 @@ def train_alone(
         architecture: Any network; classes, channels and resolution become those of the images.
         settings: Of a run; its data, train, seed and compute sections are used.
         out: Folder for the checkpoint and the state of the training.
-        start: Weights of the same network to start from, a checkpoint or a state dict of torchvision or timm; a head
-            for other classes is drawn anew.
+        start: Weights of the same network to start from: a file, or a name of `edgenas.weights`. A head for other
+            classes is drawn anew. Padding and the preparation of images are those of these weights, unless the
+            configuration states the latter.
         given: Images that were loaded already.
         progress: Makes a progress display for a title.
         say: Prints a line for people.
@@ -73,23 +74,32 @@ def train_alone(
         DataError: The images cannot be used, or `start` or the teacher was trained on the test images.
         TrainingError: The training cannot go on.
     """
-    from edgenas.data import fit_preprocessing
     from edgenas.data.identity import find_seen
     from edgenas.nn import Checkpoint, save_checkpoint
     from edgenas.train import evaluate
+    from edgenas.weights.load import find_start
 
     require_teacher(settings.train.teacher)
+    begin = None if start is None else find_start(start)
+    data_settings = following(settings.data, None if begin is None else begin.images())
+    # Only this start counts, not one that the configuration names for a supernet.
+    settings = settings.model_copy(
+        update={"data": data_settings, "supernet": settings.supernet.model_copy(update={"start": None})}
+    )
     make_folder(out)
     context = RunContext(settings, RunDirectory(path=out), progress=progress, say=say, given=given)
     wanted = settings.data.resolution or (None if settings.data.source == "digits" else architecture.resolution)
     data = load_images(context, resolution=wanted)
     for note in data.notes:
         say(f"  {note}")
-    if start is not None:
-        require_unseen(history_of(start), data, of=f"the start {start}", say=say)
+    weights = None
+    if begin is not None:
+        require_unseen(history_of(begin.path), data, of=f"the start {begin.path}", say=say)
+        weights = begin.load(architecture)
+        architecture = padded_as(architecture, weights, say=say)
     require_apart_teacher(settings.train.teacher, data, say=say)
     fitted = fit_to_data(architecture, len(data.classes), data.channels, data.resolution, say=say)
-    preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
+    preprocessing = preprocessing_of(context, data)
     with progress("train") as report:
         trained = train_network(
             context,
@@ -97,8 +107,10 @@ def train_alone(
             data,
             preprocessing,
             seed=context.seed("train"),
-            initial=None if start is None else lambda fresh: starting_weights(start, fitted, fresh, say=say),
-            ancestor=start,
+            initial=None if weights is None else (
+                lambda fresh: starting_weights(weights, fitted, fresh, of=str(start), say=say)
+            ),
+            ancestor=None if begin is None else begin.path,
             folder=context.directory.file("state/settings").parent,
             progress=report,
         )

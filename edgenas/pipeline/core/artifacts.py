@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgenas.errors import InputError, explain
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.given import SPACE_FILE
-from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.images import DATA_FILE, load_images
 from edgenas.pipeline.core.named_network import network_named
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "settings.json"
 STORE_FILE = "store.sqlite"
-DATA_FILE = "data.json"
 TABLE_FILE = "latency/table.json"
 TABLE_SUMMARY_FILE = "latency/summary.json"
 SUPERNET_FILE = "supernet/supernet.safetensors"

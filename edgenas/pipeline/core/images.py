@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from edgenas.config.settings import DataSection
+from edgenas.errors import WeightsError
 from edgenas.pipeline.core.context import RunContext
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
+    from edgenas.weights.source import ImageInput
+
+DATA_FILE = "data.json"
 
 
 def load_images(context: RunContext, *, resolution: int | None = None, cache: bool = True) -> ImageData:
@@ -28,7 +35,9 @@ def load_images(context: RunContext, *, resolution: int | None = None, cache: bo
     given = context.given.images
     if given is not None and resolution in (None, given.resolution):
         return given
-    values = context.settings.data.model_dump()
+    values = data_section(context).model_dump(exclude={"mean", "std"})
+    values["interpolation"] = values["interpolation"] or "bilinear"
+    values["crop"] = values["crop"] or 1.0
     # The supernet shrinks images for smaller resolutions, so they are prepared for the largest.
     values["resolution"] = resolution or values["resolution"] or max(context.settings.space.resolutions or [0]) or None
     cache = values.pop("cache") and cache and values["source"] != "digits"
@@ -38,6 +47,74 @@ def load_images(context: RunContext, *, resolution: int | None = None, cache: bo
     settings = DataSettings(**values, seed=seed, cache_dir=folder, workers=context.threads)
     with context.progress("images") as report:
         return load(settings, progress=report)
+
+
+def data_section(context: RunContext) -> DataSection:
+    """Return the data section of a run; what it leaves open of preparing images is as for the weights of its start."""
+    return context.once("data section", lambda: _followed(context))
+
+
+def _followed(context: RunContext) -> DataSection:
+    from edgenas.weights.load import find_start
+
+    start, section = context.settings.supernet.start, context.settings.data
+    if start is None:
+        return section
+    try:
+        return following(section, find_start(start).images())
+    except WeightsError:
+        stored = context.directory.path / DATA_FILE
+        if not stored.is_file():
+            raise
+        # The weights are gone since the run was made; its images are prepared as they were then.
+        return following(section, _recorded(context))
+
+
+def _recorded(context: RunContext) -> ImageInput:
+    from edgenas.data import Preprocessing
+    from edgenas.weights.source import ImageInput
+
+    stored = Preprocessing.from_dict(context.directory.read_json(DATA_FILE)["preprocessing"])
+    return ImageInput(mean=stored.mean, std=stored.std, interpolation=stored.interpolation, crop=stored.crop)
+
+
+def following(section: DataSection, images: ImageInput | None) -> DataSection:
+    """Fill in what a section leaves open of preparing images, from the training of the weights that are the start.
+
+    Args:
+        section: Of a configuration; what it states stays.
+        images: How images were prepared for the weights; None where nobody says.
+    """
+    if images is None:
+        return section
+    found = {"interpolation": images.interpolation, "crop": images.crop}
+    norm = {"mean": list(images.mean), "std": list(images.std)} if section.mean is None else {}
+    missing = {name: value for name, value in found.items() if getattr(section, name) is None}
+    return section.model_copy(update=missing | norm)
+
+
+def preprocessing_of(context: RunContext, data: ImageData) -> Preprocessing:
+    """Return what is done to an image before a network sees it.
+
+    Args:
+        context: Of the run; its data section, and the weights of its start, may state mean and deviation.
+        data: Images; mean and deviation are otherwise those of their training part.
+    """
+    from edgenas.data import fit_preprocessing
+
+    section = data_section(context)
+    fitted = fit_preprocessing(data.train, resize=section.resize)
+    if data.settings is not None:
+        used = data.settings
+        fitted = replace(fitted, interpolation=used.interpolation, crop=used.crop)
+    if section.mean is None or section.std is None:
+        return fitted
+    return replace(fitted, mean=_by_channel(section.mean, data.channels), std=_by_channel(section.std, data.channels))
+
+
+def _by_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """One value a channel; for grey images, or where one is given, the average of all."""
+    return tuple(values) if len(values) == channels else (sum(values) / len(values),) * channels
 
 
 def data_document(context: RunContext, data: ImageData, preprocessing: Preprocessing) -> dict[str, Any]:

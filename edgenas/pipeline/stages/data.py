@@ -8,7 +8,7 @@ from typing import Any
 
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
-from edgenas.pipeline.core.images import data_document
+from edgenas.pipeline.core.images import data_document, data_section, preprocessing_of
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.training.teacher import load_teacher, require_apart_teacher
 
@@ -31,11 +31,13 @@ def _signature(context: RunContext) -> str:
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
     # A key of a newer version, left at its default, must not change the fingerprint of finished runs.
-    unused = {"seed"} if settings.data.seed is None else set()
+    section = data_section(context)
+    optional = ("seed", "interpolation", "crop", "mean", "std")
+    unused = {name for name in optional if getattr(section, name) is None}
     given = context.given.images
     return {
         **({} if given is None else {"given": given.digest}),
-        "data": settings.data.model_dump(exclude=unused),
+        "data": section.model_dump(exclude=unused),
         "resolutions": settings.space.resolutions,
         "seed": settings.seed,
         "files": _signature(context),
@@ -43,10 +45,8 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
 
 
 def _run(context: RunContext) -> None:
-    from edgenas.data import fit_preprocessing
-
     data = artifacts.images(context)
-    preprocessing = fit_preprocessing(data.train, resize=context.settings.data.resize)
+    preprocessing = preprocessing_of(context, data)
     # Checked here, so that a teacher of other classes does not end a run hours later at its last training.
     load_teacher(context.settings.train.teacher, classes=data.classes, preprocessing=preprocessing)
     require_apart_teacher(context.settings.train.teacher, data, say=context.say)

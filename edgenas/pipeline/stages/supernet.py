@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from edgenas.errors import WeightsError
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE, SUPERNET_TRAINING_FILE
 from edgenas.pipeline.core.context import RunContext
@@ -23,7 +23,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     start = settings.supernet.start
     # A key of a newer version, left at its default, must not change the fingerprint of finished supernets.
     unused = () if settings.supernet.teacher_weight else ("teacher_weight",)
-    weights = {} if start is None else {"start": file_digest(Path(start)) if Path(start).is_file() else "absent"}
+    weights = {} if start is None else {"start": _digest_of(start)}
     return {
         "seed": settings.seed,
         "space": artifacts.space(context).digest,
@@ -32,6 +32,16 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
         ),
         **weights,
     }
+
+
+def _digest_of(start: str) -> str:
+    """Identity of the weights that a supernet starts from; "absent" where there are none of that name."""
+    from edgenas.weights.load import find_start
+
+    try:
+        return file_digest(find_start(start).path)
+    except WeightsError:
+        return "absent"
 
 
 def _run(context: RunContext) -> None:
@@ -45,9 +55,11 @@ def _run(context: RunContext) -> None:
     supernet = Supernet(artifacts.space(context), generator=torch.Generator().manual_seed(seed))
     ancestors = []
     if context.settings.supernet.start is not None:
-        start = Path(context.settings.supernet.start)
-        history = history_of(start)
-        require_unseen(history, artifacts.images(context), of=f"supernet.start {start}", say=context.say)
+        from edgenas.weights.load import find_start
+
+        start = find_start(context.settings.supernet.start)
+        history = history_of(start.path)
+        require_unseen(history, artifacts.images(context), of=f"supernet.start {start.path}", say=context.say)
         ancestors.append(("the weights that the supernet started from", history))
         start_from(supernet, start, say=context.say)
     settings = supernet_settings(context.settings.supernet, seed=seed, workers=context.threads)

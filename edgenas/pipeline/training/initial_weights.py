@@ -1,4 +1,4 @@
-"""Weights that a training starts from: of a checkpoint, or of a state dict of torchvision or timm."""
+"""Weights that a training starts from: of a checkpoint, a state dict of another package, or published ones by name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from edgenas.errors import SpaceError, WeightsError, explain
 from edgenas.types import Say
 
 if TYPE_CHECKING:
-    from edgenas.nn import Weights
+    from edgenas.nn import Checkpoint, Weights
     from edgenas.space import SearchSpace
     from edgenas.supernet import Supernet
+    from edgenas.weights.load import Start
 
 
 def fit_to_data(
@@ -31,28 +32,35 @@ def fit_to_data(
     return fitted
 
 
-def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *, say: Say) -> Weights:
-    """Read weights for a network that may differ from them in its classifier and input channels.
+def padded_as(architecture: Architecture, start: Checkpoint, *, say: Say) -> Architecture:
+    """Give a network the padding that its start weights were trained with, and say so if it had another."""
+    padding = start.architecture.padding
+    if padding != architecture.padding:
+        say(f"  padding: {architecture.padding} in the network, {padding} for these weights")
+    return dataclasses.replace(architecture, padding=padding)
+
+
+def starting_weights(start: Checkpoint, architecture: Architecture, fresh: Weights, *, of: str, say: Say) -> Weights:
+    """Take weights for a network that may differ from theirs in its classifier and input channels.
 
     Args:
-        start: A checkpoint, or a state dict of torchvision or timm (`.pth` or `.safetensors`).
+        start: Weights with their network.
         architecture: The network to be trained.
         fresh: Its initial weights, kept where the checkpoint's do not fit the new task.
+        of: Name of the weights.
         say: Told what was drawn anew.
 
     Raises:
-        WeightsError: The blocks are not the same.
+        WeightsError: The blocks or the padding are not the same.
     """
-    from edgenas.nn import load_start
-
-    checkpoint = load_start(start, architecture)
-    theirs = checkpoint.architecture
-    if tuple(theirs.blocks()) != tuple(architecture.blocks()) or theirs.stem != architecture.stem:
+    theirs = start.architecture
+    same_blocks = tuple(theirs.blocks()) == tuple(architecture.blocks()) and theirs.stem == architecture.stem
+    if not same_blocks or theirs.padding != architecture.padding:
         raise WeightsError(
-            explain(f"{start} is a checkpoint of another network", got=theirs.digest, allowed=architecture.digest)
+            explain(f"{of} is a checkpoint of another network", got=theirs.digest, allowed=architecture.digest)
         )
     weights, new = dict(fresh), []
-    for name, value in checkpoint.weights.items():
+    for name, value in start.weights.items():
         if name in fresh and fresh[name].shape == value.shape:
             weights[name] = value
         else:
@@ -62,40 +70,43 @@ def starting_weights(start: Path, architecture: Architecture, fresh: Weights, *,
     return weights
 
 
-def start_from(supernet: Supernet, start: Path, *, say: Say) -> None:
+def start_from(supernet: Supernet, start: Start | str | Path, *, say: Say) -> None:
     """Write the weights of a trained network into the places of its member in a supernet.
 
     Args:
         supernet: Of a space that has the network; changed in place.
-        start: A checkpoint, or a state dict of torchvision or timm of a published network of the space; its classifier
-            and stem may be for other classes and channels, and are then left out.
+        start: A checkpoint, or weights of a published network of the space, by file or name; classifier and stem may
+            be for other classes and channels, and are then left out.
         say: Told what was left out.
 
     Raises:
         WeightsError: The space does not have the network, or the file holds no such weights.
     """
+    from edgenas.weights.load import Start, find_start
+
+    start = start if isinstance(start, Start) else find_start(start)
     genes = _member_of(supernet.space, start)
     ours = supernet.space.decode(genes)
-    supernet.load_member(genes, starting_weights(start, ours, supernet.member_weights(genes), say=say))
+    fresh = supernet.member_weights(genes)
+    supernet.load_member(genes, starting_weights(start.load(ours), ours, fresh, of=str(start.path), say=say))
 
 
-def _member_of(space: SearchSpace, start: Path) -> NDArray[np.int64]:
+def _member_of(space: SearchSpace, start: Start) -> NDArray[np.int64]:
     """Find out which member of a space (D,) the weights of a file are of.
 
     A checkpoint names its network. A foreign state dict does not, so it is tried as each published network of the
     space.
     """
-    from edgenas.nn import load_start
-
     published, refusals = _published_members(space), []
     for architecture in (*published.values(), space.decode(space.largest())):
         try:
-            return space.encode(_for_task_of(space, load_start(start, architecture).architecture))
+            return space.encode(_for_task_of(space, start.load(architecture).architecture))
         except (SpaceError, WeightsError) as error:
             refusals.append(str(error))
-    takes = ["a checkpoint of a member", *(f"a torchvision or timm state dict of {name}" for name in published)]
+    takes = ["a checkpoint of a member", *(f"weights of {name}" for name in published)]
+    allowed = " or ".join(takes)
     raise WeightsError(
-        f"supernet.start: {start} is not of the space {space.name}, which takes {' or '.join(takes)}: {refusals[0]}"
+        f"supernet.start: {start.path} is not of the space {space.name}, which takes {allowed}: {refusals[0]}"
     )
 
 
@@ -103,7 +114,11 @@ def _published_members(space: SearchSpace) -> dict[str, Architecture]:
     """Return the published networks in a space by name, with its classes, channels and largest resolution."""
     from edgenas.arch.zoo import NAMES, published
 
-    networks = {name: _for_task_of(space, published(name)) for name in NAMES}
+    # Public weights of a network may be of either padding; its file says which, and the space must have it.
+    padding = space.definition.padding
+    networks = {
+        name: dataclasses.replace(_for_task_of(space, published(name)), padding=padding) for name in NAMES
+    }
     return {name: network for name, network in networks.items() if space.contains(network)}
 
 

@@ -13,7 +13,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
-from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.images import load_images, preprocessing_of
 from edgenas.pipeline.core.seen import history_of, trained_on
 from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import load_teacher, teacher_digest
@@ -186,10 +186,8 @@ def train_afresh(
 
 
 def _images(context: RunContext, architecture: Architecture) -> tuple[ImageData, Preprocessing]:
-    from edgenas.data import fit_preprocessing
-
     data = images_at(context, architecture.resolution)
-    return data, fit_preprocessing(data.train, resize=context.settings.data.resize)
+    return data, preprocessing_of(context, data)
 
 
 def _folder(context: RunContext, name: str, data: ImageData, *, seed: int, **more: str | None) -> Path:

@@ -32,7 +32,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator, require_supernet
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory, cannot_write, file_digest
-from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.images import load_images, preprocessing_of
 from edgenas.pipeline.core.seen import history_of, require_unseen
 from edgenas.pipeline.export.bundle import image_facts, measured_again, on_target
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible, within
@@ -235,7 +235,6 @@ def _export(
     table: LatencyTable,
     folder: Path,
 ) -> Card:
-    from edgenas.data import fit_preprocessing
     from edgenas.deploy import Images, export_bundle
     from edgenas.measure import measure_files
 
@@ -259,7 +258,7 @@ def _export(
             evaluator.member(genes).weights(),
             target_recipe(info.runtime, info.precision),
             data=Images(train=images.train, validation=images.validation, test=images.test),
-            preprocessing=fit_preprocessing(images.train, resize=source.settings.data.resize),
+            preprocessing=preprocessing_of(source, images),
             labels=about["classes"],
             out=folder,
             measure=measure if is_here(table) else None,

@@ -31,7 +31,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SEARCH_FILE, SUPERNET_FILE, require_supernet
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
-from edgenas.pipeline.core.images import data_document, load_images
+from edgenas.pipeline.core.images import data_document, load_images, preprocessing_of
 from edgenas.pipeline.core.open_run import settings_document
 from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen, trained_on
 from edgenas.types import Floats, Genes
@@ -96,7 +96,6 @@ def transfer(
         DataError: The images cannot be used, or the supernet was trained on those that would judge it.
         TrainingError: A training cannot go on.
     """
-    from edgenas.data import fit_preprocessing
     from edgenas.evaluate import agreement, spearman
     from edgenas.supernet import load_supernet, save_supernet
 
@@ -109,7 +108,7 @@ def transfer(
     history = history_of(source.directory.path / SUPERNET_FILE)
     # Networks are judged on the validation images here. A later specialisation reads the test images.
     require_unseen(history, data, of="the run's supernet", say=source.say, parts=("validation", "test"))
-    preprocessing = fit_preprocessing(data.train, resize=settings.data.resize)
+    preprocessing = preprocessing_of(context, data)
     space = _adapted_space(source, data)
     old, _ = load_supernet(source.directory.path / SUPERNET_FILE, space=artifacts.space(source))
     supernet = fresh(space, context.seed("transfer"))
