@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,12 @@ def test_a_table_is_kept_validated_and_checked(space: en.SearchSpace, tmp_path: 
     assert en.load_table(file) == built and built.validation is None
     checked = en.validate_table(file, networks=4, space=space, force=True, progress=en.no_progress)
     assert checked.validation is not None and en.load_table(file) == checked
-    assert en.validate_table(built, networks=4, force=True, progress=en.no_progress).validation == checked.validation
+    again = en.validate_table(built, networks=4, force=True, progress=en.no_progress).validation
+    assert again is not None and again.loops is not None and checked.validation.loops is not None
+    # The same measurements, but for the moment at which they were taken.
+    assert again.at >= checked.validation.at and again.loops.at >= checked.validation.loops.at
+    loops = replace(again.loops, at=checked.validation.loops.at)
+    assert replace(again, at=checked.validation.at, loops=loops) == checked.validation
     assert en.check_table(file).passed
     assert [entry.path for entry in en.list_tables([tmp_path]) if not entry.shipped] == [file]
 
