@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -166,16 +165,14 @@ def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLaten
 
     Every operation is element by element, so a network's result does not depend on the other networks of the batch.
     """
-    correction, interval = table.correction, table.interval
+    correction = table.correction
     sums: Floats = totals.astype(np.float64)
     ratio = sums[:, 0] * RATIO_UNIT
     ratio += correction.per_unit * sums[:, 1]
     ratio += correction.constant
     latency_ms = ratio * table.reference.latency_ms
     extra = _NORMAL_90 * _ERROR_UNIT * table.reference.latency_ms
-    # What the prediction is off, and what the clock is off that brought it to its moment.
-    relative = math.hypot(interval.relative, NormalDist().inv_cdf((1 + interval.level) / 2) * table.reference.error)
-    half = np.sqrt((relative * latency_ms) ** 2 + extra**2 * sums[:, 2])
+    half = np.sqrt((table.relative * latency_ms) ** 2 + extra**2 * sums[:, 2])
     return PopulationLatency(latency_ms=latency_ms, low_ms=latency_ms - half, high_ms=latency_ms + half)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import Self
 
@@ -16,6 +17,11 @@ from edgenas.text import printable
 
 # Entries are integers in this unit of the reference network's latency, so that sums are exact in any order.
 RATIO_UNIT = 1e-9
+
+
+def _quantile(level: float) -> float:
+    """Half width of the central interval of a normal distribution, in standard deviations."""
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +325,11 @@ class LatencyTable:
         """
         wide = math.hypot(self.reference.error, error)
         return replace(self, reference=replace(self.reference, error=wide)) if error else self
+
+    @property
+    def relative(self) -> float:
+        """Half width of the interval of a prediction: what predictions are off, and what their clock is off."""
+        return math.hypot(self.interval.relative, _quantile(self.interval.level) * self.reference.error)
 
     @property
     def is_lukewarm(self) -> bool:

@@ -37,7 +37,11 @@ class Costs:
 
 
 class CostModel:
-    """Costs of a space's networks on one target, by the table; no loop over networks."""
+    """Costs of a space's networks on one target, by the table; no loop over networks.
+
+    Attributes:
+        relative: Half width of the interval of a predicted latency, its clock's error included.
+    """
 
     def __init__(self, space: SearchSpace, table: LatencyTable, *, clock_error: float = 0.0) -> None:
         """Prepare the tables of the space (seconds for a large one).
@@ -50,7 +54,9 @@ class CostModel:
         from edgenas.latency import SpaceLatency
         from edgenas.space import population_costs
 
-        self._latency = SpaceLatency(table.with_clock_error(clock_error), space)
+        now = table.with_clock_error(clock_error)
+        self._latency = SpaceLatency(now, space)
+        self.relative = now.relative
         self._counts = population_costs(space)
 
     def __call__(self, genes: Genes) -> Costs:

@@ -116,7 +116,7 @@ def target_of(context: RunContext, costs: CostModel, budget_ms: float | None) ->
     if section.cost == "macs" and max_macs is not None:
         return float(max_macs)
     if section.cost == "latency_ms" and budget_ms is not None:
-        return budget_ms * (1 - artifacts.table(context).interval.relative)
+        return budget_ms * (1 - costs.relative)
     if section.goal == "penalty":
         return float(_cost_function(section, costs)(artifacts.space(context).largest()[None])[0])
     raise SearchError(

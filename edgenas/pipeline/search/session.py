@@ -62,11 +62,11 @@ def _judged_on_some(context: RunContext) -> dict[str, int]:
     return {"judge_images": count} if count < len(artifacts.images(context).validation) else {}
 
 
-def _limits(context: RunContext, budget_ms: float | None) -> tuple[Limit, ...]:
+def _limits(context: RunContext, costs: CostModel, budget_ms: float | None) -> tuple[Limit, ...]:
     limits = []
     if budget_ms is not None:
         # A network whose prediction interval reaches below the budget may meet it when it is measured.
-        slack = artifacts.table(context).interval.relative if context.settings.search.latency == "table" else 0.0
+        slack = costs.relative if context.settings.search.latency == "table" else 0.0
         limits.append(Limit(metric="latency_ms", at_most=budget_ms * (1 + slack)))
     if context.settings.target.max_macs is not None:
         limits.append(Limit(metric="macs", at_most=float(context.settings.target.max_macs)))
@@ -123,7 +123,7 @@ class Searching:
         require_possible(target, space, costs, seed=context.seed("budget"), clock=now.factor)
         self.study = Study(
             objectives=objectives_of(list(context.settings.search.objectives)),
-            limits=_limits(context, self.budget_ms),
+            limits=_limits(context, costs, self.budget_ms),
             context=_context_of(context),
             identify=identify(artifacts.space(context)),
             **_batch(context),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_networks
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.search.budget import within
-from edgenas.pipeline.search.clock import Clock, present_clock
+from edgenas.pipeline.search.clock import present_clock
 
 
 def choose(
@@ -92,7 +91,7 @@ def _run(context: RunContext) -> None:
                 "accuracy_source": metrics["accuracy"]["source"],
                 "accuracy_unit": metrics["accuracy"]["unit"],
                 "predicted_ms": metrics["latency_ms"]["value"] * clock.factor,
-                "predicted_error_ms": _predicted_error_ms(metrics["latency_ms"], clock),
+                "predicted_error_ms": (metrics["latency_ms"]["standard_error"] or 0.0) * clock.factor,
                 "measured_ms": latency.latency_ms,
                 "standard_error_ms": latency.standard_error_ms,
                 "macs": int(metrics["macs"]["value"]),
@@ -103,12 +102,6 @@ def _run(context: RunContext) -> None:
     _require_one(rows, budget_ms)
     now = {"clock": clock.factor, "clock_error": clock.error, "at": clock.at}
     context.directory.write_json(FRONT_FILE, {"budget_ms": budget_ms, **now, "networks": rows})
-
-
-def _predicted_error_ms(predicted: Mapping[str, Any], clock: Clock) -> float:
-    """Standard error of a prediction brought to the present: its own, and that of the present clock."""
-    own_ms = predicted["standard_error"] or 0.0
-    return math.hypot(own_ms, clock.error * predicted["value"]) * clock.factor
 
 
 def _require_one(networks: Sequence[Mapping[str, Any]], budget_ms: float | None) -> None:

@@ -81,7 +81,7 @@ def _run(context: RunContext) -> None:
         summary = _searched(context, clock)
         now = clock_of(context, look + 1) if timed else Clock()
         moved = now.factor / clock.factor
-        if abs(moved - 1) <= artifacts.table(context).interval.relative or not moves_with_clock(context):
+        if abs(moved - 1) <= artifacts.table(context).relative or not moves_with_clock(context):
             break
         again = look + 1 < _MOST_SEARCHES
         context.say(

@@ -89,7 +89,7 @@ def searched_networks(
 
     study = Study(
         objectives=objectives_of(["accuracy", "latency_ms"]),
-        limits=(Limit(metric="latency_ms", at_most=budget_ms * (1 + table.interval.relative)),),
+        limits=(Limit(metric="latency_ms", at_most=budget_ms * (1 + table.relative)),),
         context=Context(evaluator="inherited", settings="", data=data_digest, device=""),
         identify=identify(artifacts.space(source)),
     )
@@ -130,7 +130,7 @@ def candidates(found: Sequence[Found], budget_ms: float, table: LatencyTable) ->
     Raises:
         BudgetError: There is none; says how fast the fastest is.
     """
-    relative = table.interval.relative
+    relative = table.relative
     limit = budget_ms * (1 + relative / 2) if is_here(table) else budget_ms / (1 + relative)
     fitting = [entry for entry in dict.fromkeys(found) if entry.predicted_ms <= limit]
     if not fitting:
