@@ -11,6 +11,7 @@ import pytest
 from edgenas.deploy import FileSpec, GuardSpec, Recipe, check_bundle, load_card
 from edgenas.deploy.accuracy import compare
 from edgenas.deploy.bundle import export
+from edgenas.deploy.quantise.guard import Guard
 from edgenas.errors import EdgenasError, ExportError, StoreError
 from edgenas.reading.json_text import json_text, parse_json
 
@@ -98,6 +99,50 @@ def test_one_int8_file_that_cannot_be_made_leaves_the_others(trained, tmp_path: 
     assert check_bundle(tmp_path / "out") == ()
     with pytest.raises(ExportError, match="XNNPACK refuses"):
         trained.export(tmp_path / "none", Recipe(name="n", files=(FULL, CODED), guard=GuardSpec(required=True)))
+
+
+def too_large_for_a_gate(trained):
+    """A network whose last activation has inputs that no int8 hard-swish takes."""
+    weights = {name: array.copy() for name, array in trained.weights.items()}
+    for part in ("weight", "bias"):
+        weights[f"head.conv.norm.{part}"] *= np.float32(1e6)
+    weights["head.classifier.weight"] /= np.float32(1e6)
+    return replace(trained, weights=weights)
+
+
+def test_an_int8_file_that_fails_is_made_with_what_fails_in_floating_point(trained, tmp_path: Path) -> None:
+    network = too_large_for_a_gate(trained)
+    card = network.export(tmp_path / "out", Recipe(name="n", files=(FULL, CODED)))
+    coded = card.files[1]
+    assert (card.left_out, coded.float_ops, coded.kernels["covered"]) == ((), ("head.conv.act",), True)
+    assert any("head.conv.act in floating point, since no int8 file" in text for text in coded.warnings)
+    assert any("too large for an int8 hard-swish" in text for text in coded.warnings)
+    assert "head.conv.act in floating point" in (tmp_path / "out" / "card.md").read_text().replace("\\", "")
+    assert coded.validation is not None and coded.validation.drop.value < 0.02
+    assert load_card(tmp_path / "out").files == card.files and check_bundle(tmp_path / "out") == ()
+
+
+@pytest.mark.parametrize("guard", [GuardSpec(remedies=("calibration",)), GuardSpec(exclude_layers=0)])
+def test_a_recipe_that_leaves_nothing_in_floating_point_leaves_the_file_out(trained, tmp_path: Path, guard) -> None:
+    card = too_large_for_a_gate(trained).export(tmp_path / "out", Recipe(name="n", files=(FULL, CODED), guard=guard))
+    assert [name for name, _ in card.left_out] == ["coded.tflite"] and "too large" in card.left_out[0][1]
+
+
+def test_a_remedy_that_gives_no_file_is_named_and_costs_no_other(trained, tmp_path: Path, monkeypatch) -> None:
+    made, judge = Guard._made, Guard._judge
+
+    def refuse_corrected(guard, file, quantisation):
+        if "bias correction" in quantisation.steps:
+            raise ExportError("LiteRT refuses the file.")
+        return made(guard, file, quantisation)
+
+    monkeypatch.setattr(Guard, "_made", refuse_corrected)
+    monkeypatch.setattr(Guard, "_judge", lambda *given: replace(judge(*given), within_limit=False))
+    spec = GuardSpec(remedies=("bias_correction", "calibration"))
+    card = trained.export(tmp_path / "out", Recipe(name="n", files=(FULL, CODED), guard=spec))
+    assert card.left_out == () and len(card.files[1].trials) == 3
+    text = "no file could be made with calibration percentile, bias correction: LiteRT refuses the file."
+    assert text in card.files[1].warnings
 
 
 @pytest.mark.parametrize("file", [FULL, *HALVES])

@@ -254,7 +254,7 @@ class _Job:
             float_ops=quantisation.float_ops if quantisation else (),
             trials=judged.trials if judged else (),
             diagnosis=tuple((loss.name, loss.noise, loss.changed) for loss in judged.diagnosis) if judged else (),
-            warnings=self._accuracy_warnings(file, validation),
+            warnings=(*self._accuracy_warnings(file, validation), *(judged.notes if judged else ())),
             probe=probe,
         )
 

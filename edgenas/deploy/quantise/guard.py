@@ -16,11 +16,13 @@ from edgenas.data.batches import NO_AUGMENTATION, Batches
 from edgenas.data.endless import EndlessBatches
 from edgenas.data.subset import chosen_images
 from edgenas.deploy.accuracy import Comparison, compare
+from edgenas.deploy.counts import require_one_partition
 from edgenas.deploy.quantise.calibrate import METHODS, Observations, observe, ranges
 from edgenas.deploy.quantise.diagnose import LayerLoss, correct_biases, diagnose, fine_tune
+from edgenas.deploy.quantise.fallback import unmakeable
 from edgenas.deploy.quantise.simulate import Simulator
 from edgenas.deploy.recipe import FileSpec, Recipe
-from edgenas.deploy.runners import logits_of_split, open_file, split_batches
+from edgenas.deploy.runners import Predict, logits_of_split, open_file, split_batches
 from edgenas.errors import ExportError, explain
 from edgenas.formats import Range, as_file_format, encode
 from edgenas.formats.quantise import WEIGHT_LIMITS
@@ -63,6 +65,7 @@ class Judged:
         within_limit: Whether the drop is within the recipe's limit.
         trials: Every way that was judged, in words, with its drop in points.
         diagnosis: The worst operations, where one was made.
+        notes: What could not be made, with the reason.
     """
 
     data: bytes
@@ -71,6 +74,7 @@ class Judged:
     within_limit: bool
     trials: tuple[tuple[str, float], ...]
     diagnosis: tuple[LayerLoss, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Guard:
@@ -109,35 +113,81 @@ class Guard:
         self.augment = augment
         self.diagnosis: tuple[LayerLoss, ...] = ()
         self._weight_limit = 127
+        self._stuck: tuple[str, ...] = ()
+        self._notes: list[str] = []
 
     def quantise(self, file: FileSpec) -> Judged:
         """Quantise for one file, with remedies while it loses more than the limit.
+
+        Operations that no int8 file can be made with stay in floating point, where the recipe allows some.
 
         Args:
             file: An int8 file of the recipe.
 
         Raises:
-            ExportError: It stays above the limit and the recipe requires it.
+            ExportError: It stays above the limit and the recipe requires it; or no file can be made.
             DataError: There are no calibration images.
         """
         method = self.recipe.calibration.method
-        best = self._judge(file, self._calibrated(method))
+        self._stuck, self._notes = (), []
+        best = self._first(file, method)
         trials = [(_words(best), 100 * best.comparison.drop.value)]
         self.diagnosis, self._weight_limit = (), WEIGHT_LIMITS[file.format]
         for remedy in self.recipe.guard.remedies:
             # Each remedy starts from the best result so far.
             for candidate in self._remedy(remedy, best.quantisation) if not best.within_limit else ():
-                judged = self._judge(file, candidate)
+                judged = self._tried(file, candidate)
+                if judged is None:
+                    continue
                 trials.append((_words(judged), 100 * judged.comparison.drop.value))
                 best = judged if _better(judged, best) else best
                 if best.within_limit:
                     break
-        result = replace(best, trials=tuple(trials), diagnosis=self.diagnosis[:10])
+        result = replace(best, trials=tuple(trials), diagnosis=self.diagnosis[:10], notes=tuple(self._notes))
         if self.recipe.guard.required and not result.within_limit:
             raise ExportError(self._failure(file, result))
         return result
 
-    def _judge(self, file: FileSpec, quantisation: Quantisation) -> Judged:
+    def _first(self, file: FileSpec, method: str) -> Judged:
+        """Judge the file with all on integers, or with those operations in floating point that do not go otherwise."""
+        try:
+            return self._judge(file, self._calibrated(method))
+        except ExportError as error:
+            settings = self.recipe.guard
+            most = settings.exclude_layers if "exclude_layers" in settings.remedies else 0
+            self._stuck = self._unmakeable(file, method) if most else ()
+            if not 0 < len(self._stuck) <= most:
+                raise
+            names = ", ".join(self._stuck)
+            self._notes.append(f"{names} in floating point, since no int8 file can be made otherwise: {_plain(error)}.")
+            return self._judge(file, self._calibrated(method))
+
+    def _unmakeable(self, file: FileSpec, method: str) -> tuple[str, ...]:
+        plain = self._calibrated(method)
+
+        def makes(names: tuple[str, ...]) -> bool:
+            try:
+                self._made(file, replace(plain, float_ops=names))
+            except ExportError:
+                return False
+            return True
+
+        return unmakeable([op.name for op in self.graph.ops if op.name != self.graph.input.name], makes)
+
+    def _tried(self, file: FileSpec, candidate: Quantisation) -> Judged | None:
+        """Judge what a remedy gives; None, with a note, where no file can be made of it."""
+        try:
+            return self._judge(file, candidate)
+        except ExportError as error:
+            self._notes.append(f"no file could be made with {', '.join(candidate.steps)}: {_plain(error)}.")
+            return None
+
+    def _made(self, file: FileSpec, quantisation: Quantisation) -> tuple[bytes, Predict]:
+        """Write a file and open it.
+
+        Raises:
+            ExportError: No steps fit, or the runtime does not take it, or not as one piece.
+        """
         data = encode(
             self.graph,
             quantisation.weights,
@@ -148,8 +198,14 @@ class Guard:
             float_ops=quantisation.float_ops,
             batch=file.batch or None,
         )
-        what = f"judging {file.name}"
         predict = open_file(data, file.format)
+        if file.format == "tflite":
+            require_one_partition(data)
+        return data, predict
+
+    def _judge(self, file: FileSpec, quantisation: Quantisation) -> Judged:
+        data, predict = self._made(file, quantisation)
+        what = f"judging {file.name}"
         logits = logits_of_split(predict, self.validation, self.preprocessing, progress=self.progress, what=what)
         comparison = compare(logits, self.reference, self.validation.labels)
         within = 100 * comparison.drop.value <= self.recipe.guard.max_drop_points
@@ -186,7 +242,9 @@ class Guard:
     def _calibrated(self, method: str) -> Quantisation:
         assert method in METHODS
         chosen = ranges(self.observations, method)  # type: ignore[arg-type]
-        return Quantisation(weights=self.weights, ranges=chosen, steps=(f"calibration {method}",))
+        forced = (f"{', '.join(self._stuck)} in floating point",) if self._stuck else ()
+        steps = (f"calibration {method}", *forced)
+        return Quantisation(weights=self.weights, ranges=chosen, float_ops=self._stuck, steps=steps)
 
     def _other_calibrations(self, base: Quantisation) -> Iterator[Quantisation]:
         for method in METHODS:
@@ -207,11 +265,11 @@ class Guard:
         raw = replace(base, weights=base.uncorrected or base.weights)
         self.diagnosis = diagnose(self._simulator(raw), images, progress=self.progress)
         names = [loss.name for loss in self.diagnosis if loss.name != self.graph.input.name]
-        most = min(self.recipe.guard.exclude_layers, len(names))
+        most = min(self.recipe.guard.exclude_layers - len(self._stuck), len(names))
         for count in [*(2**power for power in range(most.bit_length()) if 2**power < most), *([most] if most else [])]:
             words = f"{count} operation{'s' if count > 1 else ''} in floating point"
             plain = tuple(step for step in base.steps if step != _CORRECTION)
-            chosen = replace(raw, float_ops=tuple(names[:count]), uncorrected=None, steps=(*plain, words))
+            chosen = replace(raw, float_ops=(*self._stuck, *names[:count]), uncorrected=None, steps=(*plain, words))
             yield chosen
             if base.uncorrected is not None:
                 yield replace(self._corrected(chosen), steps=(*chosen.steps, _CORRECTION))
@@ -249,6 +307,10 @@ class Guard:
 
     def _images(self, split: Split, limit: int) -> NDArray[np.float32]:
         return self.preprocessing.apply(split.read(chosen_images(split, limit)))
+
+
+def _plain(error: ExportError) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _words(judged: Judged) -> str:
