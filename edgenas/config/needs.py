@@ -38,6 +38,7 @@ SUPERNET: Needs = {
         name: Need(words="scheme: sandwich", holds=lambda section: section.scheme not in _NO_SANDWICH)
         for name in ("random_members", "distillation_weight", "distil_after")
     },
+    "teacher": Need(words="teacher_weight above 0", holds=lambda section: section.teacher_weight > 0),
     "teacher_weight": Need(
         words="scheme: progressive",
         holds=lambda section: section.scheme not in ("single_path", "fair", "cycle", "sandwich"),

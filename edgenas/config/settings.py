@@ -246,6 +246,19 @@ class SupernetSection(FitSection):
     teacher_weight: float = Field(
         0.0, ge=0, le=1, description="Share of the largest network, as its warm-up left it, in the loss of progressive."
     )
+    teacher: PathText | None = Field(
+        None, description="Checkpoint of a network of the same classes that teaches from the first step instead."
+    )
+    importance: Literal["none", "l1", "l2", "gamma", "l1_gamma"] | None = Field(
+        None,
+        description="By which channels are sorted before networks take the first of them (docs/training.md); if left "
+        "out, l1_gamma where there is a start, else none.",
+    )
+    kernel_transforms: bool | None = Field(
+        None,
+        description="Learn a transformation from each depthwise kernel to the next smaller one; if left out, where "
+        "there is a start.",
+    )
     start: PathText | None = Field(
         None,
         description="Weights of a network of the space that the training starts from: a checkpoint, a state dict, or "

@@ -64,7 +64,8 @@ def load_supernet(path: Path, *, space: SearchSpace | None = None) -> tuple[Supe
         raise WeightsError(
             explain(f"{path} is a supernet of another space", got=stored.name, allowed=f"{space.name} as it is now")
         )
-    supernet = Supernet(stored)
+    changed = any(".change" in name for name in arrays)
+    supernet = Supernet(stored, kernel_transforms=changed)
     for name, parameter in supernet.shared_weights().items():
         if name not in arrays or arrays[name].shape != tuple(parameter.shape):
             raise WeightsError(explain(f"{path} is damaged: {name} is missing or has another shape"))

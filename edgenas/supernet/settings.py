@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgenas.errors import ConfigError, explain
+from edgenas.supernet.elastic.importance import IMPORTANCES, Importance
 from edgenas.supernet.registry import SCHEMES
 from edgenas.train.settings import TrainSettings
 
@@ -31,6 +32,9 @@ class SupernetSettings:
         teacher_weight: Share of the teacher in the loss of a progressive training after its warm-up (Cai 2020). The
             teacher is the largest member with its weights at the end of the warm-up, softened by
             `train.distillation_temperature`.
+        importance: By which channels are sorted before members take the first of them: at the beginning of every
+            phase of a progressive training, and at the beginning of every other; see
+            `edgenas.supernet.elastic.channels`.
         train: Budget, optimiser, augmentation, precision and seed, as for one network. `averaging_decay` averages
             the shared weights; dropout, stochastic depth and `keep` do not apply.
     """
@@ -40,10 +44,15 @@ class SupernetSettings:
     distillation_weight: float = 1.0
     distil_after: float = 0.0
     teacher_weight: float = 0.0
+    importance: Importance = "none"
     train: TrainSettings = TrainSettings()
 
     def __post_init__(self) -> None:
         scheme = SCHEMES[self.scheme]
+        if self.importance not in IMPORTANCES:
+            raise ConfigError(
+                explain("unknown supernet.importance", got=repr(self.importance), allowed=", ".join(IMPORTANCES))
+            )
         if self.random_members < 0:
             raise ConfigError(
                 explain("impossible supernet.random_members", got=self.random_members, allowed="0 or more")

@@ -120,7 +120,24 @@ def shared_shapes(space: SearchSpace) -> dict[str, Sharing]:
 
 
 def _block_sharings(channels: int, block: Block, place: str) -> Iterator[Sharing | None]:
-    """Lower a block alone, behind a stem of as many channels as it takes."""
+    for sharing in sharings(_lowered(channels, block), {"stages.0.0": place}):
+        if sharing is not None and sharing.name.startswith(f"{place}."):
+            yield sharing
+
+
+def block_alone(channels: int, block: Block, stage: int, index: int) -> tuple[Graph, str]:
+    """Lower a block alone, and return its graph with the name of its shared weights.
+
+    Args:
+        channels: Coming in.
+        block: Its operations are those of `stages.0.0`.
+        stage, index: Its place in the space's full grid.
+    """
+    return _lowered(channels, block), _place(stage, index, block)
+
+
+def _lowered(channels: int, block: Block) -> Graph:
+    """Lower a block behind a stem of as many channels as it takes."""
     alone = Architecture(
         resolution=8,
         stem=Stem(out_channels=channels),
@@ -128,9 +145,7 @@ def _block_sharings(channels: int, block: Block, place: str) -> Iterator[Sharing
         head=Head(conv_channels=0),
         classes=1,
     )
-    for sharing in sharings(lower(alone), {"stages.0.0": place}):
-        if sharing is not None and sharing.name.startswith(f"{place}."):
-            yield sharing
+    return lower(alone)
 
 
 def _widen(found: dict[str, Sharing], more: Iterable[Sharing | None]) -> None:

@@ -17,6 +17,7 @@ from edgenas.errors import SpaceError, WeightsError, explain
 from edgenas.nn import GraphModule, Weights, build
 from edgenas.nn.initialise import CLASSIFIER_STD
 from edgenas.space import SearchSpace
+from edgenas.supernet.elastic.kernels import shrink, smaller_kernels
 from edgenas.supernet.path import Path, Step, convolve, make_path, run_path, slice_weight
 from edgenas.supernet.shapes import Sharing, block_places, shared_shapes, sharings
 from edgenas.types import Genes
@@ -36,18 +37,23 @@ class Supernet(nn.Module):
     Attributes:
         space: The space.
         shared: Largest shape of each shared weight, by name.
+        kernel_transforms: Whether smaller depthwise kernels are learned transformations of the larger ones.
     """
 
-    def __init__(self, space: SearchSpace, *, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, space: SearchSpace, *, generator: torch.Generator | None = None, kernel_transforms: bool = False
+    ) -> None:
         """Draw initial weights.
 
         Args:
             space: Any search space.
             generator: Source of the initial weights; seed 0 where none is given.
+            kernel_transforms: Whether smaller depthwise kernels are learned transformations of the larger ones, which
+                begin as their plain centres.
         """
         super().__init__()
         generator = generator or torch.Generator().manual_seed(0)
-        self.space = space
+        self.space, self.kernel_transforms = space, kernel_transforms
         self.shared = shared_shapes(space)
         for name, sharing in self.shared.items():
             self._add(f"{name}.weight", _initial(sharing, generator))
@@ -55,6 +61,8 @@ class Supernet(nn.Module):
             if sharing.norm:
                 self._add(f"{owner}.weight", torch.ones(sharing.out_channels))
             self._add(f"{owner}.bias", torch.zeros(sharing.out_channels))
+            for size in smaller_kernels(sharing.kernel) if kernel_transforms and sharing.depthwise else ():
+                self._add(f"{name}.change{size}", torch.zeros(size**2, size**2))
         self._paths: OrderedDict[bytes, Path] = OrderedDict()
 
     def forward(self, x: Tensor, genes: Genes) -> Tensor:
@@ -132,7 +140,7 @@ class Supernet(nn.Module):
             WeightsError: An array of the member is missing or of another shape.
         """
         for step in self.path(genes).steps:
-            for name, tensor in self.slices(step):
+            for name, tensor in self.slices(step, transformed=False):
                 if name not in weights or tuple(weights[name].shape) != tuple(tensor.shape):
                     got = tuple(weights[name].shape) if name in weights else "nothing"
                     raise WeightsError(
@@ -140,12 +148,18 @@ class Supernet(nn.Module):
                     )
                 tensor.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
 
-    def slices(self, step: Step) -> Iterator[tuple[str, Tensor]]:
-        """Yield the member's views of the shared weights of one step, under the names of the weights contract."""
+    def slices(self, step: Step, *, transformed: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Yield the member's part of the shared weights of one step, under the names of the weights contract.
+
+        Args:
+            step: Of a path of this supernet.
+            transformed: Whether smaller kernels are the transformed ones; otherwise all are views of shared weights.
+        """
         if step.sharing is None:
             return
         sharing, op = step.sharing, step.op
-        yield f"{op.name}.weight", slice_weight(self._shared(f"{sharing.name}.weight"), sharing)
+        whole = self._shared(f"{sharing.name}.weight")
+        yield f"{op.name}.weight", self._weight(sharing) if transformed else slice_weight(whole, sharing)
         for part in ("norm.weight", "norm.bias") if sharing.norm else ("bias",):
             yield f"{op.name}.{part}", self._shared(f"{sharing.name}.{part}")[: sharing.out_channels]
 
@@ -158,8 +172,7 @@ class Supernet(nn.Module):
         """
         sharing, op = step.sharing, step.op
         assert sharing is not None
-        weight = slice_weight(self._shared(f"{sharing.name}.weight"), sharing)
-        out = sharing.out_channels
+        weight, out = self._weight(sharing), sharing.out_channels
         if not sharing.norm:
             return convolve(x, op, weight, self._shared(f"{sharing.name}.bias")[:out])
         y = convolve(x, op, weight, None)
@@ -168,6 +181,14 @@ class Supernet(nn.Module):
             self._shared(f"{sharing.name}.norm.bias")[:out],
         )
         return functional.batch_norm(y, None, None, scale, shift, True, 0.0, step.eps)
+
+    def _weight(self, sharing: Sharing) -> Tensor:
+        weight = self._shared(f"{sharing.name}.weight")
+        if not (self.kernel_transforms and sharing.depthwise and sharing.kernel < weight.shape[2]):
+            return slice_weight(weight, sharing)
+        sizes = smaller_kernels(weight.shape[2])
+        changes = {size: self._shared(f"{sharing.name}.change{size}") for size in sizes}
+        return shrink(weight[: sharing.out_channels], sharing.kernel, changes)
 
     def _shared(self, name: str) -> Tensor:
         parameter = self._parameters[name.replace(".", "/")]

@@ -30,6 +30,7 @@ def require_usable(settings: RunSettings, stages: Collection[str], *, own_store:
     from edgenas.study import open_store
 
     require_teacher(settings.train.teacher)
+    require_teacher(settings.supernet.teacher, key="supernet.teacher")
     if "winner" in stages:
         require_target_file(settings)
     if "search" in stages or settings.search.store is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from edgenas.config.settings import SupernetSection
 from edgenas.errors import WeightsError
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE, SUPERNET_TRAINING_FILE
@@ -14,8 +16,21 @@ from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen, trained_on
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.training.initial_weights import start_from
-from edgenas.pipeline.training.settings import supernet_settings
+from edgenas.pipeline.training.settings import importance_of, supernet_settings, transforms_kernels
+from edgenas.pipeline.training.teacher import load_teacher, require_apart_teacher, teacher_digest
 from edgenas.train.registry import without_usual_loss
+
+_ELASTIC = ("teacher", "importance", "kernel_transforms")
+
+
+def _elastic(section: SupernetSection) -> dict[str, Any]:
+    """Return what the keys of a newer version mean, where they change anything."""
+    importance = importance_of(section)
+    return {
+        **({} if section.teacher is None else {"teacher": teacher_digest(section.teacher)}),
+        **({} if importance == "none" else {"importance": importance}),
+        **({"kernel_transforms": True} if transforms_kernels(section) else {}),
+    }
 
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
@@ -28,8 +43,9 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
         "seed": settings.seed,
         "space": artifacts.space(context).digest,
         "supernet": without_usual_loss(
-            settings.supernet.model_dump(exclude={"recalibration_images", "start", *unused})
+            settings.supernet.model_dump(exclude={"recalibration_images", "start", *_ELASTIC, *unused})
         ),
+        **_elastic(settings.supernet),
         **weights,
     }
 
@@ -52,7 +68,14 @@ def _run(context: RunContext) -> None:
 
     seed = context.seed("supernet")
     device = context.compute_device
-    supernet = Supernet(artifacts.space(context), generator=torch.Generator().manual_seed(seed))
+    section, images = context.settings.supernet, artifacts.images(context)
+    supernet = Supernet(
+        artifacts.space(context), generator=torch.Generator().manual_seed(seed),
+        kernel_transforms=transforms_kernels(section),
+    )  # fmt: skip
+    preprocessing = artifacts.preprocessing(context)
+    require_apart_teacher(section.teacher, images, say=context.say)
+    teacher = load_teacher(section.teacher, classes=images.classes, preprocessing=preprocessing)
     ancestors = []
     if context.settings.supernet.start is not None:
         from edgenas.weights.load import find_start
@@ -62,6 +85,8 @@ def _run(context: RunContext) -> None:
         require_unseen(history, artifacts.images(context), of=f"supernet.start {start.path}", say=context.say)
         ancestors.append(("the weights that the supernet started from", history))
         start_from(supernet, start, say=context.say)
+    if section.teacher is not None:
+        ancestors.append(("its teacher's weights", history_of(Path(section.teacher))))
     settings = supernet_settings(context.settings.supernet, seed=seed, workers=context.threads)
     folder = context.state_folder("supernet/checkpoint", {**_inputs(context), "data": artifacts.images(context).digest})
     with context.progress("train the supernet") as report:
@@ -69,7 +94,8 @@ def _run(context: RunContext) -> None:
             supernet,
             artifacts.images(context),
             settings,
-            preprocessing=artifacts.preprocessing(context),
+            preprocessing=preprocessing,
+            teacher=teacher if teacher is None else teacher.to(device).eval(),
             progress=report,
             checkpoint_dir=folder,
             device=device,

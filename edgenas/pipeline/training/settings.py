@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgenas.config.settings import AugmentSection, SupernetSection, TrainSection
+from edgenas.supernet.elastic.importance import Importance
 
 if TYPE_CHECKING:
     from edgenas.data import AugmentSettings
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from edgenas.train import TrainSettings
 
 _OWN = {"scheme", "random_members", "distillation_weight", "distil_after", "teacher_weight"}
+_OF_SUPERNET = {"start", "teacher", "importance", "kernel_transforms"}
+PRETRAINED_IMPORTANCE: Importance = "l1_gamma"
+"""By which the channels of a network that was trained are sorted, by benchmarks/importance.py."""
 
 
 def augment_settings(section: AugmentSection) -> AugmentSettings:
@@ -46,6 +50,17 @@ def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) 
     from edgenas.supernet.settings import SupernetSettings
     from edgenas.train import TrainSettings
 
-    values = section.model_dump(exclude={*_OWN, "augment", "start", "recalibration_images"})
+    values = section.model_dump(exclude={*_OWN, *_OF_SUPERNET, "augment", "recalibration_images"})
     train = TrainSettings(**values, augment=augment_settings(section.augment), seed=seed, workers=workers)
-    return SupernetSettings(**section.model_dump(include=_OWN), train=train)
+    return SupernetSettings(**section.model_dump(include=_OWN), importance=importance_of(section), train=train)
+
+
+def importance_of(section: SupernetSection) -> Importance:
+    """Return by which a supernet's channels are sorted."""
+    usual: Importance = "none" if section.start is None else PRETRAINED_IMPORTANCE
+    return usual if section.importance is None else section.importance
+
+
+def transforms_kernels(section: SupernetSection) -> bool:
+    """Whether a supernet learns transformations of its kernels."""
+    return section.start is not None if section.kernel_transforms is None else section.kernel_transforms

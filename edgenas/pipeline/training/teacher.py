@@ -42,7 +42,7 @@ def load_teacher(path: str | None, *, classes: tuple[str, ...], preprocessing: P
                 f"the teacher {path} knows other classes",
                 got=_named(labels, found.architecture.classes),
                 allowed=_named(classes, len(classes)),
-                remedy="Train a teacher on these images first (edgenas train), or leave train.teacher out.",
+                remedy="Train a teacher on these images first (edgenas train), or leave the teacher out.",
             )
         )
     model = build(found.architecture)
@@ -84,7 +84,7 @@ def teacher_for(path: str | None, *, classes: tuple[str, ...]) -> Callable[[Prep
     return read
 
 
-def require_teacher(path: str | None) -> None:
+def require_teacher(path: str | None, *, key: str = "train.teacher") -> None:
     """Check at the start of a run that the file of a teacher exists, since it is read hours later.
 
     Raises:
@@ -92,7 +92,7 @@ def require_teacher(path: str | None) -> None:
     """
     if path is not None and not Path(path).is_file():
         raise ConfigError(
-            explain("train.teacher is not there", got=path, allowed="a checkpoint that edgenas wrote (.safetensors)")
+            explain(f"{key} is not there", got=path, allowed="a checkpoint that edgenas wrote (.safetensors)")
         )
 
 

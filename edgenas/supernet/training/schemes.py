@@ -103,6 +103,20 @@ def _fair(space: SearchSpace, seed: int, step: int) -> Genes:
     return found
 
 
+def phase_of(scheme: str, share: float) -> int:
+    """Return the phase of a training: 0 while the largest member is trained alone; 1 or more where others are too.
+
+    Args:
+        scheme: Its name.
+        share: Share of the budget spent, [0, 1].
+    """
+    if not SCHEMES[scheme].largest_first:
+        return 1
+    if share < WARM_UP_SHARE:
+        return 0
+    return min(int((share - WARM_UP_SHARE) / PHASE_SHARE) + 1, len(PROGRESSIVE_PHASES))
+
+
 def _restricted(space: SearchSpace, genes: Genes, share: float) -> Genes:
     """Set the choices that are not free yet to the largest."""
     if share < WARM_UP_SHARE:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from edgenas.data import ImageData, Preprocessing
 from edgenas.data.batches import Batch, Batches
+from edgenas.supernet.elastic.channels import sort_channels
 from edgenas.supernet.registry import SCHEMES
 from edgenas.supernet.settings import SupernetSettings
 from edgenas.supernet.supernet import Supernet
@@ -78,6 +79,7 @@ def train_supernet(
     checkpoint_dir: Path | None = None,
     on_epoch: Callable[[SupernetEpoch], None] | None = None,
     device: torch.device | str = "cpu",
+    teacher: Callable[[Tensor], Tensor] | None = None,
 ) -> SupernetResult:
     """Train a supernet on the training images; validation and test images are not touched.
 
@@ -95,6 +97,8 @@ def train_supernet(
         checkpoint_dir: Where to keep the state. A state that lies there is resumed.
         on_epoch: Called with every new record of the history.
         device: Where to train.
+        teacher: Gives logits (B, K) of prepared images (B, C, H, W), with the weight `teacher_weight` from the first
+            step; None takes the largest member after its warm-up, where that weight is above 0.
 
     Raises:
         DataError: Classes or channels of the images are not those of the space.
@@ -106,7 +110,7 @@ def train_supernet(
     prepared = place(supernet, data, preprocessing, target)
     train = settings.train
     batches = Batches(data.train, prepared, batch_size=train.batch_size, device=target, workers=train.workers)
-    work = SupernetWork(supernet, data, settings, prepared, target)
+    work = SupernetWork(supernet, data, settings, prepared, target, teacher=teacher)
     loop = Loop(work, batches, Budget(train, batches.steps), train, classes=len(data.classes))
     loop.run(
         folder=checkpoint_dir,
@@ -148,6 +152,8 @@ class SupernetWork:
         settings: SupernetSettings,
         preprocessing: Preprocessing,
         device: torch.device,
+        *,
+        teacher: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Keep what is given; the supernet lies on the device."""
         self.history: list[SupernetEpoch] = []
@@ -164,13 +170,33 @@ class SupernetWork:
         self._supernet, self._data, self._settings = supernet, data, settings
         self._preprocessing = preprocessing
         self._teacher: Supernet | None = None
+        self._taught, self._phase = teacher is not None, 0
+        self.members.teacher = teacher
 
     def take_step(self, batch: Batch, budget: Budget) -> Tensor:
         """Take one step on the members that the scheme says."""
         share = min(budget.share(ahead=0.5), 1.0)
-        if self._settings.teacher_weight and self._teacher is None and share >= schemes.WARM_UP_SHARE:
+        late = share >= schemes.WARM_UP_SHARE
+        if self._settings.teacher_weight and self._teacher is None and late and not self._taught:
             self._appoint_teacher()
+        phase = schemes.phase_of(self._settings.scheme, share)
+        if phase > self._phase:
+            self._phase = phase
+            sort_channels(self._supernet, self._settings.importance, beside=self._beside())
         return self.members.step(batch, self._members(budget.step, share), learning_rate(self._settings.train, share))
+
+    def _beside(self) -> Callable[[str], list[Tensor]]:
+        """Return what is sorted like a shared weight: the optimiser's moments and the average."""
+        state, names = self.stepper.optimizer.state, list(self._supernet.shared_weights())
+        averages = {} if self.average is None else dict(zip(names, self.average.values, strict=True))
+
+        def found(name: str) -> list[Tensor]:
+            weight = self._supernet.shared_weights()[name]
+            moments = [value for value in state.get(weight, {}).values() if isinstance(value, Tensor)]
+            average = [averages[name]] if name in averages else []
+            return [tensor for tensor in (*moments, *average) if tensor.shape == weight.shape]
+
+        return found
 
     def _members(self, step: int, share: float) -> schemes.Members:
         return schemes.members_of_step(self._supernet.space, self._settings, step=step, share=share)
@@ -204,7 +230,7 @@ class SupernetWork:
     def facts(self) -> dict[str, Any]:
         """Return what a checkpoint must hold beside tensors."""
         history = [asdict(record) for record in self.history]
-        return {"member_steps": self.members.member_steps, "history": history}
+        return {"member_steps": self.members.member_steps, "history": history, "phase": self._phase}
 
     def load(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
         """Restore what `tensors` and `facts` returned."""
@@ -214,6 +240,7 @@ class SupernetWork:
             for name, value in self._teacher.shared_weights().items():
                 value.copy_(groups["teacher"][name])
         self.members.member_steps = facts["member_steps"]
+        self._phase = facts.get("phase", 0)
         self.history = [SupernetEpoch(**record) for record in facts["history"]]
 
     def identity(self) -> dict[str, Any]:
@@ -222,6 +249,8 @@ class SupernetWork:
         if not SCHEMES[self._settings.scheme].first_teaches:
             # The other schemes have no teacher.
             del settings["distillation_weight"]
+        if self._settings.importance == "none":
+            del settings["importance"]
         if not self._settings.teacher_weight:
             # Without a teacher the identity stays as it was before teachers existed, so that older trainings can be
             # resumed.

@@ -1,0 +1,1 @@
+"""Shared weights as once-for-all shares them: sorted channels and learned kernels (Cai 2020)."""
