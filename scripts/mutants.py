@@ -41,7 +41,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "search/reinforce/policy.py": _REINFORCE,
     "search/reinforce/searcher.py": _REINFORCE,
     "search/reinforce/synonyms.py": _REINFORCE,
-    "search/reinforce/recurrent.py": _REINFORCE,
+    "search/reinforce/recurrent.py": ("tests/search/reinforce/test_recurrent.py",),
     "study/history.py": (*_STUDY, "tests/study/test_history.py"),
     "study/results.py": (*_STUDY, "tests/study/test_results.py"),
     "study/study.py": _STUDY,
