@@ -132,6 +132,16 @@ def test_a_gradient_is_shortened_to_five_and_the_first_step_is_as_long_as_the_ra
         assert moved == pytest.approx(-0.01 * np.sign(gradient[large]), rel=1e-2)
 
 
+def test_a_step_goes_up_the_objective() -> None:
+    policy, networks = lively(Unequal()), Unequal().networks()
+    credit, weights = policy.credit(networks), np.random.default_rng(5).normal(size=len(networks))
+    values = []
+    for _ in range(2):
+        values.append(float(policy.objective(credit, weights, entropy_weight=0.1)[0].detach()))
+        policy.step(networks, credit, weights, rate=1e-3, entropy_weight=0.1)
+    assert values[1] > values[0] + 1e-4
+
+
 def test_a_fresh_policy_has_thirty_two_units_small_weights_of_both_signs_and_even_chances() -> None:
     state, space = torch.get_rng_state(), Unequal()
     policy = recurrent_policy(space, seed=3)
