@@ -301,8 +301,10 @@ class _Job:
 
         Raises:
             TableError: The table does not cover the space.
-            BudgetError: Nothing meets the budget.
+            BudgetError: Nothing meets the budget, at the clock of now where the table is of this machine.
         """
+        from edgenas.pipeline.commands.specialise.command import at_present
+        from edgenas.pipeline.commands.specialise.device_table import is_here
         from edgenas.pipeline.search.budget import require_possible
         from edgenas.pipeline.search.cost_model import CostModel
 
@@ -317,6 +319,9 @@ class _Job:
                         got=f"a table of {table.build.space}",
                         remedy="Measure one of this space: measure_table(space).")
             ) from error  # fmt: skip
+        if self.settings.target.budget_ms is not None and is_here(table):
+            # The table's milliseconds are those of its own moment, the budget's are those of now.
+            costs = CostModel(space, at_present(table, self.say))
         require_possible(self.settings.target, space, costs, seed=self.settings.seed)
 
     def run(self, stages: Sequence[Stage[RunContext]]) -> Run:

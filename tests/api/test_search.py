@@ -11,7 +11,9 @@ import pytest
 
 import edgenas as en
 from edgenas.errors import BudgetError, ConfigError, DataError, InputError, SearchError, SpaceError, TableError
+from edgenas.pipeline.search.budget import looked_at
 from tests.api.conftest import QUICK, SILENT, SMALL
+from tests.measure.fakes import use
 
 
 def genes(found: en.SearchResult) -> list[tuple[int, ...]]:
@@ -203,3 +205,15 @@ def test_strategies_are_compared_at_equal_cost(
     assert (tmp_path / "kept" / "comparison.png").is_file()
     with pytest.raises(SearchError, match="did you mean 'random'"):
         compare(["randon"], space, data, table, **given)
+
+
+@pytest.mark.parametrize(("pace", "refused"), [(0.5, False), (1.0, True), (2.0, True)])
+def test_a_budget_is_one_of_now_though_the_table_is_of_another_day(
+    monkeypatch: pytest.MonkeyPatch, data: en.ImageData, space: en.SearchSpace, table: en.LatencyTable, pace: float,
+    *, refused: bool,
+) -> None:
+    use(monkeypatch, noise=0.002, drift=pace)
+    fastest = min(en.predict_latency(space.decode(genes), table).low_ms for genes in looked_at(space, seed=0)[:400])
+    monkeypatch.setattr("edgenas.api.search._Job.run", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(BudgetError if refused else KeyboardInterrupt):
+        en.search(space, data, table, budget_ms=0.6 * fastest, evaluations=16, config=QUICK, **SILENT)
