@@ -380,6 +380,11 @@ class TrainSection(FitSection):
     channels_last: bool = Field(True, description="Memory layout; about twice as fast for depthwise layers.")
     keep: Literal["final", "best"] = Field("final", description="Weights; best on validation is then optimistic.")
     evaluate_every: Epochs = Field(1, description="Epochs between judgements on the validation images.")
+    finalists: Annotated[int, Field(ge=1, le=100)] = Field(
+        1,
+        description="Networks of the front within the budget that are fine-tuned, a part of the epochs first and the "
+        "better half in full; validation images choose among them (docs/search.md).",
+    )
     from_supernet: bool | None = Field(
         None,
         description="Start from the supernet's weights; if left out, where the search needs a supernet. true trains "

@@ -344,3 +344,11 @@ def scaled(settings: RunSettings, folder: Path) -> Any:
         for name, (network, _) in chosen.items():
             family.require_training_memory(name, network, _context(settings, folder))
     return [(name, format_notation(network)) for name, (network, _) in chosen.items()]
+
+
+def finalists(settings: RunSettings, folder: Path) -> Any:
+    """How many networks of a front are fine-tuned before one is chosen."""
+    from edgenas.pipeline.training.finalists import entrants
+
+    networks = [{"measured_ms": 1.0, "accuracy": 0.5}] * 5
+    return len(entrants(networks, settings.train.finalists, budget_ms=1.0))

@@ -131,6 +131,7 @@ ROWS: dict[str, Row] = {
     "train.channels_last": Row(value=False, probe=probes.memory_layout, beside=QUICK),
     "train.keep": _train("best", epochs=6, learning_rate=0.3, optimizer="sgd"),
     "train.evaluate_every": _train(2),
+    "train.finalists": Row(value=3, probe=probes.finalists),
     "train.from_supernet": Row(value=False, probe=probes.member),
     **{f"supernet.{name}": _shared(value, **beside) for name, (value, beside) in RECIPE.items()},
     **_augment("supernet", _shared),

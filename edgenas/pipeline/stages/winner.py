@@ -38,6 +38,7 @@ from edgenas.pipeline.export.bundle import export_network, file_document, measur
 from edgenas.pipeline.search.budget import within
 from edgenas.pipeline.search.cost_model import CostModel, layer_rows
 from edgenas.pipeline.search.neighbours import neighbours
+from edgenas.pipeline.training import finalists
 from edgenas.pipeline.training.network import Trained, train_member
 from edgenas.pipeline.training.teacher import teacher_digest
 from edgenas.reading.json_text import plain_text
@@ -71,9 +72,11 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     from edgenas.pipeline.export.bundle import recipe_digest
 
     settings = context.settings
+    # A key of a newer version, left at its default, must not change the fingerprint of finished runs.
+    unused = {"finalists"} if settings.train.finalists == 1 else set()
     return {
         "seed": settings.seed,
-        "train": without_usual_loss(settings.train.model_dump()),
+        "train": without_usual_loss(settings.train.model_dump(exclude=unused)),
         "teacher": teacher_digest(settings.train.teacher),
         "target": settings.target.model_dump(),
         "export": settings.export.model_dump(),
@@ -85,14 +88,15 @@ def _run(context: RunContext) -> None:
     front = context.directory.read_json(FRONT_FILE)
     budget_ms = front["budget_ms"]
     notes: list[str] = []
-    for entry in ordered(front["networks"]):
+    chosen = _chosen(context, front)
+    for entry in chosen.networks:
         draft = atomic.draft_of(context.directory.file(EXPORT_FOLDER))
         try:
             found = _try(context, entry, draft)
             over = over_budget(found, budget_ms)
             if over is None:
                 atomic.replace_folder(draft, context.directory.path / EXPORT_FOLDER)
-                _write(context, found, front["networks"], notes, budget_ms)
+                _write(context, found, front["networks"], notes, budget_ms, chosen)
                 return
         except OSError as error:
             raise cannot_write(context.directory.path / EXPORT_FOLDER, error) from error
@@ -110,6 +114,52 @@ def _run(context: RunContext) -> None:
             got=f"{budget_ms:.4g} ms",
             remedy="Raise target.budget_ms, or measure more of the front with --set front.measure=50.",
         )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """In which order networks are tried, and why.
+
+    Attributes:
+        networks: Of the front, within the budget.
+        finalists: What `winner.json` says of those that were fine-tuned; empty without finalists.
+        told: The same for people.
+    """
+
+    networks: list[Mapping[str, Any]]
+    finalists: list[dict[str, Any]]
+    told: str = ""
+
+
+def _chosen(context: RunContext, front: Mapping[str, Any]) -> _Chosen:
+    section, networks = context.settings.train, ordered(front["networks"])
+    entries = finalists.entrants(networks, section.finalists, budget_ms=front["budget_ms"])
+    if len(entries) < 2:
+        return _Chosen(networks=networks, finalists=[])
+
+    def judge(entry: Mapping[str, Any], epochs: int) -> finalists.Hits:
+        from edgenas.train.accuracy import predict_logits
+
+        context.say(f"  finalist {entry['digest'][:10]}, {epochs} epochs")
+        trained = train_member(context, np.asarray(entry["genes"]), entry["digest"], epochs=epochs)
+        split = trained.data.validation
+        logits = predict_logits(trained.module, split, trained.preprocessing)
+        return np.asarray(logits.argmax(1) == np.asarray(split.labels))
+
+    found = finalists.halved(entries, section.epochs, judge)
+    late = [entry for entry in found if entry.epochs == section.epochs]
+    measured = front["networks"]
+    use_budget = front["budget_ms"] is not None and finalists.grows(
+        np.array([entry["measured_ms"] for entry in measured]), np.array([entry["accuracy"] for entry in measured])
+    )
+    order = finalists.ranked(late, use_budget=use_budget)
+    first = [entry.entry for entry in order]
+    digests = {entry["digest"] for entry in first}
+    return _Chosen(
+        networks=[*first, *(entry for entry in networks if entry["digest"] not in digests)],
+        finalists=finalists.document(order, [entry for entry in found if entry.epochs != section.epochs]),
+        told=finalists.told(order, use_budget=use_budget),
     )
 
 
@@ -155,6 +205,10 @@ def _try(context: RunContext, entry: Mapping[str, Any], folder: Path) -> _Candid
             folder, chosen[0], runtime=target.runtime, threads=target.threads, seed=context.seed("export again")
         ),
     )
+
+
+def _first(chosen: _Chosen) -> object:
+    return chosen.finalists[0]["digest"] if chosen.finalists else None
 
 
 def _how(context: RunContext) -> str:
@@ -229,6 +283,7 @@ def _write(
     networks: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
     budget_ms: float | None,
+    chosen: _Chosen,
 ) -> None:
 
     from edgenas.latency import predict
@@ -255,6 +310,7 @@ def _write(
     costs = CostModel(space, artifacts.table(context))
     shared = artifacts.evaluator(context) if artifacts.needs_supernet(context.settings) else None
     changes, error = neighbours(space, genes, costs, shared)
+    reason = _reason(found, networks, budget_ms, _how(context))
     context.directory.write_json(
         WINNER_FILE,
         {
@@ -272,7 +328,8 @@ def _write(
             "files": [file_document(file) for file in found.card.files],
             "warnings": list(found.card.warnings),
             "notes": list(notes) + list(trained.fit.notes),
-            "reason": _reason(found, networks, budget_ms, _how(context)),
+            "reason": chosen.told if entry["digest"] == _first(chosen) and chosen.told else reason,
+            **({"finalists": chosen.finalists} if chosen.finalists else {}),
             "neighbours": changes,
             "neighbour_error": error,
             "layers": layer_rows(found.architecture, predict(artifacts.table(context), found.architecture).by_block()),

@@ -130,13 +130,14 @@ def train_network(
     )  # fmt: skip
 
 
-def train_member(context: RunContext, genes: Genes, digest: str) -> Trained:
+def train_member(context: RunContext, genes: Genes, digest: str, *, epochs: int | None = None) -> Trained:
     """Train one network of a run's space, from the supernet's weights unless the section says otherwise.
 
     Args:
         context: Of the run.
         genes: The network, (D,).
         digest: Of its architecture; names the folder of checkpoints.
+        epochs: Other than the section's.
 
     Raises:
         TrainingError: The training cannot go on.
@@ -145,7 +146,9 @@ def train_member(context: RunContext, genes: Genes, digest: str) -> Trained:
     architecture = artifacts.space(context).decode(genes)
     data, preprocessing = _images(context, architecture)
     supernet = file_digest(context.directory.path / SUPERNET_FILE) if section.from_supernet else None
-    folder = _folder(context, f"train/{digest[:12]}", data, seed=seed, supernet=supernet)
+    short = {} if epochs in (None, section.epochs) else {"epochs": epochs}
+    name = f"train/{digest[:12]}" + (f"-{epochs}" if short else "")
+    folder = _folder(context, name, data, seed=seed, supernet=supernet)
     with context.progress("train the network") as report:
         return train_network(
             context,
@@ -155,6 +158,7 @@ def train_member(context: RunContext, genes: Genes, digest: str) -> Trained:
             seed=seed,
             initial=(lambda _: artifacts.evaluator(context).member(genes).weights()) if section.from_supernet else None,
             ancestor=context.directory.path / SUPERNET_FILE,
+            changes=short,
             folder=folder,
             progress=report,
         )

@@ -35,7 +35,7 @@ def train_settings(section: TrainSection, *, seed: int, workers: int = 2) -> Tra
     """
     from edgenas.train import TrainSettings
 
-    values = section.model_dump(exclude={"from_supernet", "augment", "teacher"})
+    values = section.model_dump(exclude={"from_supernet", "finalists", "augment", "teacher"})
     return TrainSettings(**values, augment=augment_settings(section.augment), seed=seed, workers=workers)
 
 
