@@ -88,7 +88,9 @@ def measure_files(
     """
     if not files:
         raise InputError(explain("there is nothing to measure", got="0 files"))
-    how = protocol or Protocol(threads=threads, bursts=2, runs=6, burst_ms=20.0, min_sessions=7, max_sessions=15)
+    how = protocol or Protocol(
+        threads=threads, bursts=2, runs=6, burst_ms=20.0, turn_ms=10.0, min_sessions=7, max_sessions=15
+    )
     rng = np.random.default_rng(seed)
     collected: list[list[Samples]] = [[] for _ in files]
     cpus = local_device().affinity

@@ -78,6 +78,17 @@ def test_a_slow_network_has_half_as_many_samples_and_each_settles_as_long_as_net
     assert (diary.count("s"), diary.count("f")) == (5 * (1 + 2), 5 * (6 + 4))
 
 
+def test_a_fast_network_has_more_samples_up_to_a_limit() -> None:
+    diary: list[str] = []
+    fast, faster, slow = (Network(Counting(name, diary).run) for name in "abs")
+    fast.duration_ns, faster.duration_ns, slow.duration_ns = 1e6, 0.1e6, 9e6
+    how = Protocol(bursts=2, runs=4, turn_ms=10.0, burst_ms=20.0)
+    found = alternate([fast, faster, slow], how, np.random.default_rng(0))
+    assert [len(samples.wall_ns) for samples in found] == [20, 50, 8]
+    faster.duration_ns = 0.41e6
+    assert faster.samples_for(1000.0, least=4) == 40
+
+
 def test_cold_runs_never_follow_themselves() -> None:
     diary: list[str] = []
     networks = [Network(Counting(name, diary).run) for name in "abc"]
@@ -108,7 +119,9 @@ def test_one_thread_is_measured_in_cpu_time_and_more_in_wall_time() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"threads": 0}, {"bursts": 0}, {"runs": 0}, {"burst_ms": -1.0}, {"mode": "warm"},
+        {"threads": 0}, {"bursts": 0}, {"runs": 0}, {"burst_ms": -1.0}, {"turn_ms": -1.0},
+        {"turn_ms": float("nan")},
+        {"mode": "warm"},
         {"min_sessions": 5, "max_sessions": 2},
     ],
 )  # fmt: skip

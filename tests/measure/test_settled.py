@@ -82,9 +82,7 @@ def test_a_validation_notices_a_protocol_that_measures_lukewarm_networks(monkeyp
     # Held-out networks that the same protocol measures show nothing.
     assert table.validation.mape_percent < 2.0
     assert table.validation.loops.bias_percent > 4 and table.validation.loops.protocol_percent > 4
-    assert table.interval.relative > abs(table.interval.bias) > table.interval.unbiased
-    (fault,) = table.faults
-    assert "the table is wrong: predictions are +" in fault
+    assert table.interval.relative > max(abs(table.interval.bias), 1.2 * table.interval.unbiased)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])

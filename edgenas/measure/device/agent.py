@@ -37,6 +37,7 @@ ANSWER = "edgenas answer "
 # While it measures, the agent says so often that it is alive: between two turns, never during one.
 BEAT_SECONDS = 2.0
 _MIN_SAMPLE_NS = 400_000
+_MOST_SAMPLES = 40
 _ERRORS_ONLY = 3
 _ORT_TYPES = {
     "tensor(float)": np.float32,
@@ -254,6 +255,10 @@ class Network:
             self.run()
         self.duration_ns = max(1.0, low_half_mean(burst(self.run, runs=max(1, runs - 1), inner=1)["cpu_ns"]))
 
+    def samples_for(self, turn_ms: float, *, least: int) -> int:
+        """Samples that take a time in all, `least` and 40 at most."""
+        return max(least, min(_MOST_SAMPLES, int(1e6 * turn_ms / (self.inner * self.duration_ns))))
+
     def is_slow(self, burst_ms: float) -> bool:
         """Whether a single run takes longer than a burst may (0: never)."""
         return burst_ms > 0 and self.duration_ns > 1e6 * burst_ms
@@ -278,6 +283,7 @@ def alternate(
     orders: Sequence[Sequence[int]],
     settle: Sequence[Sequence[float]],
     burst_ms: float = 0.0,
+    turn_ms: float = 0.0,
     beat: Callable[[], None] = lambda: None,
 ) -> list[Raw]:
     """Measure several networks alternately.
@@ -291,6 +297,7 @@ def alternate(
         orders: Which networks take turns in each round.
         settle: Samples at the beginning of a turn that do not count (hot), by time of a run; see `settle_runs`.
         burst_ms: A network slower than this has half as many samples per turn that count (hot). 0 for no such network.
+        turn_ms: A fast network has more samples per turn that count (hot), for this time in all.
         beat: Called before each network takes its turn.
     """
     for network in networks:
@@ -307,7 +314,7 @@ def alternate(
             # The caches hold the network before. The first runs bring this one back, and a user's loop has none such.
             for _ in range(settle_runs(network.duration_ns, settle) * network.inner):
                 network.run()
-            counted = (runs + 1) // 2 if network.is_slow(burst_ms) else runs
+            counted = (runs + 1) // 2 if network.is_slow(burst_ms) else network.samples_for(turn_ms, least=runs)
             parts[index].append(burst(network.run, runs=counted, inner=network.inner))
     return [join(part) for part in parts]
 
@@ -425,7 +432,7 @@ class Service:
             found = alternate(
                 [self._slots[slot] for slot in request["slots"]],
                 mode=request["mode"], runs=request["runs"], warmup=request["warmup"], orders=request["orders"],
-                settle=request["settle"], burst_ms=request["burst_ms"], beat=self._beat,
+                settle=request["settle"], burst_ms=request["burst_ms"], turn_ms=request["turn_ms"], beat=self._beat,
             )  # fmt: skip
             return {"samples": [{**raw, **{k: raw[k].tolist() for k in ("wall_ns", "cpu_ns")}} for raw in found]}
         raise ValueError(f"unknown request {do!r}")

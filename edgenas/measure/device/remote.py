@@ -135,7 +135,7 @@ class RemoteDevice:
         found = self._ask(
             {"do": "alternate", "slots": list(slots), "mode": protocol.mode, "runs": protocol.runs,
              "warmup": protocol.warmup, "orders": orders,
-             "settle": protocol.settle, "burst_ms": protocol.burst_ms}, "samples"
+             "settle": protocol.settle, "burst_ms": protocol.burst_ms, "turn_ms": protocol.turn_ms}, "samples"
         )  # fmt: skip
         try:
             return [samples_of(raw) for raw in found["samples"]]

@@ -39,7 +39,7 @@ def measured_settling(names: Sequence[str], take: Take, how: Protocol) -> tuple[
     """
     places = range(len(names))
     burst_ms = how.burst_ms or 10.0
-    plain = replace(how, settle=((1.0, 0),), burst_ms=burst_ms)
+    plain = replace(how, settle=((1.0, 0),), burst_ms=burst_ms, turn_ms=0.0)
     first = take(places, replace(plain, bursts=1, runs=1))
     slow = [place for place in places if _duration_ms(first[place]) > burst_ms]
     found: dict[int, Settling] = {}

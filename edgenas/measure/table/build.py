@@ -59,8 +59,9 @@ def table_protocol(
         settling: How networks settle on the device; the default of `Protocol` if it is not known.
     """
     found = Protocol(
-        threads=threads, mode=mode, bursts=2, runs=4, burst_ms=10.0, warmup=2, min_sessions=1, max_sessions=1
-    )
+        threads=threads, mode=mode, bursts=2, runs=4, burst_ms=10.0, turn_ms=10.0, warmup=2, min_sessions=1,
+        max_sessions=1,
+    )  # fmt: skip
     return replace(found, settle=settle_of(settling)) if settling else found
 
 
@@ -230,7 +231,7 @@ def table_from(
 
 
 def _protocol_line(protocol: Protocol) -> str:
-    fields, names = asdict(protocol), ("bursts", "runs", "burst_ms", "warmup")
+    fields, names = asdict(protocol), ("bursts", "runs", "burst_ms", "turn_ms", "warmup")
     settle = ",".join(f"{samples}@{milliseconds:.3g}ms" for milliseconds, samples in protocol.settle)
     return " ".join(f"{name}={fields[name]}" for name in names) + f" settle={settle} statistic=low_half_mean"
 
