@@ -13,6 +13,7 @@ from edgenas.api.images import data_section
 from edgenas.api.networks import Network, load_network
 from edgenas.arch import Architecture
 from edgenas.display import or_default
+from edgenas.errors import InputError, explain
 from edgenas.markup import html_table
 from edgenas.reading.json_text import plain_value
 from edgenas.types import ProgressFactory, Say
@@ -80,7 +81,7 @@ class TrainedNetwork:
         import torch
 
         from edgenas.data import Preprocessing
-        from edgenas.errors import DataError, explain
+        from edgenas.errors import DataError
         from edgenas.nn import load_checkpoint
 
         images = np.asarray(images)
@@ -115,6 +116,7 @@ def train(
     *,
     epochs: int | None = None,
     start: str | Path | None = None,
+    start_package: str | None = None,
     teacher: str | Path | None = None,
     from_supernet: bool = True,
     seed: int | None = None,
@@ -132,6 +134,8 @@ def train(
         epochs: 40 if None.
         start: Weights of the same network to start from: a checkpoint, a state dict of another package, or a name of
             `list_weights`. Padding, and what `config` leaves open of preparing images, are those of these weights.
+        start_package: Whose network a foreign file is, where its names do not say it: torchvision, timm, timm_tf or
+            efficientnet_pytorch.
         teacher: Checkpoint of a network of the same classes, to distil from.
         from_supernet: Whether a network that a search found starts from the search's shared weights.
         seed: Of weights, order and augmentation; 0 if None.
@@ -147,6 +151,7 @@ def train(
 
     Raises:
         ArchitectureError: It is no network.
+        InputError: `start_package` without `start`.
         WeightsError: `start` or `teacher` is of another network or of other classes.
         DataError: The images cannot be used.
         ConfigError: A key or value is not allowed.
@@ -156,6 +161,8 @@ def train(
     from edgenas.pipeline.core.given import Given
     from edgenas.pipeline.core.lock import writing
 
+    if start is None and start_package is not None:
+        raise InputError(explain("start_package is of a start, and there is none", got=repr(start_package)))
     keys = given(train__epochs=epochs, seed=seed, train__teacher=None if teacher is None else str(teacher))
     settings, architecture = load_config(load_config(config), keys), load_network(network)
     where = folder_of("train", folder)
@@ -169,7 +176,7 @@ def train(
     shown, told = or_default(progress, say)
     with writing(where.path):
         found = train_alone(
-            architecture, settings, where.path, start=start,
+            architecture, settings, where.path, start=start, start_package=start_package,
             given=Given(images=data), progress=shown, say=told,
         )  # fmt: skip
     return TrainedNetwork(

@@ -102,7 +102,8 @@ def package_of(names: list[str], *, squeezed: bool, package: Package | None, pat
             "squeeze-excite are not in the names",
             got=f"names such as {odd}",
             allowed="the names of torchvision, timm or efficientnet-pytorch",
-            remedy='Where it computes as one of these does, say so: load_pretrained(path, network, package="timm").',
+            remedy='Where it computes as one of these does, say so: load_pretrained(path, network, package="timm"), or '
+            "edgenas train --start-package timm.",
         )
     )
 
@@ -145,6 +146,7 @@ def _timm(path: Path | None) -> Package:
             "would load and compute something else",
             got=path.name,
             allowed="a file name that says which, such as timm's own efficientnet_b0_ra-3dd342df.pth",
-            remedy="Rename the file to the name of its network in timm, such as mobilenetv3_large_100.pth.",
+            remedy="Rename the file to the name of its network in timm, such as mobilenetv3_large_100.pth, or say "
+            "which: edgenas train --start-package timm or timm_tf.",
         )
     )

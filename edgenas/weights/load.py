@@ -9,9 +9,9 @@ from typing import cast
 from edgenas.arch.architecture import Architecture
 from edgenas.arch.zoo import published
 from edgenas.data.network_input import Preprocessing
-from edgenas.errors import WeightsError, explain
+from edgenas.errors import WeightsError, explain, nearest
 from edgenas.nn.checkpoint import Checkpoint, load_checkpoint
-from edgenas.nn.origins import Package
+from edgenas.nn.origins import PACKAGES, Package
 from edgenas.nn.pretrained import is_checkpoint, load_start
 from edgenas.reading.json_text import plain_value
 from edgenas.weights.locate import check_digest, file_sha256, find
@@ -28,15 +28,17 @@ class Start:
     Attributes:
         path: Of the file.
         source: What is known of them; None of a file that is not known.
+        said: The package of a foreign file, as the user said; None where it is told from names.
     """
 
     path: Path
     source: WeightSource | None = None
+    said: Package | None = None
 
     @property
     def package(self) -> Package | None:
         """Whose names the arrays have, where that is known."""
-        return None if self.source is None else cast(Package, self.source.layout)
+        return self.said if self.source is None else cast(Package, self.source.layout)
 
     def images(self) -> ImageInput | None:
         """Return how images were prepared for the weights; None where nobody says.
@@ -70,16 +72,34 @@ class Start:
         return load_start(self.path, architecture, package=self.package)
 
 
-def find_start(start: str | Path) -> Start:
+def find_start(start: str | Path, *, package: str | None = None) -> Start:
     """Find weights by their file or name.
 
     Args:
         start: A file, a name of `SOURCES`, or a network of the zoo, for which the preferred weights are taken.
+        package: The package of a foreign file whose names do not say it, one of `PACKAGES`.
 
     Raises:
         WeightsError: There is no such file or name (the nearest is named), the weights are not on this machine, or the
-            file is not the published one.
+            file is not the published one; or `package` is unknown, or the weights say themselves that they are of
+            another.
     """
+    found = _found(start)
+    if package is None:
+        return found
+    if package not in PACKAGES:
+        what = f"unknown package{nearest(package, PACKAGES)}"
+        raise WeightsError(explain(what, got=repr(package), allowed=", ".join(PACKAGES)))
+    ours = found.source is None and is_checkpoint(found.path)
+    if ours or found.package not in (None, package):
+        origin = "edgenas" if ours else found.package
+        raise WeightsError(
+            explain(f"the weights {start} are of {origin}", got=f"the package {package}", remedy="Leave it out.")
+        )
+    return replace(found, said=cast(Package, package))
+
+
+def _found(start: str | Path) -> Start:
     path = Path(start)
     if path.is_file():
         return Start(path=path, source=known(path))

@@ -81,6 +81,7 @@ def test_images_of_a_smaller_network_are_loaded_at_its_size_with_the_same_splits
         ({"network": 3}, ArchitectureError, "this is no network; got int"),
         ({"epochs": 0}, ConfigError, "train.epochs: not usable; got 0"),
         ({"teacher": "none.safetensors"}, en.EdgenasError, "none.safetensors"),
+        ({"start_package": "timm"}, en.EdgenasError, "start_package is of a start, and there is none"),
         ({"start": "none.safetensors"}, WeightsError, "none.safetensors"),
         ({"config": {"train.learning_rate": float("nan")}}, ConfigError, "not a value of a configuration"),
         ({"config": {"train.augmnet.flip": True}}, ConfigError, "did you mean 'augment'"),

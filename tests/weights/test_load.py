@@ -87,3 +87,36 @@ def test_a_checkpoint_of_ours_names_its_network_itself(tmp_path: Path) -> None:
     found = en.load_weights(tmp_path / "own.safetensors")
     assert found.architecture == network and found.source is None
     assert all(np.array_equal(value, found.weights[name]) for name, value in module.weights().items())
+
+
+def test_the_package_that_the_user_names_is_obeyed(tmp_path: Path) -> None:
+    path, network = tmp_path / "mine.pth", published("mobilenet_v3_small")
+    torch.save(torchvision_v3(), path)
+    name = "stages.0.0.depthwise.norm.running_var"
+    told, torchvision, timm = (
+        find_start(path, package=package).load(network).weights[name] for package in (None, "torchvision", "timm")
+    )
+    np.testing.assert_array_equal(told, torchvision)
+    # torchvision's epsilon here is 1e-3 and timm's 1e-5; the difference is added to the variance.
+    np.testing.assert_allclose(told - timm, 1e-3 - 1e-5, atol=1e-6)
+
+
+def test_a_package_that_is_unknown_or_contradicts_the_weights_is_refused_by_both_doors(source, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from edgenas.cli.main import app
+
+    file, ours = tmp_path / source.file, tmp_path / "ours.safetensors"
+    file.write_bytes((locate.cache_folder() / source.file).read_bytes())
+    network = en.load_network("r8_i1 | stem_k3_s1_c8_re | mb_k3_x16_c8_re | head_c32_re | n10")
+    save_checkpoint(ours, Checkpoint(architecture=network, weights=nn.build(network).weights()))
+    for start, package, message in (
+        (file, "timn", "unknown package .did you mean 'timm'"), (file, "timm", "are of torchvision"),
+        ("mobilenet_v3_small", "timm", "are of torchvision"), (ours, "timm", "are of edgenas"),
+    ):  # fmt: skip
+        with pytest.raises(WeightsError, match=message):
+            en.train("mobilenet_v3_small", start=start, start_package=package, config="quickstart", folder=tmp_path)
+        given = ["--out", str(tmp_path / "out"), "--start", str(start), "--start-package", package]
+        said = CliRunner().invoke(app, ["train", "mobilenet_v3_small", "quickstart", *given])
+        assert isinstance(said.exception, WeightsError)
+    assert find_start(file, package="torchvision").package == "torchvision"

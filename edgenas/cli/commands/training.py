@@ -36,6 +36,13 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="Weights to start from: a file, or a name of `edgenas weights list`.")
     ] = None,
+    start_package: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose network the file of --start is, if its names do not say: torchvision, timm, timm_tf or "
+            "efficientnet_pytorch."
+        ),
+    ] = None,
     teacher: Annotated[Path | None, typer.Option(help="Checkpoint to distil from (train.teacher).")] = None,
 ) -> None:
     """Train one network on the images of a configuration, by its train section.
@@ -43,7 +50,9 @@ def train(
     Any key of the section can be set here: --set train.epochs=100 --set train.augment.flip=true.
     """
     settings = en.load_config(configuration, overrides or [])
-    found = en.train(network, start=start, teacher=teacher, folder=out, config=settings)
+    found = en.train(
+        network, start=start, start_package=start_package, teacher=teacher, folder=out, config=settings
+    )
     print(
         f"validation accuracy {100 * found.validation_accuracy:.2f} %, test accuracy {100 * found.test_accuracy:.2f} % "
         f"+- {164.5 * found.test_standard_error:.2f} (90 %)\n"

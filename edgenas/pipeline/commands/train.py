@@ -52,6 +52,7 @@ def train_alone(
     out: Path,
     *,
     start: str | Path | None = None,
+    start_package: str | None = None,
     given: Given = NOTHING,
     progress: ProgressFactory,
     say: Say,
@@ -65,6 +66,7 @@ def train_alone(
         start: Weights of the same network to start from: a file, or a name of `edgenas.weights`. A head for other
             classes is drawn anew. Padding and the preparation of images are those of these weights, unless the
             configuration states the latter.
+        start_package: Of a foreign file whose names do not say it; see `edgenas.weights.load.find_start`.
         given: Images that were loaded already.
         progress: Makes a progress display for a title.
         say: Prints a line for people.
@@ -80,7 +82,7 @@ def train_alone(
     from edgenas.weights.load import find_start
 
     require_teacher(settings.train.teacher)
-    begin = None if start is None else find_start(start)
+    begin = None if start is None else find_start(start, package=start_package)
     data_settings = following(settings.data, None if begin is None else begin.images())
     # Only this start counts, not one that the configuration names for a supernet.
     settings = settings.model_copy(
