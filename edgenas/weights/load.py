@@ -96,7 +96,7 @@ def find_start(start: str | Path, *, package: str | None = None) -> Start:
         raise WeightsError(
             explain(f"the weights {start} are of {origin}", got=f"the package {package}", remedy="Leave it out.")
         )
-    return replace(found, said=cast(Package, package))
+    return replace(found, said=package)
 
 
 def _found(start: str | Path) -> Start:
