@@ -33,6 +33,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.images import load_images
 from edgenas.pipeline.export.bundle import export_network
+from edgenas.pipeline.search.clock import Clock
 from edgenas.pipeline.search.one_shot import learn_distribution, target_of
 from edgenas.pipeline.search.session import Searching
 from edgenas.pipeline.stages import data as data_stage
@@ -234,7 +235,7 @@ def searched(settings: RunSettings, folder: Path) -> Any:
         walked: list[str] = []
         patch.setattr(Searching, "walk", lambda self, name, **_: walked.append(name) or _Feasible())
         patch.setattr(search, "_summary", lambda *_: {"budget_table_ms": None})
-        patch.setattr(search, "clock_of", lambda *_: 1.0)
+        patch.setattr(search, "clock_of", lambda *_: Clock())
         search.STAGE.run(context)
     return [str(entry).replace(str(folder), "") for entry in seen], walked
 
