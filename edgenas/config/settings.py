@@ -252,7 +252,7 @@ class SupernetSection(FitSection):
     importance: Literal["none", "l1", "l2", "gamma", "l1_gamma"] | None = Field(
         None,
         description="By which channels are sorted before networks take the first of them (docs/training.md); if left "
-        "out, l1_gamma where there is a start, else none.",
+        "out, l2 where there is a start, else none.",
     )
     kernel_transforms: bool | None = Field(
         None,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _OWN = {"scheme", "random_members", "distillation_weight", "distil_after", "teacher_weight"}
 _OF_SUPERNET = {"start", "teacher", "importance", "kernel_transforms"}
-PRETRAINED_IMPORTANCE: Importance = "l1_gamma"
+PRETRAINED_IMPORTANCE: Importance = "l2"
 """By which the channels of a network that was trained are sorted, by benchmarks/importance.py."""
 
 

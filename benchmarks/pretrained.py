@@ -1,0 +1,220 @@
+"""What is the best small network for photographs that starts from pretrained weights? Ours against what people do.
+
+Every way delivers a network within a share of EfficientNet-Lite0's measured latency, in about equal CPU time:
+
+- smaller_input: Lite0 at 48, 64 or 80 pixels, the largest that meets the budget;
+- uniform_pruning: channels by importance, one share everywhere;
+- netadapt: `edgenas refine` of the fine-tuned Lite0;
+- from_nothing: `configs/image_folder.yaml`, a search without pretrained weights;
+- ours: `configs/photos.yaml`.
+
+The budgets are for ONNX Runtime in fp32. The same trained networks are judged as LiteRT int8 files too. A finished cell
+is kept in the JSON, and the same command goes on with the next.
+
+    python benchmarks/pretrained.py --data PHOTOS --json benchmarks/results/pretrained.json
+    python benchmarks/pretrained.py --data PHOTOS --json OUT.json --seeds 1 --minutes 3        # a quick look
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uniform_width import uniform
+
+import edgenas as en
+from edgenas import atomic
+from edgenas.nn import Checkpoint, load_checkpoint, save_checkpoint
+
+NETWORK = "efficientnet_lite0"
+RESOLUTION = 96
+BUDGETS = (0.3, 0.6)
+SMALLER = (80, 64, 48)
+FACTORS = tuple(share / 20 for share in range(19, 1, -1))
+RUNTIMES = {"ort_fp32": ("onnx", "fp32"), "litert_int8": ("tflite", "int8")}
+AUGMENT = ("train.augment.crop_padding=8", "train.augment.flip=true", "train.augment.jitter=0.2")
+RECIPE = ("train.batch_size=32", "train.learning_rate=0.0007", "train.averaging_decay=0.99",
+          "train.label_smoothing=0.1", "train.epochs=1000", *AUGMENT)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What one delivery is about.
+
+    Attributes:
+        data: Folder of photographs.
+        work: Where its files lie.
+        budget_ms: Of the ORT fp32 file.
+        seed: Of all training.
+        seconds: Of training, in all.
+    """
+
+    data: str
+    work: Path
+    budget_ms: float
+    seed: int
+    seconds: float
+
+    def keys(self, *more: str) -> list[str]:
+        """Return overrides of a configuration."""
+        return [f"data.path={self.data}", "data.source=folder", "threads=1", f"seed={self.seed}", *more]
+
+    def train(self, start: str | Path, network: Any, *, resolution: int, share: float, name: str) -> en.TrainedNetwork:
+        """Fine-tune a network for a share of the time."""
+        config = en.load_config(
+            "photos", self.keys(*RECIPE, f"train.seconds={share * self.seconds}", f"data.resolution={resolution}")
+        )
+        return en.train(network, config=config, start=start, seed=self.seed, folder=self.work / name)
+
+
+def smaller_input(cell: Cell) -> Path:
+    fits = [size for size in SMALLER if _latency(en.load_network(NETWORK, resolution=size)) <= cell.budget_ms]
+    size = fits[0] if fits else SMALLER[-1]
+    return cell.train(NETWORK, NETWORK, resolution=size, share=1.0, name=f"at{size}").folder.path
+
+
+def uniform_pruning(cell: Cell) -> Path:
+    whole = load_checkpoint(cell.train(NETWORK, NETWORK, resolution=RESOLUTION, share=0.5, name="whole").checkpoint)
+    for factor in FACTORS:
+        network, weights = uniform(whole.architecture, whole.weights, factor)
+        if _latency(network) <= cell.budget_ms:
+            break
+    start = cell.work / "narrow.safetensors"
+    save_checkpoint(start, Checkpoint(architecture=network, weights=weights, metadata=whole.metadata))
+    return cell.train(start, network, resolution=RESOLUTION, share=0.5, name="narrow").folder.path
+
+
+def netadapt(cell: Cell) -> Path:
+    whole = cell.train(NETWORK, NETWORK, resolution=RESOLUTION, share=0.4, name="whole")
+    keys = cell.keys(*RECIPE, f"train.seconds={0.4 * cell.seconds}", f"data.resolution={RESOLUTION}")
+    config = en.load_config("photos", keys)
+    # A tenth of the latency a step: finer steps would leave no time to train in.
+    folder = cell.work / "narrow"
+    en.refine(whole, budget_ms=cell.budget_ms, step_share=0.1, short_steps=10, folder=folder, config=config)
+    return folder
+
+
+def from_nothing(cell: Cell) -> Path:
+    return _search("image_folder", cell)
+
+
+def ours(cell: Cell) -> Path:
+    # The largest of the finalists' trainings counts one third, two count in full.
+    return _search("photos", cell, "train.finalists=3")
+
+
+METHODS: dict[str, Callable[[Cell], Path]] = {
+    "smaller_input": smaller_input,
+    "uniform_pruning": uniform_pruning,
+    "netadapt": netadapt,
+    "from_nothing": from_nothing,
+    "ours": ours,
+}
+
+
+def _search(config: str, cell: Cell, *more: str) -> Path:
+    trainings = 3 if more else 1
+    keys = cell.keys(
+        f"target.budget_ms={cell.budget_ms}", f"output={cell.work}", "name=found", "search.baseline=false",
+        f"supernet.seconds={0.5 * cell.seconds}", f"train.seconds={0.4 * cell.seconds / trainings}",
+        "supernet.epochs=1000", "latency.force=true", f"data.resolution={RESOLUTION}", *more,
+    )  # fmt: skip
+    en.run(config, keys)
+    return cell.work / "found"
+
+
+def _latency(network: Any) -> float:
+    return en.measure_latency(network).latency_ms
+
+
+def judged(folder: Path, cell: Cell) -> dict[str, Any]:
+    """Export what a way delivered, and return accuracy and latency of its files."""
+    found = sorted(folder.glob("*.safetensors"))[0]
+    config = en.load_config("photos", cell.keys())
+    card = en.export(found, out=cell.work / "judged", config=config, force=True)
+    rows = {}
+    for runtime, wanted in RUNTIMES.items():
+        file = next(file for file in card.files if (file.format, file.precision) == wanted)
+        assert file.test is not None and file.latency is not None
+        accuracy = file.test.accuracy
+        rows[runtime] = {
+            "accuracy": 100 * accuracy.value, "half_interval": 50 * (accuracy.high - accuracy.low),
+            "latency_ms": file.latency.latency_ms,
+        }  # fmt: skip
+    return rows
+
+
+def summary(cells: dict[str, Any]) -> dict[str, Any]:
+    """Return rows[budget][runtime][method] from the finished cells."""
+    rows: dict[str, Any] = {}
+    for key, cell in cells.items():
+        budget, method, _ = key.split(" ")
+        for runtime, found in cell["files"].items():
+            rows.setdefault(budget, {}).setdefault(runtime, {}).setdefault(method, []).append({**found, **cell})
+    return {b: {r: {m: _row(found) for m, found in ms.items()} for r, ms in rs.items()} for b, rs in rows.items()}
+
+
+def _row(found: list[dict[str, Any]]) -> dict[str, Any]:
+    accuracy = [cell["accuracy"] for cell in found]
+    mean = statistics.fmean(accuracy)
+    # The same test images judge every seed, so their error does not shrink with more seeds.
+    images = statistics.fmean(cell["half_interval"] for cell in found) / 1.96
+    seeds = statistics.stdev(accuracy) / len(accuracy) ** 0.5 if len(accuracy) > 1 else 0.0
+    return {
+        "accuracy_mean": mean,
+        "accuracy_se": (images**2 + seeds**2) ** 0.5,
+        "latency_ms": statistics.fmean(cell["latency_ms"] for cell in found),
+        "cpu_minutes": statistics.fmean(cell["cpu_minutes"] for cell in found),
+        "seeds": len(found),
+    }
+
+
+def _cpu_minutes() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return (used.ru_utime + used.ru_stime) / 60
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="one folder of photographs a class")
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--work", type=Path, help="folder of all trainings; beside the JSON if left out")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=13.0, help="of training, for every way and budget")
+    parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=tuple(METHODS))
+    parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
+    given = parser.parse_args()
+    work = given.work or given.json.with_suffix("")
+    state = json.loads(given.json.read_text()) if given.json.is_file() else {"cells": {}}
+    if "whole_ms" not in state:
+        state["whole_ms"] = _latency(en.load_network(NETWORK, resolution=RESOLUTION))
+    for seed in range(given.seeds):
+        for budget in given.budgets:
+            for method in given.methods:
+                key = f"{budget:g} {method} {seed}"
+                if key in state["cells"]:
+                    continue
+                cell = Cell(
+                    data=given.data, work=work / key.replace(" ", "-"), budget_ms=budget * state["whole_ms"], seed=seed,
+                    seconds=60 * given.minutes,
+                )  # fmt: skip
+                cell.work.mkdir(parents=True, exist_ok=True)
+                started = _cpu_minutes()
+                folder = METHODS[method](cell)
+                spent = _cpu_minutes() - started
+                files = judged(folder, cell)
+                state["cells"][key] = {"files": files, "cpu_minutes": spent}
+                state["rows"] = summary(state["cells"])
+                atomic.write_json(given.json, state)
+                told = ", ".join(f"{r} {v['accuracy']:.1f} % at {v['latency_ms']:.3f} ms" for r, v in files.items())
+                print(f"{key}: {told}, {spent:.1f} CPU minutes", flush=True)
+
+
+if __name__ == "__main__":
+    main()
