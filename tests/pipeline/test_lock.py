@@ -152,3 +152,50 @@ def test_every_command_that_writes_one_thing_refuses_a_second_writer(tmp_path, m
         assert not target.exists()
     with writing(tmp_path / "fits"), pytest.raises(StoreError, match="another process is writing to .*fits"):
         en.fit_scaling(NETWORK, "quickstart", folder=tmp_path / "fits", say=lambda text: None)
+
+
+def test_the_command_line_says_who_writes_and_leaves_what_is_there(tmp_path, monkeypatch) -> None:
+    from typer.testing import CliRunner
+
+    from edgenas.cli.main import app
+
+    monkeypatch.setattr("edgenas.measure.build_table", lambda *_, **__: pytest.fail("it measured"))
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "old.txt").write_text("good")
+    commands = {
+        "bundle": ["export", NETWORK, "--recipe", "onnx-fp32", "--force", "--out", str(tmp_path / "bundle")],
+        "table.json": ["latency", "build", "--space", "tiny", "--out", str(tmp_path / "table.json")],
+        "phi1.json": ["scale", NETWORK, "--phi", "1", "--out", str(tmp_path)],
+    }
+    for name, arguments in commands.items():
+        process, _ = _holder(tmp_path / name, "beside")
+        try:
+            said = CliRunner().invoke(app, arguments)
+        finally:
+            process.kill()
+            process.wait()
+        assert isinstance(said.exception, StoreError), (name, said.exception)
+        assert re.search(rf"another process is writing to .*{name}.*process {process.pid} on ", str(said.exception))
+    assert [entry.name for entry in (tmp_path / "bundle").iterdir()] == ["old.txt"]
+    assert not (tmp_path / "table.json").exists() and not (tmp_path / "phi1.json").exists()
+
+
+def test_a_network_is_not_extracted_while_another_writes_its_file(tmp_path, monkeypatch) -> None:
+    import types
+
+    import edgenas as en
+    from edgenas.api import supernets
+
+    context = types.SimpleNamespace(
+        directory=types.SimpleNamespace(read_json=lambda _: {"preprocessing": {}, "classes": []}, path=tmp_path)
+    )
+    member = types.SimpleNamespace(weights=lambda: pytest.fail("it wrote"))
+    monkeypatch.setattr(supernets, "context_of", lambda *_, **__: context)
+    monkeypatch.setattr("edgenas.pipeline.core.artifacts.evaluator", lambda _: types.SimpleNamespace(
+        member=lambda _: member))  # fmt: skip
+    monkeypatch.setattr("edgenas.pipeline.core.artifacts.space", lambda _: types.SimpleNamespace(encode=lambda _: 0))
+    monkeypatch.setattr("edgenas.pipeline.core.seen.history_of", lambda _: None)
+    monkeypatch.setattr("edgenas.pipeline.core.seen.history_metadata", lambda _: {})
+    target = tmp_path / "member.safetensors"
+    with writing_beside(target), pytest.raises(StoreError, match="another process is writing to .*member"):
+        en.extract(tmp_path, NETWORK, target)
