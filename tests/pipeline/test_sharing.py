@@ -104,3 +104,16 @@ def test_a_run_starts_its_supernet_from_a_checkpoint_and_another_file_is_another
     assert (folder / SUPERNET_FILE).read_bytes() != plain
     with pytest.raises(WeightsError, match="no such file of weights"):
         run("supernet.start=nowhere.safetensors")
+
+
+def test_a_known_start_that_the_space_lacks_is_refused_with_the_missing_choice(tmp_path: Path) -> None:
+    from edgenas.arch.zoo import published
+    from edgenas.space import around, dump, read
+    from edgenas.weights.load import Start
+    from edgenas.weights.sources import source_named
+
+    text = dump(around(published("efficientnet_lite0"))).replace("- 3\n  - 5\n", "- 3\n", 1)
+    start = Start(path=tmp_path / "weights.pth", source=source_named("efficientnet_lite0"))
+    torch.save({}, start.path)
+    with pytest.raises(WeightsError, match=r"missing is kernel 5 \(there 3\)"):
+        start_from(Supernet(read(text)), start, say=lambda text: None)

@@ -125,3 +125,10 @@ stages: [{out: 8, depth: DEPTH, kind: KIND, later: [{kernel: [3, 5]}, {kernel: 5
         read(text.replace("DEPTH", "[1, 2]").replace("KIND", "mbconv"))
     with pytest.raises(SpaceError, match=r"later: not together with skip"):
         read(text.replace("DEPTH", "3").replace("KIND", "[mbconv, skip]"))
+
+
+def test_a_space_without_a_network_says_which_choice_is_missing() -> None:
+    network = published("efficientnet_lite0")
+    text = dump(around(network)).replace("- 3\n  - 5\n", "- 3\n", 1)
+    with pytest.raises(SpaceError, match=r"the blocks from number 3 \(missing is kernel 5 \(there 3\)"):
+        read(text).encode(network)

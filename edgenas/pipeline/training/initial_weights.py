@@ -97,7 +97,14 @@ def _member_of(space: SearchSpace, start: Start) -> NDArray[np.int64]:
     A checkpoint names its network. A foreign state dict does not, so it is tried as each published network of the
     space.
     """
+    from edgenas.weights.load import network_of
+
     published, refusals = _published_members(space), []
+    if start.source is not None:
+        try:
+            return space.encode(_for_task_of(space, network_of(start.source)))
+        except (SpaceError, WeightsError) as error:
+            refusals.append(str(error))
     for architecture in (*published.values(), space.decode(space.largest())):
         try:
             return space.encode(_for_task_of(space, start.load(architecture).architecture))

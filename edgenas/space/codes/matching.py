@@ -85,7 +85,25 @@ def match(
         furthest = max(furthest, deal.furthest)
     if not fits:
         raise _no_member(definition, "stem and head", f"{architecture.stem}, {architecture.head}")
-    raise _no_member(definition, f"the blocks from number {furthest}", _shown(blocks, furthest))
+    what = f"the blocks from number {furthest}{_missing(stages, keys, furthest)}"
+    raise _no_member(definition, what, _shown(blocks, furthest))
+
+
+def _missing(stages: Sequence[StageCode], keys: Sequence[BlockKey | None], index: int) -> str:
+    """Say which choice a space lacks for a block, by the blocks of the space that differ in one choice only."""
+    key = keys[index] if index < len(keys) else None
+    if key is None:
+        return ""
+    allowed: dict[str, set[object]] = {}
+    for known in {found for code in stages for table in code.tables for row in table.keys for found in row if found}:
+        differing = [name for name in key._fields if getattr(known, name) != getattr(key, name)]
+        if len(differing) == 1:
+            allowed.setdefault(differing[0], set()).add(getattr(known, differing[0]))
+    said = [
+        f"{name} {getattr(key, name)} (there {', '.join(map(str, sorted(values, key=str)))})"
+        for name, values in allowed.items()
+    ]
+    return f" (missing is {' or '.join(said)})" if said else ""
 
 
 def _shown(blocks: Sequence[Block], index: int) -> object:
