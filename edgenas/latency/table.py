@@ -102,7 +102,7 @@ class Interval:
         level: Nominal coverage, such as 0.9.
         relative: Half width as a share of the prediction. It contains the bias that a validation found.
         networks: Residuals it rests on.
-        visit_noise: Relative standard deviation of one network's ratio between visits, included in the above.
+        visit_noise: Relative standard deviation of one network's ratio between visits; no part of the above.
         left_out: Half width without bias, from cross-validated residuals; 0 where `relative` is that.
         bias: Of predictions against loops of back-to-back runs, relative; 0 until validated.
         bias_error: Its standard error.

@@ -34,9 +34,10 @@ def test_a_built_table_predicts_held_out_networks(monkeypatch: pytest.MonkeyPatc
 
 def test_more_noise_gives_a_wider_interval_and_more_visits(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = []
-    for noise in (0.002, 0.03):
+    for noise in (0.002, 0.1):
         use(monkeypatch, noise=noise)
         tables.append(build_table(load("tiny"), networks=20))
+    # The interval is of true latencies: noise enters it through the fit alone, so a little of it may not show.
     assert tables[0].interval.relative < tables[1].interval.relative
     assert tables[0].interval.visit_noise < 0.006 < 0.02 < tables[1].interval.visit_noise
     assert tables[0].build.visits < tables[1].build.visits

@@ -18,7 +18,7 @@ NAN = float("nan")
 
 def _said(*, error: float, by_macs: float, relative: float, noise: float, covered: int = 100) -> tuple[str, ...]:
     several = np.ones(10)
-    left_out = LeftOut(error=error * several, unexplained=error * several, by_macs=by_macs * several, drawn=several > 0)
+    left_out = LeftOut(error=error * several, measured_error=0 * several, by_macs=by_macs * several, drawn=several > 0)
     interval = Interval(level=0.9, relative=relative, networks=10, visit_noise=noise)
     return doubts(left_out, interval, covered=covered, total=100, networks=12)
 

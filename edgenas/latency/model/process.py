@@ -109,7 +109,7 @@ class UnitFit:
             visits: (n,) how often each was measured; all alike if None.
         """
         self._names: dict[str, int] = {}
-        self._units = {unit.key: place for place, unit in enumerate(units)}
+        self._units = {unit: place for place, unit in enumerate(units)}
         self._trend = Trend.fit(units, ratios, counts=counts)
         self._floor = _LEAST_TIME * float(ratios.mean())
         self._places = Places.of(units, self._names)
@@ -145,8 +145,8 @@ class UnitFit:
         spread, places = self.spread, Places.of(units, self._names)
         covariance = places.covariance(self._places, spread)
         for row, unit in enumerate(units):
-            if unit.key in self._units:
-                covariance[row, self._units[unit.key]] += spread.alone**2
+            if unit in self._units:
+                covariance[row, self._units[unit]] += spread.alone**2
         cross = covariance @ self._rows.T
         variance = spread.variance - np.einsum("un,nu->u", cross, cho_solve(self._factor, cross.T))
         base = self._base(units)

@@ -176,7 +176,7 @@ def table_from(
     """Fit the table to measured visits; the same samples give the same table (but for its date)."""
     start = time.perf_counter()
     found = fitted(space, design, kept)
-    left_out = found.left_out(design.drawn)
+    left_out = found.left_out(space, design)
     interval = interval_of(left_out, found.noise)
     visits = [visit for several in found.visits for visit in several]
     references = np.array([visit.reference_ms for visit in visits])
