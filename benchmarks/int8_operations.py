@@ -18,7 +18,7 @@ import numpy as np
 
 from edgenas.arch import Graph, lower
 from edgenas.arch.zoo import published
-from edgenas.formats import FILE_FORMATS, encode, random_weights
+from edgenas.formats import encode, file_format_of, random_weights
 from edgenas.measure import ModelFile, Protocol, measure_files
 
 NETWORKS = ("mobilenet_v3_large", "efficientnet_b0", "mobilenet_v2")
@@ -45,7 +45,7 @@ def judge(name: str, runtime: str, protocol: Protocol) -> dict[str, Any]:
     """Latencies of one network on one runtime, and the ratio of every variant to the int8 file, session by session."""
     graph = lower(published(name))
     weights = random_weights(graph, np.random.default_rng(0))
-    file_format = FILE_FORMATS[runtime]
+    file_format = file_format_of(runtime)
     files = {"fp32": encode(graph, weights, file_format=file_format)}
     for variant, float_ops in {"int8": [], "int8_again": [], **kinds(graph)}.items():
         files[variant] = encode(graph, weights, file_format=file_format, precision="int8", float_ops=float_ops)
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--networks", default=",".join(NETWORKS), help="names of the zoo, separated by commas")
-    parser.add_argument("--runtimes", default=",".join(FILE_FORMATS), help="ort, litert")
+    parser.add_argument("--runtimes", default="ort,litert", help="ort, litert")
     parser.add_argument("--sessions", type=int, default=5, help="fresh sessions for each file")
     arguments = parser.parse_args()
     protocol = Protocol(min_sessions=arguments.sessions, max_sessions=arguments.sessions)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from edgenas.errors import ConfigError, EdgenasError, PluginError, explain, nearest
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Entry = TypeVar("Entry")
 _Part = TypeVar("_Part")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _REMEDY = "Mend or uninstall the package."
 
 
@@ -144,6 +145,22 @@ def load_part(place: str, *, kind: type[_Part], what: str) -> _Part:
         allowed = f"an {kind.__module__}.{kind.__name__}"
         raise PluginError(explain(f"{what} is none", got=f"{type(found).__name__} in {place}", allowed=allowed))
     return found
+
+
+def resolved(found: _Function | str, *, what: str) -> _Function:
+    """Return a function that an entry holds, or names as "module:attribute"; then its module is imported here.
+
+    Args:
+        found: What stands in the entry.
+        what: Words for it, for messages.
+
+    Raises:
+        PluginError: It cannot be imported, or cannot be called.
+    """
+    if not isinstance(found, str):
+        return found
+    function: Any = load_part(found, kind=Callable, what=what)  # type: ignore[arg-type]
+    return cast(_Function, function)
 
 
 def _attribute(place: str) -> Any:

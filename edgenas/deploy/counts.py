@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 
 from edgenas.errors import ExportError, explain
+from edgenas.formats import Contents
 from edgenas.measure.engines.litert import interpreter_class
 
 _CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
@@ -149,3 +150,27 @@ def require_one_partition(data: bytes) -> TfliteCounts:
             )
         )
     return counts
+
+
+def onnx_kernels(data: bytes, contents: Contents) -> dict[str, int]:
+    """Count the kernels of an int8 ONNX file for its card; nothing in other precisions.
+
+    Args:
+        data: The file.
+        contents: What it was written from.
+
+    Raises:
+        ExportError: See `require_quantised`.
+    """
+    if contents.precision != "int8":
+        return {}
+    integer = [op for op in contents.graph.ops if op.weighted and op.name not in contents.float_ops]
+    convolutions = sum(op.kind == "conv" for op in integer)
+    signed = contents.scheme == "qdq_s8s8"
+    dense = len(integer) - convolutions
+    return require_quantised(data, convolutions=convolutions, dense=dense, signed=signed).to_dict()
+
+
+def tflite_kernels(data: bytes, contents: Contents) -> dict[str, Any]:
+    """Count the partitions of a TFLite file for its card; see `require_one_partition`."""
+    return require_one_partition(data).to_dict()

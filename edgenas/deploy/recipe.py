@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgenas.deploy.quantise.calibrate import METHODS, Method
-from edgenas.deploy.targets import TARGETS
+from edgenas.deploy.scripts.compose import script_name
 from edgenas.errors import ConfigError, explain, nearest
-from edgenas.formats import SCHEMES
+from edgenas.formats import FORMATS
 from edgenas.reading.typed import Place, read_value
 from edgenas.reading.yaml_text import read_yaml
 from edgenas.resources import resource_files
 from edgenas.text import require_safe_name
 
 # What a bundle holds beside its model files.
-_TAKEN = ("card.json", "card.md", "labels.txt", "probe.npz", "sha256sums", "predict_onnx.py", "predict_tflite.py")
+_TAKEN = ("card.json", "card.md", "labels.txt", "probe.npz", "sha256sums")
+_BATCHES = {"one": "1", "fixed": "1 or more", "any": "1 or more; 0 for any"}
 REMEDIES = ("calibration", "bias_correction", "exclude_layers", "fine_tune")
-PRECISIONS = ("fp32", "fp16", "int8")
-ENDINGS = {"onnx": ".onnx", "tflite": ".tflite"}
 
 
 def _require_member(what: str, value: str, allowed: Sequence[str]) -> None:
@@ -34,10 +33,10 @@ class FileSpec:
 
     Attributes:
         name: File name in the bundle.
-        format: `onnx`, `tflite`, or a further target of `TARGETS`.
-        precision: `fp32`, `fp16` or `int8`.
-        scheme: int8 scheme, one of `SCHEMES[format]`; None for the default.
-        batch: Images a run; 0 for any number (onnx).
+        format: A name of `edgenas.formats.FORMATS`, such as `onnx` or `tflite`.
+        precision: `fp32`, `fp16` or `int8`; one of the format's.
+        scheme: int8 scheme of the format; None for the default.
+        batch: Images a run; 0 for any number, where the format has that.
     """
 
     name: str
@@ -47,21 +46,20 @@ class FileSpec:
     batch: int = 1
 
     def __post_init__(self) -> None:
-        formats = (*SCHEMES, *TARGETS)
-        _require_member("format", self.format, formats)
-        _require_member("precision", self.precision, PRECISIONS)
-        ending = ENDINGS.get(self.format) or TARGETS[self.format].ending
+        _require_member("format", self.format, FORMATS.names())
+        kind = FORMATS[self.format]
+        _require_member(f"precision of {self.format} files", self.precision, kind.precisions)
         require_safe_name(self.name, "the name of a file of a recipe", error=ConfigError)
-        if self.name.lower() in _TAKEN or not self.name.endswith(ending):
-            raise ConfigError(explain("not a file name for this format", got=repr(self.name), allowed=f"*{ending}"))
-        if self.format in TARGETS and self.precision != "fp32":
-            raise ConfigError(explain(f"{self.format} files are written in fp32", got=self.precision, allowed="fp32"))
+        taken = (*_TAKEN, *map(script_name, FORMATS))
+        if self.name.lower() in taken or not self.name.endswith(kind.ending):
+            allowed = f"*{kind.ending}"
+            raise ConfigError(explain("not a file name for this format", got=repr(self.name), allowed=allowed))
         if self.scheme is not None:
             if self.precision != "int8":
                 raise ConfigError(explain("scheme is for int8 files", got=self.precision))
-            _require_member("scheme", self.scheme, SCHEMES[self.format])
-        if self.batch < 0 or (self.batch == 0 and self.format != "onnx"):
-            raise ConfigError(explain("impossible batch", got=self.batch, allowed="1 or more; 0 for any (onnx only)"))
+            _require_member("scheme", self.scheme, kind.schemes)
+        if self.batch < 0 or not kind.allows_batch(self.batch or None):
+            raise ConfigError(explain("impossible batch", got=self.batch, allowed=_BATCHES[kind.batch]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,24 +1,21 @@
-"""Run the very files on images, one call for both runtimes."""
+"""Run the very files on images, one call for all formats."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.data import Preprocessing, Split
 from edgenas.data.subset import chosen_images
-from edgenas.deploy.targets import TARGETS, open_target
-from edgenas.errors import DeviceError, ExportError, explain
-from edgenas.formats import SCHEMES
-from edgenas.measure.engines.litert import interpreter_class
-from edgenas.measure.engines.ort import OrtRuntime
+from edgenas.errors import ExportError, explain
+from edgenas.formats import FORMATS, Predict
+from edgenas.formats.foreign import guarded, require_installed
+from edgenas.registry import resolved
 
 FloatImages = NDArray[np.float32]
 Logits = NDArray[np.float32]
-Predict = Callable[[FloatImages], Logits]
 _CHUNK = 32
 
 
@@ -27,96 +24,32 @@ def open_file(data: bytes, file_format: str, *, threads: int = 1) -> Predict:
 
     Args:
         data: The file.
-        file_format: `onnx`, `tflite`, or a further target that runs here (`can_run`).
-        threads: Threads within one operation; further targets run on one.
+        file_format: A name of `FORMATS` whose files run here (`can_run`).
+        threads: Threads within one operation; formats of other packages may run on one.
 
     Returns:
         A function from images (N, C, H, W) float32, already normalised, to logits (N, K) float32. Integer inputs
         and outputs are converted on the way; a file of fixed batch is run as often as needed.
 
     Raises:
-        ExportError: The runtime does not load the file.
+        ExportError: There is no such format, its package is missing, or the runtime does not load the file.
         DeviceError: The runtime is not installed.
     """
-    openers: dict[str, Callable[[bytes, int], Predict]] = {"onnx": _open_onnx, "tflite": _open_tflite}
-    if file_format in TARGETS:
-        return open_target(file_format, data)
-    if file_format not in openers:
-        raise ExportError(explain("no runtime here reads this format", got=file_format, allowed=", ".join(openers)))
-    return openers[file_format](data, threads)
+    require_installed(file_format)
+    opener = FORMATS[file_format].open
+    if opener is None:
+        raise ExportError(explain(f"{file_format} files cannot be run here"))
+    with guarded(file_format, "does not load the file"):
+        return resolved(opener, what=f"what opens {file_format} files")(data, threads)
 
 
 def can_run(file_format: str) -> bool:
-    """Whether files of a format can be run, once its package is installed."""
-    return file_format in SCHEMES or (file_format in TARGETS and TARGETS[file_format].open is not None)
+    """Whether files of a format can be run, once its package is installed.
 
-
-def _open_onnx(data: bytes, threads: int) -> Predict:
-    try:
-        session = OrtRuntime().native(data, threads=threads)
-    except DeviceError as error:
-        if "not installed" in str(error):
-            raise
-        raise ExportError(str(error)) from error
-    entry = session.get_inputs()[0]
-    batch = entry.shape[0] if isinstance(entry.shape[0], int) else _CHUNK
-
-    def predict(images: FloatImages) -> Logits:
-        parts = [session.run(None, {entry.name: part})[0] for part in _parts(images, batch)]
-        return np.concatenate(parts)[: len(images)]
-
-    # A dynamic batch takes a short last part. For a fixed batch the last part is filled up.
-    return predict if not isinstance(entry.shape[0], int) or batch == 1 else _filled(predict, batch)
-
-
-def _open_tflite(data: bytes, threads: int) -> Predict:
-    interpreter_type, package = interpreter_class()
-    try:
-        interpreter = interpreter_type(model_content=data, num_threads=threads)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ExportError(explain(f"{package} refuses the file", got=str(error).splitlines()[0])) from error
-    entry, last = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    batch = int(entry["shape"][0])
-
-    def predict(images: FloatImages) -> Logits:
-        rows = []
-        for part in _parts(np.ascontiguousarray(images.transpose(0, 2, 3, 1)), batch):
-            interpreter.set_tensor(entry["index"], _to_codes(part, entry))
-            interpreter.invoke()
-            rows.append(_from_codes(interpreter.get_tensor(last["index"]), last))
-        return np.concatenate(rows)
-
-    return predict if batch == 1 else _filled(predict, batch)
-
-
-def _parts(images: FloatImages, batch: int) -> Iterator[FloatImages]:
-    for start in range(0, len(images), batch):
-        yield images[start : start + batch]
-
-
-def _filled(predict: Predict, batch: int) -> Predict:
-    def filled(images: FloatImages) -> Logits:
-        missing = -len(images) % batch
-        padded = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
-        return predict(padded)[: len(images)]
-
-    return filled
-
-
-def _to_codes(images: FloatImages, entry: dict[str, Any]) -> NDArray[np.generic]:
-    if entry["dtype"] == np.float32:
-        return images
-    step, zero = entry["quantization"]
-    limits = np.iinfo(entry["dtype"])
-    return np.clip(np.round(images / step) + zero, limits.min, limits.max).astype(entry["dtype"])
-
-
-def _from_codes(values: NDArray[Any], entry: dict[str, Any]) -> Logits:
-    if entry["dtype"] == np.float32:
-        return np.array(values, np.float32)
-    step, zero = entry["quantization"]
-    return (values.astype(np.float32) - zero) * np.float32(step)
+    Raises:
+        ExportError: There is no such format.
+    """
+    return FORMATS[file_format].open is not None
 
 
 def split_batches(

@@ -7,106 +7,120 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.arch import Graph
+from edgenas.arch import Architecture, Graph
 from edgenas.errors import ExportError, explain, nearest
-from edgenas.formats.fold import fold
-from edgenas.formats.names import FileFormat, Precision
+from edgenas.formats.foreign import guarded, require_installed
 from edgenas.formats.quantise import Ranges, synthetic_ranges
-
-# The first scheme of a format is its default, the one that latency tables measure.
-SCHEMES: dict[str, tuple[str, ...]] = {"onnx": ("qdq_u8s8", "qdq_s8s8"), "tflite": ("int8", "int8_io")}
+from edgenas.formats.registry import FORMATS, Contents, FormatName, writer_of
+from edgenas.latency.device import Precision
 
 
 def encode(
     graph: Graph,
     weights: Mapping[str, NDArray[np.float32]],
     *,
-    file_format: FileFormat = "onnx",
+    file_format: FormatName = "onnx",
     precision: Precision = "fp32",
     ranges: Ranges | None = None,
     scheme: str | None = None,
     float_ops: Collection[str] = (),
     batch: int | None = 1,
     metadata: Mapping[str, str] | None = None,
+    architecture: Architecture | None = None,
 ) -> bytes:
-    """Write a network as an ONNX or TFLite file.
+    """Write a network as a file.
 
     Args:
         graph: The network.
         weights: Its arrays under the names of `weight_shapes`.
-        file_format: `onnx` (NCHW) or `tflite` (NHWC).
-        precision: `fp32`; `fp16`; or `int8`.
+        file_format: A name of `FORMATS`: `onnx` (NCHW), `tflite` (NHWC), one that another package writes.
+        precision: `fp32`, `fp16` or `int8`; one of the format's.
         ranges: int8: smallest and largest value of each operation; None for ranges without images, which give
             the same nodes and the same latency but no accuracy.
-        scheme: int8: one of `SCHEMES[file_format]`. `qdq_u8s8` unsigned activations (x86), `qdq_s8s8` signed
+        scheme: int8: one of the format's. `qdq_u8s8` unsigned activations (x86), `qdq_s8s8` signed
             (Arm); `int8` float32 input and logits, `int8_io` integer ones.
         float_ops: int8: names of operations that stay in floating point.
-        batch: Images a run; None for any number (onnx only).
+        batch: Images a run; None for any number, where the format has that.
         metadata: Text stored in the file.
+        architecture: What the graph was lowered from. Formats that are made from a torch module need it.
 
     Returns:
         The file. Input `image`, output `logits`.
 
     Raises:
-        ExportError: The combination is not one, or a range is missing.
+        ExportError: The combination is not one, a range is missing, or the package that writes the format is missing
+            or refuses the network.
         WeightsError: The weights do not fit the graph.
     """
-    _check(graph, file_format, precision, scheme, float_ops, batch)
-    scheme = scheme or SCHEMES[file_format][0]
-    known = (ranges if ranges is not None else synthetic_ranges(graph)) if precision == "int8" else None
-    if file_format == "onnx":
-        return _onnx(graph, weights, precision, known, scheme, float_ops, batch, metadata or {})
-    return _tflite(graph, weights, precision, known, scheme, float_ops, batch or 1, metadata or {})
-
-
-def _onnx(
-    graph: Graph,
-    weights: Mapping[str, NDArray[np.float32]],
-    precision: str,
-    ranges: Ranges | None,
-    scheme: str,
-    float_ops: Collection[str],
-    batch: int | None,
-    metadata: Mapping[str, str],
-) -> bytes:
-    from edgenas.formats.onnx_float import write_onnx
-    from edgenas.formats.onnx_int8 import write_onnx_int8
-
-    folded = fold(graph, weights, gate="clip")
-    if ranges is None:
-        return write_onnx(folded, half=precision == "fp16", batch=batch, metadata=metadata)
-    return write_onnx_int8(
-        folded, ranges=ranges, signed=scheme == "qdq_s8s8", float_ops=float_ops, batch=batch, metadata=metadata
-    )
-
-
-def _tflite(
-    graph: Graph,
-    weights: Mapping[str, NDArray[np.float32]],
-    precision: str,
-    ranges: Ranges | None,
-    scheme: str,
-    float_ops: Collection[str],
-    batch: int,
-    metadata: Mapping[str, str],
-) -> bytes:
-    from edgenas.formats.tflite import write_tflite
-
-    integer = {op.name for op in graph.ops} - set(float_ops) if ranges is not None else set()
-    return write_tflite(
-        fold(graph, weights, gate="relu6", late_factors=integer),
-        weight_form="fp16" if precision == "fp16" else "fp32",
+    contents = contents_of(
+        graph,
+        weights,
+        file_format=file_format,
+        precision=precision,
         ranges=ranges,
+        scheme=scheme,
         float_ops=float_ops,
-        integer_io=scheme == "int8_io",
         batch=batch,
-        metadata={name: text.encode() for name, text in metadata.items()},
+        metadata=metadata,
+        architecture=architecture,
     )
+    return write(file_format, contents)
+
+
+def contents_of(
+    graph: Graph,
+    weights: Mapping[str, NDArray[np.float32]],
+    *,
+    file_format: FormatName = "onnx",
+    precision: Precision = "fp32",
+    ranges: Ranges | None = None,
+    scheme: str | None = None,
+    float_ops: Collection[str] = (),
+    batch: int | None = 1,
+    metadata: Mapping[str, str] | None = None,
+    architecture: Architecture | None = None,
+) -> Contents:
+    """Check and complete what a file is to hold; arguments as for `encode`.
+
+    Raises:
+        ExportError: The combination is not one.
+    """
+    _check(graph, file_format, precision, scheme, float_ops, batch)
+    integer = precision == "int8"
+    return Contents(
+        graph=graph,
+        weights=weights,
+        architecture=architecture,
+        precision=precision,
+        ranges=(ranges if ranges is not None else synthetic_ranges(graph)) if integer else None,
+        scheme=FORMATS[file_format].scheme_of(precision, scheme) if integer else "",
+        float_ops=float_ops if integer else (),
+        batch=batch,
+        metadata=metadata or {},
+    )
+
+
+def write(file_format: FormatName, contents: Contents) -> bytes:
+    """Write a file.
+
+    Args:
+        file_format: A name of `FORMATS`.
+        contents: From `contents_of`.
+
+    Raises:
+        ExportError: The package that writes the format is missing, refuses the network, or gives no file.
+    """
+    require_installed(file_format)
+    with guarded(file_format, "refuses the network"):
+        data = writer_of(file_format)(contents)
+    if not isinstance(data, bytes) or not data:
+        raise ExportError(explain(f"the writer of {file_format} files gave none", got=type(data).__name__))
+    return data
 
 
 def _check(
     graph: Graph,
-    file_format: str,
+    file_format: FormatName,
     precision: str,
     scheme: str | None,
     float_ops: Collection[str],
@@ -118,14 +132,15 @@ def _check(
                 explain(f"unknown {what}{nearest(value, allowed)}", got=repr(value), allowed=", ".join(allowed))
             )
 
-    require(file_format, "file format", tuple(SCHEMES))
-    require(precision, "precision", ("fp32", "fp16", "int8"))
+    kind = FORMATS[file_format]
+    require(precision, f"precision of {file_format}", kind.precisions)
     if scheme is not None:
-        require(scheme, f"int8 scheme of {file_format}", SCHEMES[file_format])
-    if batch is None and file_format == "tflite":
-        raise ExportError(explain("a TFLite file has a fixed batch", got=None, allowed="a positive number"))
-    if batch is not None and batch < 1:
-        raise ExportError(explain("the batch must be positive", got=batch))
+        require(scheme, f"int8 scheme of {file_format}", kind.schemes)
+    if not kind.allows_batch(batch):
+        what = f"{file_format} files have a fixed batch" if batch is None else "the batch must be positive"
+        if batch is not None and batch > 1:
+            what = f"{file_format} files take one image a run"
+        raise ExportError(explain(what, got=repr(batch), allowed=kind.batches))
     unknown = set(float_ops) - {op.name for op in graph.ops}
     if unknown:
         raise ExportError(explain("float_ops names operations that the network lacks", got=sorted(unknown)[0]))

@@ -23,7 +23,8 @@ from edgenas.formats.onnx_float import (
     float_activation,
     float_layer,
 )
-from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, affine, quantise_layer, range_of
+from edgenas.formats.quantise import Affine, Ranges, affine, quantise_layer, range_of
+from edgenas.formats.registry import FORMATS
 
 
 def write_onnx_int8(
@@ -153,7 +154,7 @@ class _Writer:
 
     def _arrays(self, op: FoldedOp) -> list[str]:
         steps = [self._affine(self.by_name[name]).step for name in (op.inputs[0], op.name)]
-        layer = quantise_layer(op, steps[0], steps[1], limit=WEIGHT_LIMITS["onnx"])
+        layer = quantise_layer(op, steps[0], steps[1], limit=FORMATS["onnx"].weight_limit)
         return [
             self._constant(f"{op.name}.weight", layer.weight, layer.weight_steps),
             self._constant(f"{op.name}.bias", layer.bias, layer.bias_steps),

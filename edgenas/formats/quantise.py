@@ -16,13 +16,6 @@ from edgenas.formats.fold import FoldedOp
 
 Range = tuple[float, float]
 Ranges = Mapping[str, Range]
-WEIGHT_LIMITS = {"onnx": 64, "tflite": 127}
-"""Largest weight code by file format.
-
-ONNX Runtime multiplies unsigned activations with signed weights by `pmaddubsw` on x86 processors without VNNI, which
-adds two products in 16 bits and saturates: 2 * 255 * 64 = 32,640 fits, 2 * 255 * 127 = 64,770 does not. With 64 the
-file gives the same answer on every processor. XNNPACK, which runs TFLite files, adds in 32 bits.
-"""
 # The step of a value that is always 0. Products of two such steps are still far above the smallest float32.
 _MIN_STEP = 1e-12
 
@@ -73,7 +66,7 @@ def quantise_layer(op: FoldedOp, input_step: float, output_step: float, *, limit
         op: The layer.
         input_step: Step of its input's codes.
         output_step: Step of its output's codes.
-        limit: Largest weight code, of `WEIGHT_LIMITS`.
+        limit: Largest weight code of the format.
     """
     weight, bias = op.arrays
     steps = weight_steps(op, input_step, output_step, limit=limit)

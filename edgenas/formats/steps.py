@@ -21,7 +21,8 @@ import numpy as np
 from edgenas.errors import ExportError, explain
 from edgenas.formats.fold import FoldedGraph, FoldedOp
 from edgenas.formats.forms import file_forms
-from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, affine, range_of, weight_steps
+from edgenas.formats.quantise import Affine, Ranges, affine, range_of, weight_steps
+from edgenas.formats.registry import FORMATS
 
 # Ratios keep this distance from the limits, so that no rounding to float32 crosses one.
 _MARGIN = 1.01
@@ -101,7 +102,7 @@ def _raise(op: FoldedOp, steps: dict[str, float], fixed: Collection[str]) -> boo
 
 def _raise_layer(op: FoldedOp, steps: dict[str, float]) -> None:
     source = steps[op.inputs[0]]
-    largest = float(weight_steps(op, source, steps[op.name], limit=WEIGHT_LIMITS["tflite"]).max())
+    largest = float(weight_steps(op, source, steps[op.name], limit=FORMATS["tflite"].weight_limit).max())
     raise_result(op.name, source * largest, steps)
 
 

@@ -18,7 +18,8 @@ from edgenas.errors import PluginError, explain
 from edgenas.formats import tflite_schema as schema
 from edgenas.formats.fold import FoldedGraph, FoldedOp, pools_in_two_steps
 from edgenas.formats.forms import file_forms
-from edgenas.formats.quantise import WEIGHT_LIMITS, Affine, Ranges, quantise_layer
+from edgenas.formats.quantise import Affine, Ranges, quantise_layer
+from edgenas.formats.registry import FORMATS
 from edgenas.formats.steps import choose_steps
 from edgenas.formats.tflite_schema import Code, Fused, TensorQuantisation, TfliteFile
 
@@ -213,7 +214,7 @@ class _Writer:
         if not self.integer(op):
             return [self._float_array(names[0], _layout(op, weight)), self._float_array(names[1], bias)]
         layer = quantise_layer(
-            op, self.parameters(op.inputs[0]).step, self.parameters(op.name).step, limit=WEIGHT_LIMITS["tflite"]
+            op, self.parameters(op.inputs[0]).step, self.parameters(op.name).step, limit=FORMATS["tflite"].weight_limit
         )
         zeros = (0,) * len(bias)
         weights = TensorQuantisation(steps=tuple(layer.weight_steps.tolist()), zeros=zeros, axis=axis)

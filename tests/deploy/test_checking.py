@@ -62,8 +62,8 @@ def test_nothing_is_measured_where_no_latency_is_on_the_card(folder: Path) -> No
 def test_other_versions_are_noted_and_equal_ones_are_not() -> None:
     here = installed_versions()
     package = next(iter(here))
-    assert list(check._versions(SimpleNamespace(versions=here))) == []
-    found = list(check._versions(SimpleNamespace(versions={**here, package: "0.0", "nothing": "1"})))
+    assert list(check._versions(SimpleNamespace(files=(), versions=here))) == []
+    found = list(check._versions(SimpleNamespace(files=(), versions={**here, package: "0.0", "nothing": "1"})))
     assert [(one.name, one.serious) for one in found] == [(package, False), ("nothing", False)]
     assert found[0].what == f"0.0 on the card, {here[package]} here"
     assert found[1].what == "1 on the card, not installed here"

@@ -93,7 +93,7 @@ def test_one_int8_file_that_cannot_be_made_leaves_the_others(trained, tmp_path: 
     def refuse(data: bytes):
         raise ExportError("XNNPACK refuses the file.")
 
-    monkeypatch.setattr(export, "require_one_partition", refuse)
+    monkeypatch.setattr("edgenas.deploy.counts.require_one_partition", refuse)
     card = trained.export(tmp_path / "out", Recipe(name="n", files=(FULL, CODED)))
     assert card.left_out == (("coded.tflite", "XNNPACK refuses the file."),)
     assert check_bundle(tmp_path / "out") == ()

@@ -23,7 +23,7 @@ from edgenas.deploy.quantise.simulate import Simulator
 from edgenas.deploy.runners import logits_of_split, open_file, split_batches
 from edgenas.errors import DataError, ExportError
 from edgenas.formats import encode, random_weights
-from edgenas.formats.quantise import WEIGHT_LIMITS
+from edgenas.formats.registry import FORMATS
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_simulator_gives_the_logits_of_both_files(trained, observed) -> None:
     graph, chosen = lower(trained.architecture), ranges(observed, "minmax")
     images = trained.preprocessing.apply(trained.data.validation.read(np.arange(64)))
     for file_format in ("onnx", "tflite"):
-        simulator = Simulator(graph, trained.weights, chosen, weight_limit=WEIGHT_LIMITS[file_format])
+        simulator = Simulator(graph, trained.weights, chosen, weight_limit=FORMATS[file_format].weight_limit)
         with torch.no_grad():
             expected = simulator(torch.from_numpy(images)).numpy()
         spread = float(expected.std())
@@ -116,7 +116,7 @@ def test_simulator_with_operations_in_floating_point_gives_the_logits_of_the_fil
     for float_ops in ([name], []):
         with torch.no_grad():
             simulator = Simulator(
-                graph, trained.weights, coarse, float_ops=float_ops, weight_limit=WEIGHT_LIMITS[file_format]
+                graph, trained.weights, coarse, float_ops=float_ops, weight_limit=FORMATS[file_format].weight_limit
             )
             expected = simulator(torch.from_numpy(images)).numpy()
         losses.append(float(np.sqrt(np.mean((found - expected) ** 2)) / expected.std()))

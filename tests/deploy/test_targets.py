@@ -11,45 +11,51 @@ import pytest
 from edgenas.arch import Architecture, lower
 from edgenas.deploy import FileSpec, Recipe, check_bundle, load_card
 from edgenas.deploy.runners import open_file
-from edgenas.deploy.targets import TARGETS, Target, write_target
 from edgenas.errors import ExportError
-from edgenas.formats import encode, random_weights
+from edgenas.formats import FORMATS, FormatKind, encode, random_weights
 
-RUNNABLE = sorted(name for name, target in TARGETS.items() if target.open is not None)
+FURTHER = ("coreml", "executorch", "openvino")
+RUNNABLE = [name for name in FURTHER if FORMATS[name].open is not None]
+
+
+def put(monkeypatch: pytest.MonkeyPatch, name: str, kind: FormatKind) -> None:
+    monkeypatch.setitem(FORMATS._own, name, kind)
+    monkeypatch.setitem(FORMATS._loaded, name, kind)
+
 
 
 def recipe(name: str) -> Recipe:
-    return Recipe(name="further", files=(FileSpec(name=f"model{TARGETS[name].ending}", format=name),))
+    return Recipe(name="further", files=(FileSpec(name=f"model{FORMATS[name].ending}", format=name),))
 
 
 @pytest.fixture
 def pretended(monkeypatch: pytest.MonkeyPatch) -> str:
     """A target that is installed: it writes ONNX."""
-    target = Target(
+    target = FormatKind(
         module="onnx",
         package="onnx",
         ending=".pretended",
-        write=lambda architecture, weights: encode(lower(architecture), weights),
-        open=lambda data: open_file(data, "onnx"),
+        write=lambda contents: encode(contents.graph, contents.weights),
+        open=lambda data, threads: open_file(data, "onnx"),
     )
-    monkeypatch.setitem(TARGETS, "pretended", target)
+    put(monkeypatch, "pretended", target)
     return "pretended"
 
 
-@pytest.mark.parametrize("name", sorted(TARGETS))
+@pytest.mark.parametrize("name", FURTHER)
 def test_a_target_without_its_package_says_what_to_install(name: str, architecture: Architecture) -> None:
-    if find_spec(TARGETS[name].module) is not None:
+    if find_spec(FORMATS[name].module) is not None:
         pytest.skip(f"{name} is installed here")
     weights = random_weights(lower(architecture), np.random.default_rng(0))
-    with pytest.raises(ExportError, match=f"pip install {TARGETS[name].package}"):
-        write_target(name, architecture, weights)
-    with pytest.raises(ExportError, match=f"pip install {TARGETS[name].package}"):
+    with pytest.raises(ExportError, match=f"pip install {FORMATS[name].package}"):
+        encode(lower(architecture), weights, file_format=name, architecture=architecture)
+    with pytest.raises(ExportError, match=f"pip install {FORMATS[name].package}"):
         open_file(b"", name)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_files_of_an_installed_target_compute_what_torch_computes(name: str, trained, tmp_path: Path) -> None:
-    pytest.importorskip(TARGETS[name].module)
+    pytest.importorskip(FORMATS[name].module)
     card = trained.export(tmp_path / "bundle", recipe(name))
     test = card.files[0].test
     assert test is not None and test.max_error < 1e-4 and test.top1_agreement == 1
@@ -68,9 +74,9 @@ def test_a_runnable_target_is_judged_and_checked_like_every_file(pretended: str,
 def test_a_target_that_computes_something_else_ends_the_export(
     pretended: str, trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = Target(module="onnx", package="onnx", ending=".pretended", write=TARGETS[pretended].write,
-                   open=lambda data: lambda images: 1.001 * open_file(data, "onnx")(images))  # fmt: skip
-    monkeypatch.setitem(TARGETS, pretended, wrong)
+    wrong = FormatKind(module="onnx", package="onnx", ending=".pretended", write=FORMATS[pretended].write,
+                   open=lambda data, threads: lambda images: 1.001 * open_file(data, "onnx")(images))  # fmt: skip
+    put(monkeypatch, pretended, wrong)
     with pytest.raises(ExportError, match="does not compute what torch computes"):
         trained.export(tmp_path / "bundle", recipe(pretended))
     assert not (tmp_path / "bundle").exists()
@@ -79,8 +85,8 @@ def test_a_target_that_computes_something_else_ends_the_export(
 def test_a_target_that_cannot_be_run_here_is_marked_on_the_card(
     pretended: str, trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blind = Target(module="onnx", package="onnx", ending=".pretended", write=TARGETS[pretended].write)
-    monkeypatch.setitem(TARGETS, pretended, blind)
+    blind = FormatKind(module="onnx", package="onnx", ending=".pretended", write=FORMATS[pretended].write)
+    put(monkeypatch, pretended, blind)
     trained.export(tmp_path / "bundle", recipe(pretended))
     (entry,) = load_card(tmp_path / "bundle").files
     assert entry.test is None and "not judged" in entry.warnings[0]

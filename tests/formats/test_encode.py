@@ -17,9 +17,7 @@ from edgenas.arch import Architecture, Graph, Op, TensorShape, lower
 from edgenas.arch.zoo import published
 from edgenas.errors import ExportError, WeightsError
 from edgenas.formats import (
-    FILE_FORMATS,
-    SCHEMES,
-    as_file_format,
+    FORMATS,
     encode,
     file_format_of,
     fold,
@@ -116,14 +114,14 @@ def test_fp16_file_is_half_the_size_and_close(file_format: str) -> None:
 def test_every_onnx_file_passes_the_full_check() -> None:
     graph = lower(small())
     weights, _ = case(small())
-    for precision, scheme in [("fp32", None), ("fp16", None), *(("int8", name) for name in SCHEMES["onnx"])]:
+    for precision, scheme in [("fp32", None), ("fp16", None), *(("int8", name) for name in FORMATS["onnx"].schemes)]:
         for batch in (1, 4, None):
             data = encode(graph, weights, precision=precision, scheme=scheme, batch=batch)
             onnx.checker.check_model(data, full_check=True)
 
 
 @pytest.mark.parametrize(
-    ("file_format", "scheme"), [(file_format, scheme) for file_format in SCHEMES for scheme in SCHEMES[file_format]]
+    ("file_format", "scheme"), [(file_format, scheme) for file_format in RUN for scheme in FORMATS[file_format].schemes]
 )
 def test_int8_with_true_ranges_stays_near_the_float_file(file_format: str, scheme: str) -> None:
     # Random weights do not keep their top class in int8; that the values correlate this closely shows that every
@@ -269,7 +267,7 @@ def test_metadata_is_in_the_file() -> None:
 def test_same_input_gives_the_same_bytes() -> None:
     architecture = small()
     weights, _ = case(architecture)
-    for file_format in SCHEMES:
+    for file_format in RUN:
         first, second = (encode(lower(architecture), weights, file_format=file_format) for _ in range(2))
         assert first == second
 
@@ -344,12 +342,12 @@ def test_dead_channels_and_huge_biases_survive_int8() -> None:
 
 
 def test_every_runtime_reads_a_format_that_is_written_and_others_are_refused() -> None:
-    assert {name: file_format_of(name) for name in FILE_FORMATS} == {"ort": "onnx", "litert": "tflite"}
-    assert [as_file_format(name) for name in SCHEMES] == list(SCHEMES)
+    assert {name: file_format_of(name) for name in ("ort", "litert")} == {"ort": "onnx", "litert": "tflite"}
+    assert {FORMATS[name].runtime for name in RUN} == {"ort", "litert"}
     with pytest.raises(ExportError, match="did you mean 'litert'"):
         file_format_of("litetr")
     with pytest.raises(ExportError, match="unknown file format"):
-        as_file_format("coreml")
+        encode(lower(published("mobilenet_v3_small")), {}, file_format="onxx")
 
 
 @pytest.mark.parametrize("scheme", ["qdq_u8s8", "qdq_s8s8"])

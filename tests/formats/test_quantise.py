@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from edgenas.errors import ExportError
+from edgenas.formats import FORMATS
 from edgenas.formats.fold import FoldedOp
-from edgenas.formats.quantise import WEIGHT_LIMITS, affine, quantise_layer, range_of, synthetic_ranges, weight_steps
+from edgenas.formats.quantise import affine, quantise_layer, range_of, synthetic_ranges, weight_steps
 
 
 def layer(weight: list, bias: list, **options: object) -> FoldedOp:
@@ -54,10 +55,10 @@ def test_weights_are_coded_by_the_largest_of_their_channel_and_biases_by_both_st
 
 @pytest.mark.parametrize(("file_format", "largest"), [("onnx", 64), ("tflite", 127)])
 def test_the_largest_code_is_that_of_the_format(file_format: str, largest: int) -> None:
-    assert WEIGHT_LIMITS[file_format] == largest
+    assert FORMATS[file_format].weight_limit == largest
     weight = np.random.default_rng(0).normal(size=(3, 2, 3, 3))
     op = layer(weight.tolist(), [0.0, 0.0, 0.0])
-    found = quantise_layer(op, 0.1, 0.1, limit=WEIGHT_LIMITS[file_format])
+    found = quantise_layer(op, 0.1, 0.1, limit=FORMATS[file_format].weight_limit)
     assert found.weight.shape == (3, 2, 3, 3)
     assert np.abs(found.weight).reshape(3, -1).max(axis=1).tolist() == [largest] * 3
     steps = np.abs(weight).reshape(3, -1).max(axis=1) / largest

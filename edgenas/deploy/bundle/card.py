@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 from edgenas.arch import Architecture
 from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.errors import ExportError, explain
+from edgenas.formats import FORMATS
+from edgenas.latency.device import PRECISIONS
 from edgenas.markup import html_table
 from edgenas.reading.json_text import json_text
 from edgenas.reading.typed import read_value
 from edgenas.text import printable, require_safe_name
 
 FORMAT, VERSION = "edgenas-card", 1
-_PACKAGES = (
-    "edgenas", "numpy", "torch", "onnx", "onnxruntime", "ai-edge-litert", "tflite-runtime",
-    "openvino", "coremltools", "executorch",
-)  # fmt: skip
+_PACKAGES = ("edgenas", "numpy", "torch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,9 +201,9 @@ def _require_plausible(card: Card) -> None:
     """Refuse a card of which a check could not find the files, or tell them apart."""
     for entry in card.files:
         require_safe_name(entry.name, "the name of a file on the card", error=ExportError)
-        if entry.precision not in ("fp32", "fp16", "int8"):
+        if entry.precision not in PRECISIONS:
             raise ExportError(
-                explain("the card is damaged: unknown precision", got=entry.precision, allowed="fp32, fp16, int8")
+                explain("the card is damaged: unknown precision", got=entry.precision, allowed=", ".join(PRECISIONS))
             )
         if entry.latency is not None and not entry.latency.latency_ms > 0:
             raise ExportError(explain("the card is damaged: a latency is not positive", got=entry.latency.latency_ms))
@@ -248,10 +247,16 @@ def weights_digest(weights: Mapping[str, NDArray[np.float32]]) -> str:
     return total.hexdigest()
 
 
-def installed_versions() -> dict[str, str]:
-    """Versions of the packages that shape the files and run them."""
+def installed_versions(formats: Collection[str] = ()) -> dict[str, str]:
+    """Versions of the packages that shape the files and run them.
+
+    Args:
+        formats: Of the files; those of edgenas always count.
+    """
+    known = [name for name in FORMATS if FORMATS.origin(name) == "edgenas" or name in formats]
+    packages = (*_PACKAGES, *(package for name in known for package in FORMATS[name].versions))
     found = {}
-    for package in _PACKAGES:
+    for package in dict.fromkeys(packages):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

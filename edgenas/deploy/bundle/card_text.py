@@ -9,7 +9,7 @@ from typing import Any
 
 from edgenas.deploy.accuracy import Comparison, Interval
 from edgenas.deploy.bundle.card import Card, FileCard
-from edgenas.deploy.scripts.compose import SCRIPTS
+from edgenas.deploy.scripts.compose import script_name, scripted_formats
 from edgenas.text import printable
 
 
@@ -53,7 +53,7 @@ def _about_accuracy(card: Card) -> str:
 
 
 def _use(card: Card) -> str:
-    scripts = [script for kind, script in SCRIPTS.items() if any(entry.format == kind for entry in card.files)]
+    scripts = [script_name(name) for name in scripted_formats([entry.format for entry in card.files])]
     run = " or ".join(f"`python {script} IMAGE`" for script in scripts)
     ways = f"{run} (a runtime, numpy and pillow suffice). With a folder of class folders the accuracy is printed. "
     return f"{ways if scripts else ''}`sha256sum -c SHA256SUMS` checks the files."

@@ -18,6 +18,7 @@ from edgenas.deploy.bundle.contents import PROBE, Difference, check_contents, is
 from edgenas.deploy.bundle.export import Measure
 from edgenas.deploy.runners import can_run, logits_of_split, open_file
 from edgenas.errors import EdgenasError, ExportError, explain
+from edgenas.formats import FORMATS
 from edgenas.measure import ModelFile
 from edgenas.reading.json_text import read_json
 
@@ -62,7 +63,8 @@ def check_bundle(folder: Path, *, test: Split | None = None, measure: Measure | 
     found = [*check_contents(folder, card, document), *_versions(card)]
     probe = _probe(folder)
     for entry in card.files:
-        if can_run(entry.format) and is_plain_file(folder / entry.name):
+        # A format that nothing here knows is reported by what opens it.
+        if (entry.format not in FORMATS or can_run(entry.format)) and is_plain_file(folder / entry.name):
             found += _file(folder, card, entry, probe, test)
     if measure is not None:
         found += _latencies(folder, card, measure)
@@ -70,7 +72,7 @@ def check_bundle(folder: Path, *, test: Split | None = None, measure: Measure | 
 
 
 def _versions(card: Card) -> Iterator[Difference]:
-    here = installed_versions()
+    here = installed_versions([entry.format for entry in card.files])
     for package, version in card.versions.items():
         if here.get(package) != version:
             what = f"{version} on the card, {here.get(package, 'not installed')} here"
@@ -130,7 +132,7 @@ def _latencies(folder: Path, card: Card, measure: Measure) -> Iterator[Differenc
         ModelFile(
             name=entry.name,
             data=(folder / entry.name).read_bytes(),
-            file_format=entry.format,  # type: ignore[arg-type]
+            file_format=entry.format,
             precision=entry.precision,
         )
         for entry in entries

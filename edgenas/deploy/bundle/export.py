@@ -33,17 +33,17 @@ from edgenas.deploy.bundle.folder import restore, write_folder
 from edgenas.deploy.bundle.inputs import Images, check_inputs
 from edgenas.deploy.bundle.latencies import with_latency
 from edgenas.deploy.bundle.texts import labels_text, texts_of
-from edgenas.deploy.counts import require_one_partition, require_quantised
 from edgenas.deploy.quantise.calibrate import Observations
 from edgenas.deploy.quantise.guard import Guard, Judged
 from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import can_run, logits_of_split, open_file
-from edgenas.deploy.targets import TARGETS, write_target
 from edgenas.errors import ExportError, TrainingError, explain
-from edgenas.formats import SCHEMES, as_file_format, encode, fold
+from edgenas.formats import FORMATS, Contents, contents_of, fold, write
+from edgenas.formats.foreign import guarded
 from edgenas.latency.device import local_device
 from edgenas.measure import FileLatency, ModelFile
 from edgenas.reading.json_text import json_text, parse_json
+from edgenas.registry import resolved
 from edgenas.types import Progress
 
 Measure = Callable[[Sequence[ModelFile]], Sequence[FileLatency]]
@@ -168,8 +168,9 @@ class _Job:
         if file.precision == "fp16":
             self._require_half(file, guard.observations)
         judged = guard.quantise(file) if file.precision == "int8" else None
-        data = self._with_metadata(file, judged)
-        card = self._file_card(file, data, judged)
+        contents = self._contents(file, judged)
+        data = write(file.format, contents)
+        card = self._file_card(file, data, judged, contents)
         self._require_limit(file, card.validation)
         return data, card
 
@@ -213,23 +214,22 @@ class _Job:
             "edgenas.architecture": format_notation(self.architecture),
         }
 
-    def _with_metadata(self, file: FileSpec, judged: Judged | None) -> bytes:
-        if file.format in TARGETS:
-            return write_target(file.format, self.architecture, self.weights)
+    def _contents(self, file: FileSpec, judged: Judged | None) -> Contents:
         quantisation = judged.quantisation if judged else None
-        return encode(
+        return contents_of(
             self.graph,
             quantisation.weights if quantisation else self.weights,
-            file_format=as_file_format(file.format),
+            file_format=file.format,
             precision=file.precision,  # type: ignore[arg-type]
             ranges=quantisation.ranges if quantisation else None,
             scheme=file.scheme,
             float_ops=quantisation.float_ops if quantisation else (),
             batch=file.batch or None,
             metadata=self._metadata(),
+            architecture=self.architecture,
         )
 
-    def _file_card(self, file: FileSpec, data: bytes, judged: Judged | None) -> FileCard:
+    def _file_card(self, file: FileSpec, data: bytes, judged: Judged | None, contents: Contents) -> FileCard:
         runs = can_run(file.format)
         test = validation = None
         probe: tuple[tuple[float, ...], ...] = ()
@@ -243,13 +243,13 @@ class _Job:
             name=file.name,
             format=file.format,
             precision=file.precision,
-            scheme=(file.scheme or SCHEMES[file.format][0]) if judged else "none",
+            scheme=FORMATS[file.format].scheme_of(file.precision, file.scheme),
             bytes=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
             test=test,
             validation=validation,
             latency=None,
-            kernels=self._kernels(file, data, judged) if runs else {},
+            kernels=self._kernels(file, data, contents) if runs else {},
             steps=quantisation.steps if quantisation else (),
             float_ops=quantisation.float_ops if quantisation else (),
             trials=judged.trials if judged else (),
@@ -272,18 +272,12 @@ class _Job:
             )
         return comparison
 
-    def _kernels(self, file: FileSpec, data: bytes, judged: Judged | None) -> dict[str, Any]:
-        if file.format in TARGETS:
+    def _kernels(self, file: FileSpec, data: bytes, contents: Contents) -> dict[str, Any]:
+        kernels = FORMATS[file.format].kernels
+        if kernels is None:
             return {}
-        if file.format == "tflite":
-            return require_one_partition(data).to_dict()
-        if judged is None:
-            return {}
-        integer = [op for op in self.graph.ops if op.weighted and op.name not in judged.quantisation.float_ops]
-        convolutions = sum(op.kind == "conv" for op in integer)
-        signed = file.scheme == "qdq_s8s8"
-        counts = require_quantised(data, convolutions=convolutions, dense=len(integer) - convolutions, signed=signed)
-        return counts.to_dict()
+        with guarded(file.format, "cannot count the kernels of the file"):
+            return dict(resolved(kernels, what=f"what counts {file.format} kernels")(data, contents))
 
     def _accuracy_warnings(self, file: FileSpec, validation: Comparison | None) -> tuple[str, ...]:
         limit = self.recipe.guard.max_drop_points
@@ -297,11 +291,11 @@ class _Job:
         self, contents: Mapping[str, bytes], files: list[FileCard], measure: Measure | None
     ) -> list[FileCard]:
         """Measure the very files, and warn where int8 is slower than fp32."""
-        runnable = [entry for entry in files if entry.format in SCHEMES]
+        runnable = [entry for entry in files if FORMATS[entry.format].runtime is not None]
         if measure is None or not runnable:
             return files
         models = [
-            ModelFile(name=entry.name, data=contents[entry.name], file_format=entry.format, precision=entry.precision)  # type: ignore[arg-type]
+            ModelFile(name=entry.name, data=contents[entry.name], file_format=entry.format, precision=entry.precision)
             for entry in runnable
         ]
         found = {latency.name: latency for latency in measure(models)}
@@ -327,7 +321,7 @@ class _Job:
             torch_probe=probe_rows(self.torch(self.preprocessing.apply(self.probe_pixels))),
             files=tuple(files),
             device={name: getattr(device, name) for name in ("machine", "cpu", "isa", "cores")},
-            versions=installed_versions(),
+            versions=installed_versions([file.format for file in files]),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             probe_sha256=hashlib.sha256(self.probe_file()["probe.npz"]).hexdigest(),
             left_out=tuple(self.left_out),

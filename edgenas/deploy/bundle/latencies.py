@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edgenas.deploy.bundle.card import FileCard, Latency
+from edgenas.formats import FORMATS
 from edgenas.measure import FileLatency
 
 
@@ -30,8 +31,7 @@ def with_latency(entry: FileCard, found: Mapping[str, FileLatency], files: Seque
     )
     warnings = entry.warnings
     full = next((file for file in files if file.format == entry.format and file.precision == "fp32"), None)
-    # Signed activations are for Arm. Their speed on this machine does not matter.
-    if entry.precision == "int8" and full is not None and entry.scheme != "qdq_s8s8":
+    if entry.precision == "int8" and full is not None and entry.scheme not in FORMATS[entry.format].foreign_schemes:
         ratio = measured.latency_ms / found[full.name].latency_ms
         if ratio > 1:
             warnings = (*warnings, f"is slower than {full.name} on this device ({ratio:.2f} times its latency).")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgenas.deploy.bundle.card import Card
 from edgenas.deploy.bundle.card_text import card_text
-from edgenas.deploy.scripts.compose import SCRIPTS, predict_script
+from edgenas.deploy.scripts.compose import predict_script, script_name, scripted_formats
 from edgenas.text import printable
 
 
@@ -22,8 +22,8 @@ def texts_of(card: Card) -> dict[str, str]:
         card: The card.
     """
     texts = {"card.md": card_text(card), "labels.txt": labels_text(card.labels)}
-    for kind, script in SCRIPTS.items():
-        model = next((entry.name for entry in card.files if entry.format == kind), None)
-        if model is not None:
-            texts[script] = predict_script(kind, model=model, preprocessing=card.preprocessing, labels=card.labels)
+    for name in scripted_formats([entry.format for entry in card.files]):
+        model = next(entry.name for entry in card.files if entry.format == name)
+        script = predict_script(name, model=model, preprocessing=card.preprocessing, labels=card.labels)
+        texts[script_name(name)] = script
     return texts

@@ -24,8 +24,7 @@ from edgenas.deploy.quantise.simulate import Simulator
 from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import Predict, logits_of_split, open_file, split_batches
 from edgenas.errors import ExportError, explain
-from edgenas.formats import Range, as_file_format, encode
-from edgenas.formats.quantise import WEIGHT_LIMITS
+from edgenas.formats import FORMATS, Range, encode
 from edgenas.types import Progress
 
 _DIAGNOSIS_IMAGES = 32
@@ -107,7 +106,8 @@ class Guard:
         augment: AugmentSettings = NO_AUGMENTATION,
         progress: Progress | None = None,
     ) -> None:
-        self.graph, self.weights, self.recipe = lower(architecture), weights, recipe
+        self.architecture, self.graph = architecture, lower(architecture)
+        self.weights, self.recipe = weights, recipe
         self.train, self.validation, self.reference = train, validation, reference
         self.preprocessing, self.seed, self.progress = preprocessing, seed, progress
         self.augment = augment
@@ -132,7 +132,7 @@ class Guard:
         self._stuck, self._notes = (), []
         best = self._first(file, method)
         trials = [(_words(best), 100 * best.comparison.drop.value)]
-        self.diagnosis, self._weight_limit = (), WEIGHT_LIMITS[file.format]
+        self.diagnosis, self._weight_limit = (), FORMATS[file.format].weight_limit
         for remedy in self.recipe.guard.remedies:
             # Each remedy starts from the best result so far.
             for candidate in self._remedy(remedy, best.quantisation) if not best.within_limit else ():
@@ -191,12 +191,13 @@ class Guard:
         data = encode(
             self.graph,
             quantisation.weights,
-            file_format=as_file_format(file.format),
+            file_format=file.format,
             precision="int8",
             ranges=quantisation.ranges,
             scheme=file.scheme,
             float_ops=quantisation.float_ops,
             batch=file.batch or None,
+            architecture=self.architecture,
         )
         predict = open_file(data, file.format)
         if file.format == "tflite":

@@ -49,7 +49,7 @@ class Simulator(nn.Module):
     Attributes:
         folded: The network, folded as for ONNX.
         quantised: Names of the operations that round; all but `float_ops` at first.
-        weight_limit: Largest weight code of the file format; see `edgenas.formats.quantise.WEIGHT_LIMITS`.
+        weight_limit: Largest weight code of the file format.
     """
 
     def __init__(

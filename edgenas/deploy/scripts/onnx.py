@@ -1,5 +1,8 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
+from __future__ import annotations
+
+
 def open_model(path: Path) -> Predict:
     """Return a function from images (1, C, H, W) float32 to logits (1, classes)."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

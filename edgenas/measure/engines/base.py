@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from edgenas.errors import DeviceError, explain
-from edgenas.formats.names import FileFormat
+from edgenas.formats import FormatName
 from edgenas.latency.runtimes import RuntimeName
 
 
@@ -19,14 +19,14 @@ class ModelFile:
     Attributes:
         name: How results call it.
         data: The bytes of the file.
-        file_format: `onnx` or `tflite`.
+        file_format: A name of `edgenas.formats.FORMATS`.
         precision: fp32, fp16 or int8; only reported.
         runtime: What runs it; "" leaves that to the format.
     """
 
     name: str
     data: bytes
-    file_format: FileFormat
+    file_format: FormatName
     precision: str = "fp32"
     runtime: RuntimeName = ""
 
@@ -49,7 +49,7 @@ class Runtime(Protocol):
         """Its name in the registry."""
 
     @property
-    def file_format(self) -> FileFormat:
+    def file_format(self) -> FormatName:
         """The format it reads."""
 
     def version(self) -> str:

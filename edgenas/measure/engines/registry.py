@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from edgenas.errors import InputError, explain
-from edgenas.latency.runtimes import FILE_FORMATS, RUNTIMES
+from edgenas.formats import FORMATS
+from edgenas.latency.runtimes import RUNTIMES
 from edgenas.measure.engines.base import ModelFile, Runtime
-
-_BY_FORMAT = {read: name for name, read in FILE_FORMATS.items()}
 
 
 def runtime(name: str) -> Runtime:
@@ -24,17 +23,20 @@ def runtime(name: str) -> Runtime:
 
 
 def runtime_for(file_format: str) -> Runtime:
-    """Return the runtime of edgenas that executes a file format.
+    """Return the runtime that measures files of a format where none is named.
 
     Args:
-        file_format: `onnx` or `tflite`.
+        file_format: A name of `FORMATS`.
 
     Raises:
-        InputError: No runtime reads that format.
+        InputError: There is no such format, or no runtime measures it.
     """
-    if file_format not in _BY_FORMAT:
-        raise InputError(explain(f"unknown file format {file_format!r}", allowed=", ".join(_BY_FORMAT)))
-    return runtime(_BY_FORMAT[file_format])
+    if file_format not in FORMATS:
+        raise InputError(explain(f"unknown file format {file_format!r}", allowed=", ".join(FORMATS)))
+    name = FORMATS[file_format].runtime
+    if name is None:
+        raise InputError(explain(f"no runtime measures {file_format} files"))
+    return runtime(name)
 
 
 def runtime_of(file: ModelFile) -> Runtime:

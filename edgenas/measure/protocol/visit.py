@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgenas.arch import Architecture, Graph, Op, TensorShape, lower
-from edgenas.formats import SCHEMES, encode
+from edgenas.formats import FORMATS, encode
 from edgenas.latency.device import Precision, RuntimeInfo
 from edgenas.latency.records import Settling
 from edgenas.latency.runtimes import RuntimeName
@@ -49,12 +49,11 @@ class Target:
         Raises:
             DeviceError: The runtime is not installed.
         """
-        scheme = (self.scheme or SCHEMES[runtime(self.runtime).file_format][0]) if self.precision == "int8" else "none"
         return RuntimeInfo(
             runtime=self.runtime,
             version=(device or LocalDevice()).version(self.runtime),
             precision=self.precision,
-            scheme=scheme,
+            scheme=FORMATS[runtime(self.runtime).file_format].scheme_of(self.precision, self.scheme),
             threads=self.protocol.threads,
             mode=self.protocol.mode,
         )

@@ -176,7 +176,7 @@ def export_untrained(architecture: Architecture, recipe: str, out: Path, *, forc
         ExportError: The folder exists.
     """
     from edgenas.deploy import load_recipe
-    from edgenas.formats import FILE_FORMATS, as_file_format, encode, random_weights
+    from edgenas.formats import FORMATS, encode, random_weights
 
     if out.exists() and not force:
         raise ExportError(explain(f"{out} exists", remedy="Choose another folder, or replace it with --force."))
@@ -185,12 +185,12 @@ def export_untrained(architecture: Architecture, recipe: str, out: Path, *, forc
     directory = RunDirectory(path=out)
     written = []
     for file in load_recipe(recipe).files:
-        if file.format not in FILE_FORMATS.values():
+        if FORMATS[file.format].runtime is None:
             continue
         data = encode(
             graph,
             weights,
-            file_format=as_file_format(file.format),
+            file_format=file.format,
             precision=file.precision,  # type: ignore[arg-type]
             scheme=file.scheme,
             batch=file.batch or None,

@@ -125,10 +125,9 @@ def measured_again(folder: Path, entry: FileCard, *, runtime: RuntimeName, threa
     Raises:
         DeviceError: The runtime is missing.
     """
-    from edgenas.formats import as_file_format
     from edgenas.measure import ModelFile, measure_files
 
-    file = ModelFile(name=entry.name, data=(folder / entry.name).read_bytes(), file_format=as_file_format(entry.format))
+    file = ModelFile(name=entry.name, data=(folder / entry.name).read_bytes(), file_format=entry.format)
     (found,) = measure_files((on_target(file, runtime),), threads=threads, seed=seed)
     return found
 

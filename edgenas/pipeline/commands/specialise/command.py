@@ -18,7 +18,7 @@ import numpy as np
 from edgenas import atomic
 from edgenas.config.settings import TargetSection
 from edgenas.errors import BudgetError, ExportError, TableError, explain
-from edgenas.formats import file_format_of
+from edgenas.formats import FORMATS, file_format_of
 from edgenas.pipeline.commands.specialise.candidates import (
     candidates,
     known_networks,
@@ -218,7 +218,7 @@ def target_recipe(runtime: str, precision: str) -> Recipe:
     from edgenas.deploy import FileSpec, GuardSpec, Recipe
 
     kind = file_format_of(runtime)
-    name = f"model.{'int8.' if precision == 'int8' else ''}{kind}"
+    name = f"model{'.int8' if precision == 'int8' else ''}{FORMATS[kind].ending}"
     return Recipe(
         name=f"{runtime}-{precision}",
         description=f"One file for {runtime} in {precision}",
