@@ -264,3 +264,40 @@ def test_a_kind_of_block_of_a_package_is_counted_shared_and_written(site, tmp_pa
         wanted = member.eval()(images)
     logits = run_onnx(encode(lower(net), member.weights(), batch=None), images.numpy())
     assert np.abs(logits - wanted.numpy()).max() < 1e-4
+
+
+def test_a_file_format_of_a_package_is_written_judged_checked_and_run_by_its_script(site, tmp_path):  # noqa: F811
+    install_toys(site)
+    import subprocess
+
+    from PIL import Image
+
+    from edgenas.arch import Architecture, Block, Head, Stage, Stem, lower
+    from edgenas.data import DataSettings, fit_preprocessing
+    from edgenas.data import load as load_data
+    from edgenas.deploy import FileSpec, Recipe, check_bundle, export_bundle
+    from edgenas.formats import random_weights
+
+    block = Block(kernel=3, expanded=8, out_channels=8, stride=2, activation="relu")
+    network = Architecture(
+        resolution=8, in_channels=1, stem=Stem(out_channels=8, stride=1, activation="relu"),
+        stages=(Stage(blocks=(block,)),), head=Head(conv_channels=16, activation="relu"), classes=10,
+    )  # fmt: skip
+    data = load_data(DataSettings(source="digits"))
+    card = export_bundle(
+        network, random_weights(lower(network), np.random.default_rng(0)),
+        Recipe(name="boxed", files=(FileSpec(name="model.box", format="toy_box"),)),
+        data=data, preprocessing=fit_preprocessing(data.train), labels=data.classes, out=tmp_path / "out",
+    )  # fmt: skip
+    (entry,) = card.files
+    assert entry.format == "toy_box" and entry.test is not None and entry.test.top1_agreement == 1
+    assert list(json.loads((tmp_path / "out" / "model.box").read_text())) == ["onnx"]
+    assert check_bundle(tmp_path / "out", test=data.test) == ()
+    Image.fromarray(data.test.read(np.array([0]))[0, ..., 0]).save(tmp_path / "one.png")
+    command = [sys.executable, str(tmp_path / "out" / "predict_toy_box.py"), str(tmp_path / "one.png")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.split("\t")[1].split()[0] in data.classes
+    with pytest.raises(ConfigError, match=r"\*\.box"):
+        FileSpec(name="model.onnx", format="toy_box")
+    with pytest.raises(ConfigError, match="precision of toy_box files"):
+        FileSpec(name="model.box", format="toy_box", precision="int8")
