@@ -1,5 +1,7 @@
 """What weights have seen, told by the content of images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,25 @@ def test_what_a_training_started_from_counts_too() -> None:
     assert find_seen(unknown, split(0)).verdict == "unknown"
     assert "the start do not say" in find_seen(unknown, split(0)).words
     assert find_seen(unknown, split(0, seed=1)).verdict == "seen"
+
+
+def repeated(whole: SplitContents, images: int) -> SplitContents:
+    """A split some of whose photographs are in the source twice: in training and in test."""
+    test = np.concatenate([whole.test[images:], whole.train[:images]])
+    return replace(whole, test=test)
+
+
+def test_a_photograph_that_is_there_twice_is_not_an_image_of_another_training() -> None:
+    own = repeated(split(0), 3)
+    assert find_seen(own.history(), own).verdict == "unseen"
+    started = own.history().joined(None, what="the start")
+    found = find_seen(started, own)
+    assert found.verdict == "unknown" and "the start do not say" in found.words
+    # A start that saw other test images of this split is still found, and so is another split of the same source.
+    both = own.history().joined(split(0, seed=1).history(), what="the start")
+    assert find_seen(both, own).verdict == "seen"
+    assert find_seen(own.history(), repeated(split(0, seed=1), 3)).verdict == "seen"
+    assert find_seen(started, own, parts=("validation", "test")).verdict == "unknown"
 
 
 def test_the_join_of_two_large_samples_is_a_sample_of_both() -> None:
