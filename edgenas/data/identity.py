@@ -48,10 +48,6 @@ class SplitContents:
             text.update(f"|{len(part)}|".encode() + np.sort(part).astype("<u8").tobytes())
         return text.hexdigest()
 
-    def outside(self, parts: tuple[str, ...]) -> Contents:
-        """Return the numbers of the images of all other parts, (N,)."""
-        return np.concatenate([getattr(self, part) for part in ("train", "validation", "test") if part not in parts])
-
     def history(self) -> ImageHistory:
         """Return the history of weights that were trained and chosen on these splits."""
         seen = np.unique(np.concatenate([self.train, self.validation]))
@@ -189,8 +185,9 @@ def find_seen(
         return _unknown(named, "the training images were of another form (files or arrays), which cannot be compared")
     asked = np.concatenate([getattr(split, part) for part in parts])
     if split.digest in history.splits:
-        # The same photograph twice in this very split says nothing of another training. The data's notes count it.
-        asked = asked[~np.isin(asked, split.outside(parts))]
+        # The weights' own training chose by these images, and the same photograph may be in this very split twice (the
+        # data's notes count it). Neither says anything of another training.
+        asked = asked[~np.isin(asked, np.concatenate([split.train, split.validation]))]
     looked_up = asked if history.whole else asked[asked <= history.seen[-1]]
     hits = int(np.isin(looked_up, history.seen).sum())
     if hits:
