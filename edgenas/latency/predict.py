@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgenas.arch import Architecture, Graph, lower
 from edgenas.errors import TableError, explain
-from edgenas.latency.interpolate import Interpolator
 from edgenas.latency.table import RATIO_UNIT, Entry, LatencyTable
 from edgenas.latency.units import SourcedOps, Unit, by_block, units
 from edgenas.markup import html_table
 from edgenas.space import SearchSpace
 from edgenas.space.costs.table import AdditiveTable
 from edgenas.types import Floats
+
+if TYPE_CHECKING:
+    from edgenas.latency.interpolate import Interpolator
 
 _NORMAL_90 = 1.6448536269514722
 # Errors of estimated entries are counted in this unit of the reference's latency: coarser than `RATIO_UNIT`, so that
@@ -107,7 +110,7 @@ class TableCosts:
 
     def __init__(self, table: LatencyTable, *, interpolate: bool = False) -> None:
         self._table = table
-        self._interpolator = Interpolator(table.entries) if interpolate else None
+        self._interpolator = _interpolator(table) if interpolate else None
         self._known: dict[str, Entry] = {}
 
     def entry(self, unit: Unit, *, where: str) -> Entry:
@@ -158,6 +161,13 @@ class TableCosts:
                 )
             )
         return error**2
+
+
+def _interpolator(table: LatencyTable) -> Interpolator:
+    # It brings scipy in, which nothing else here needs.
+    from edgenas.latency.interpolate import Interpolator
+
+    return Interpolator(table.entries)
 
 
 def latencies(table: LatencyTable, totals: NDArray[np.int64]) -> PopulationLatency:
