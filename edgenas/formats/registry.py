@@ -75,6 +75,8 @@ class FormatKind:
             then not judged.
         kernels: From a file and the `Contents` it was written from to counts of the kernels that its runtime runs it
             on, for the card; raises ExportError where these are not those expected. None counts nothing.
+        require_whole: From a file; raises ExportError where its runtime would run it in several pieces, which is slow
+            and silent. None asks nothing.
         precisions: That can be written. int8 files are calibrated on images and judged by the guard.
         schemes: Of int8, the default first. Latency tables measure the default.
         foreign_schemes: Schemes for other processors than this one, whose speed here says nothing.
@@ -90,6 +92,7 @@ class FormatKind:
     write: Callable[[Contents], bytes] | str
     open: Callable[[bytes, int], Predict] | str | None = None
     kernels: Callable[[bytes, Contents], Mapping[str, Any]] | str | None = None
+    require_whole: Callable[[bytes], object] | str | None = None
     precisions: tuple[Precision, ...] = ("fp32",)
     schemes: tuple[str, ...] = ()
     foreign_schemes: tuple[str, ...] = ()
@@ -172,6 +175,7 @@ FORMATS: Registry[FormatKind] = Registry(
             write="edgenas.formats.writers:tflite_file",
             open="edgenas.deploy.openers:open_tflite",
             kernels="edgenas.deploy.counts:tflite_kernels",
+            require_whole="edgenas.deploy.counts:require_one_partition",
             precisions=("fp32", "fp16", "int8"),
             schemes=("int8", "int8_io"),
             # XNNPACK, which runs TFLite files, adds in 32 bits.

@@ -16,7 +16,6 @@ from edgenas.data.batches import NO_AUGMENTATION, Batches
 from edgenas.data.endless import EndlessBatches
 from edgenas.data.subset import chosen_images
 from edgenas.deploy.accuracy import Comparison, compare
-from edgenas.deploy.counts import require_one_partition
 from edgenas.deploy.quantise.calibrate import METHODS, Observations, observe, ranges
 from edgenas.deploy.quantise.diagnose import LayerLoss, correct_biases, diagnose, fine_tune
 from edgenas.deploy.quantise.fallback import unmakeable
@@ -25,6 +24,8 @@ from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import Predict, logits_of_split, open_file, split_batches
 from edgenas.errors import ExportError, explain
 from edgenas.formats import FORMATS, Range, encode
+from edgenas.formats.foreign import guarded
+from edgenas.registry import resolved
 from edgenas.types import Progress
 
 _DIAGNOSIS_IMAGES = 32
@@ -200,8 +201,10 @@ class Guard:
             architecture=self.architecture,
         )
         predict = open_file(data, file.format)
-        if file.format == "tflite":
-            require_one_partition(data)
+        require_whole = FORMATS[file.format].require_whole
+        if require_whole is not None:
+            with guarded(file.format, "cannot look into the file"):
+                resolved(require_whole, what=f"what looks into {file.format} files")(data)
         return data, predict
 
     def _judge(self, file: FileSpec, quantisation: Quantisation) -> Judged:
