@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.errors import InputError, explain
-from edgenas.latency.device import local_device
 from edgenas.measure.device.agent import Network
-from edgenas.measure.device.local import kept_on
+from edgenas.measure.device.local import kept_on, measuring_cpus_here
 from edgenas.measure.engines.base import ModelFile
 from edgenas.measure.engines.registry import runtime_of
 from edgenas.measure.protocol.settle import measured_settling, settle_of
@@ -93,12 +92,11 @@ def measure_files(
     )
     rng = np.random.default_rng(seed)
     collected: list[list[Samples]] = [[] for _ in files]
-    cpus = local_device().affinity
     started = time.monotonic()
     for session in range(how.max_sessions):
         # A disturbance by others lasts some tenths of a second. It must not cover all sessions of a fast network.
         time.sleep(max(0.0, started + session * _APART_SECONDS - time.monotonic()))
-        with kept_on(cpus):
+        with kept_on(measuring_cpus_here(how.threads)):
             opened = [runtime_of(file).open(file.data, threads=how.threads) for file in files]
             networks = [Network(loaded.run) for loaded in opened]
             if not session and protocol is None:

@@ -16,6 +16,9 @@ from edgenas.nn import Checkpoint, save_checkpoint
 from tests.cli.test_main import run
 
 NETWORK = "r16 | stem_k3_s2_c8_re | mb_k3_x2_c8_re | head_c16_re | n3"
+# Each step multiplies the weights by 1 - 1000 * 10, until they overflow.
+DIVERGES = ["train.optimizer=sgd", "train.learning_rate=1000", "train.weight_decay=10", "train.warmup_share=0",
+            "train.final_learning_rate_share=1", "train.epochs=30"]  # fmt: skip
 CONFIGURATION = """
 name: bad
 threads: 1
@@ -123,7 +126,7 @@ LAZY = ("data.resolution=128", "data.cache=false", "data.memory_limit_mib=1")
         (["train.teacher=none.safetensors"], "train.teacher is not there; got none.safetensors"),
         (["train.teacher=cut.safetensors"], "cannot read the checkpoint cut.safetensors"),
         (["train.teacher=five.safetensors"], r"the teacher five.safetensors knows other classes; got 5 .*allowed: 3"),
-        (["train.optimizer=sgd", "train.learning_rate=1e25", "train.warmup_share=0"], "loss is not finite at step 1"),
+        (DIVERGES, "loss is not finite at step"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused(
@@ -186,8 +189,8 @@ def test_a_loss_that_breaks_later_names_the_state_that_is_kept(
 
 def test_supernets_say_the_same(refused: Callable[..., str], tmp_path: Path) -> None:
     base = ("supernet", "train", "bad.yaml", "--set", f"output={tmp_path}")
-    rate = ("--set", "supernet.learning_rate=1e25", "--set", "supernet.optimizer=sgd")
-    assert "loss of the supernet is not finite at step" in refused(*base, *rate, "--set", "supernet.warmup_share=0")
+    rate = [part for setting in DIVERGES for part in ("--set", setting.replace("train.", "supernet."))]
+    assert "loss of the supernet is not finite at step" in refused(*base, *rate)
     assert "did you mean 'epochs'" in refused(*base, "--set", "supernet.epohs=2")
     assert "single class" in refused(*base, "--set", "data.path=one.npz")
     assert "is not of the space tiny" in refused(*base, "--set", "supernet.start=five.safetensors")

@@ -36,6 +36,7 @@ class FakeBench:
     # Numbers of the visits of a network whose sessions are far apart, so that they are set aside.
     set_aside: frozenset[int] = frozenset()
     visits = 0
+    threads = 1
 
     def __init__(self, target: Target, reference: Architecture, *, seed: int = 0, device: object = None) -> None:
         self._rng = np.random.default_rng(seed)

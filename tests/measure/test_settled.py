@@ -65,7 +65,8 @@ def test_a_validation_of_a_settled_table_finds_no_bias(monkeypatch: pytest.Monke
     loops = table.validation.loops
     assert abs(loops.bias_percent) < 1.0 and abs(loops.protocol_percent) < 1.0 and loops.networks == 5
     assert loops.coverage_percent >= 80
-    assert table.interval.relative < 1.2 * table.interval.unbiased
+    # The loops' bias and its error add less than half a percent to the interval.
+    assert table.interval.unbiased <= table.interval.relative < table.interval.unbiased + 0.005
     assert not table.faults
 
 

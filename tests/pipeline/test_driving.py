@@ -60,7 +60,7 @@ def test_a_short_training_gets_a_ninth_and_one_that_breaks_is_tried_again_when_a
 
 
 def test_an_unknown_estimator_is_refused_with_the_nearest(tmp_path):
-    with pytest.raises(Exception, match=r"search.estimator: .*got 'traind'.*did you mean 'trained'"):
+    with pytest.raises(Exception, match=r"search.estimator: .*did you mean 'trained'.*got 'traind'"):
         settings(tmp_path, "search.estimator=traind")
 
 

@@ -62,7 +62,7 @@ def test_members_by_latency_lie_just_below_their_targets(tmp_path) -> None:
 
 def test_a_member_too_large_to_run_or_to_train_is_refused_before_anything_is_built(tmp_path) -> None:
     with pytest.raises(BudgetError, match="does not fit into memory"):
-        FAMILY.run(_context(tmp_path, "scale.phi=[30]"))
+        FAMILY.run(_context(tmp_path, "scale.phi=[20]"))
     with pytest.raises(BudgetError, match=r"the training of phi0 .* an estimate of"):
         FAMILY.run(_context(tmp_path, "scale.phi=[0]", "scale.memory_mib=1"))
     assert not (tmp_path / "family").exists()

@@ -13,7 +13,7 @@ from edgenas.reading.json_text import plain_text, plain_value
 
 ROOT = Path(__file__).parents[2] / "edgenas"
 # The reader and writer themselves; what lies below them; and what runs on a device, without edgenas.
-APART = {"reading/json_text.py", "atomic.py", "measure/device/agent.py"}
+APART = {"reading/json_text.py", "atomic.py", "measure/device/agent.py", "measure/device/loop.py"}
 
 
 def calls(path: Path) -> list[str]:

@@ -89,7 +89,7 @@ def main() -> None:
         wall.append((time.perf_counter_ns() - wall_start) / repeat)
         cpu.append((time.thread_time_ns() - cpu_start) / repeat)
     found = {"cpu_ms": lower_half(cpu), "wall_ms": lower_half(wall), "runs": repeat * len(cpu)}
-    print("\n" + ANSWER + json.dumps(found), flush=True)
+    print("\n" + ANSWER + json.dumps(found, allow_nan=False), flush=True)
 
 
 if __name__ == "__main__":

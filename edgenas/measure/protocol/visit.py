@@ -182,6 +182,11 @@ class Bench:
         return self._device.alone(self._target.runtime, data, threads=how.threads, other=other)
 
     @property
+    def threads(self) -> int:
+        """Threads within one operation."""
+        return self._target.protocol.threads
+
+    @property
     def clock(self) -> str:
         """Which clock counts; see `Protocol.clock`."""
         return self._target.protocol.clock

@@ -11,6 +11,7 @@ import numpy as np
 from edgenas.arch import Architecture
 from edgenas.latency.records import Loops
 from edgenas.latency.table import LatencyTable
+from edgenas.measure.device.local import kept_on, measuring_cpus_here
 from edgenas.measure.protocol.visit import Bench
 from edgenas.measure.table.build import moment
 from edgenas.types import Floats, Progress
@@ -50,6 +51,19 @@ def measured_loops(
         scale: Common factor of the table's probes now over the build's, which is part of the clock too.
         progress: Called with (networks done, networks in all, what).
     """
+    # A loop's process starts on the processor that its visits are kept on, so that both see the same clock.
+    with kept_on(measuring_cpus_here(bench.threads)):
+        return _measured(table, bench, networks, predicted, scale, progress)
+
+
+def _measured(
+    table: LatencyTable,
+    bench: Bench,
+    networks: Sequence[Architecture],
+    predicted: Floats,
+    scale: float,
+    progress: Progress | None,
+) -> Loops:
     loop, now, visited = np.empty((3, len(networks)))
     runs = 0
     for place, network in enumerate(networks):
