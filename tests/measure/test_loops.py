@@ -6,6 +6,7 @@ import ast
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from edgenas.latency import SpaceLatency, predict
 from edgenas.latency.records import half_width
 from edgenas.measure import LocalDevice, RemoteDevice, build_table, check_table, present, validate_table
 from edgenas.measure.device import loop
-from edgenas.measure.device.alone import BOOTSTRAP, run_loop
+from edgenas.measure.device.alone import BOOTSTRAP, Loop, run_loop
 from edgenas.measure.protocol.visit import Bench, Target
 from edgenas.measure.table.build import reference_of, table_protocol
-from edgenas.measure.table.loops import loop_rows
+from edgenas.measure.table.loops import _calm, loop_rows
 from edgenas.space import load
 from tests.measure.fakes import use
 
@@ -163,3 +164,34 @@ def test_a_foreign_check_brings_no_table_to_the_present(monkeypatch: pytest.Monk
     table = build_table(SPACE, networks=10)
     foreign = replace(table, runtime=replace(table.runtime, version="0.0.1"))
     assert present(foreign, check_table(foreign)) is foreign
+
+
+class Moving:
+    """A bench whose clock doubles between the first visit and the loops of a network, and is calm afterwards."""
+
+    threads, clock = 1, "thread_cpu"
+
+    def __init__(self, factors: list[float]) -> None:
+        self.factors, self.asked = factors, 0
+
+    def visit(self, network: object) -> SimpleNamespace:
+        factor = self.factors[min(self.asked, len(self.factors) - 1)]
+        self.asked += 1
+        return SimpleNamespace(reference_ms=factor, latency_ms=factor)
+
+    def alone(self, network: object) -> Loop:
+        value = self.factors[min(self.asked, len(self.factors) - 1)]
+        return Loop(cpu_ms=value, wall_ms=value, runs=60)
+
+
+@pytest.mark.parametrize("factors", [[1.0, 2.0, 2.0, 2.0], [1.0, 2.0, 1.0, 2.0, 1.5, 1.5]])
+def test_loops_during_which_the_clock_moved_are_run_again(factors: list[float]) -> None:
+    before, found, after = _calm(Moving(factors), None)  # type: ignore[arg-type]
+    assert before.reference_ms == after.reference_ms == found[0].cpu_ms
+
+
+def test_a_clock_that_never_rests_ends_with_the_calmest_try() -> None:
+    bench = Moving([1.0, 3.0, 1.0, 2.0, 1.0, 1.1, 1.0, 4.0, 1.0, 5.0])
+    before, _, after = _calm(bench, None)  # type: ignore[arg-type]
+    assert (before.reference_ms, after.reference_ms) == (1.0, 1.1)
+    assert bench.asked == 10

@@ -11,8 +11,9 @@ import numpy as np
 from edgenas.arch import Architecture
 from edgenas.latency.records import Loops
 from edgenas.latency.table import LatencyTable
+from edgenas.measure.device.alone import Loop
 from edgenas.measure.device.local import kept_on, measuring_cpus_here
-from edgenas.measure.protocol.visit import Bench
+from edgenas.measure.protocol.visit import Bench, Visit
 from edgenas.measure.table.build import moment
 from edgenas.types import Floats, Progress
 
@@ -20,6 +21,9 @@ from edgenas.types import Floats, Progress
 _SHARE, _LEAST = 0.1, 5
 # Fresh processes for each network; their median counts, since one may be disturbed.
 _PROCESSES = 3
+# The reference's latency before and after the loops differs by some 1 % on a calm machine. A virtual machine beside
+# busy ones was seen to change its clock by a factor of two for seconds.
+_CALM, _TRIES = 0.02, 5
 
 
 def loop_rows(predicted_ms: Floats) -> list[int]:
@@ -67,9 +71,7 @@ def _measured(
     loop, now, visited = np.empty((3, len(networks)))
     runs = 0
     for place, network in enumerate(networks):
-        before = bench.visit(network)
-        found = [bench.alone(network) for _ in range(_PROCESSES)]
-        after = bench.visit(network)
+        before, found, after = _calm(bench, network)
         runs = found[0].runs
         loop[place] = np.median([each.value_ms(bench.clock) for each in found])
         now[place] = predicted[place] * scale * math.sqrt(before.reference_ms * after.reference_ms)
@@ -77,6 +79,21 @@ def _measured(
         if progress is not None:
             progress(place + 1, len(networks), "run loops in fresh processes")
     return loops_of(table, predicted_ms=now, loop_ms=loop, visited_ms=visited, processes=_PROCESSES, runs=runs)
+
+
+def _calm(bench: Bench, network: Architecture) -> tuple[Visit, list[Loop], Visit]:
+    """Run a network's loops between two visits, again where the clock moved meanwhile; the calmest try counts."""
+    tries = []
+    for _ in range(_TRIES):
+        before = bench.visit(network)
+        found = [bench.alone(network) for _ in range(_PROCESSES)]
+        after = bench.visit(network)
+        moved = abs(math.log(after.reference_ms / before.reference_ms))
+        tries.append((moved, before, found, after))
+        if moved <= _CALM:
+            break
+    _, before, found, after = min(tries, key=lambda one: one[0])
+    return before, found, after
 
 
 def loops_of(
