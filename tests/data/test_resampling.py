@@ -17,8 +17,8 @@ USUAL = Preprocessing(resolution=20, mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
 def test_a_crop_keeps_its_share_of_the_shorter_side_and_the_filter_is_the_one_asked_for() -> None:
-    found = resize_image(IMAGE, 20, mode="crop", interpolation="bicubic", crop=0.5)
-    cut = Image.fromarray(IMAGE).resize((20, 20), Image.Resampling.BICUBIC, box=(20, 10, 40, 30))
+    found = resize_image(IMAGE, 20, mode="crop", interpolation="bicubic", crop=0.8)
+    cut = Image.fromarray(IMAGE).resize((20, 20), Image.Resampling.BICUBIC, box=(14, 4, 46, 36))
     assert (found == np.asarray(cut)).all()
     squashed = resize_image(IMAGE, 20, mode="squash", crop=0.5)
     cut = Image.fromarray(IMAGE).resize((20, 20), Image.Resampling.BILINEAR, box=(15, 10, 45, 30))
