@@ -12,6 +12,16 @@ _SAFE = re.compile(SAFE_NAME.removesuffix("$"), re.ASCII)
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 
 
+_SECRETS = ((re.compile(r"(://[^:/@\s]*):[^@\s]*@"), r"\1:***@"), (re.compile(r"(password=)[^&\s]+", re.I), r"\1***"))
+
+
+def without_password(words: str) -> str:
+    """Return a URL or a message without the passwords in it."""
+    for pattern, kept in _SECRETS:
+        words = pattern.sub(kept, words)
+    return words
+
+
 def printable(text: str, *, keep: str = "") -> str:
     r"""Escape characters that would move the cursor, colour the terminal or break a line. All others stay.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shlex
 import sys
+from pathlib import Path
 
 import typer
 
@@ -25,7 +27,8 @@ from edgenas.cli.commands import (
     weights,
 )
 from edgenas.errors import EdgenasError, shorten
-from edgenas.text import printable
+from edgenas.interrupt import STATUS as INTERRUPTED
+from edgenas.text import printable, without_password
 
 app = typer.Typer(
     name="edgenas",
@@ -51,8 +54,6 @@ configuration.register(app)
 
 USAGE_ERROR = 2
 _LAYOUT = "\n\t"
-INTERRUPTED = 130
-
 
 _SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 _PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.EEXIST)
@@ -64,7 +65,14 @@ def _fail(message: str) -> None:
 
 
 def _say_interrupted() -> None:
-    print("interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
+    print(f"interrupted; what was finished is kept. To continue:\n  {_this_command()}", file=sys.stderr)
+
+
+def _this_command() -> str:
+    """Return what was typed, without its passwords."""
+    program = Path(sys.argv[0]).name
+    begin = ["python", "-m", "edgenas"] if program == "__main__.py" else [program]
+    return without_password(printable(shlex.join([*begin, *sys.argv[1:]])))
 
 
 def _print_any_name() -> None:

@@ -27,6 +27,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from edgenas.errors import StoreError, explain
+from edgenas.text import without_password
 
 _MAGIC = b"SQLite format 3\0"
 _BUSY_MS = 30_000
@@ -35,14 +36,6 @@ _CHECKED_BYTES = 256 * 2**20
 # Any number works, as long as every version of edgenas takes the same.
 _ADVISORY_LOCK = 0x6564_6765
 _ABOUT = Table("edgenas_store", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))
-_SECRETS = ((re.compile(r"(://[^:/@\s]*):[^@\s]*@"), r"\1:***@"), (re.compile(r"(password=)[^&\s]+", re.I), r"\1***"))
-
-
-def without_password(words: str) -> str:
-    """Return a URL or a message without the passwords in it."""
-    for pattern, kept in _SECRETS:
-        words = pattern.sub(kept, words)
-    return words
 
 
 def address(place: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from edgenas.errors import SearchError, explain
+from edgenas.interrupt import finishing
 from edgenas.study.history import History
 from edgenas.study.results import Results
 from edgenas.study.values import Budget, Context, Evaluation, Failure, Limit, Metric, Objective, Outcome
@@ -25,7 +26,8 @@ Evaluate = Callable[[Genes], Iterable[Outcome]]
 Identify = Callable[[Genes], Sequence[str]]
 """Genes (N, D) to N digests of architectures."""
 
-_FLUSH_SECONDS = 1.0
+_FLUSH_SECONDS = 0.001
+"""Outcomes that take less than this together are written together: writing takes about as long."""
 
 
 class AsksAndTells(Protocol):
@@ -202,16 +204,20 @@ class Study:
     ) -> dict[str, Outcome]:
         found: dict[str, Outcome] = {}
         waiting: dict[str, Outcome] = {}
-        flushed, count = time.monotonic(), 0
+        flushed, count, coming = time.monotonic(), 0, iter(evaluate(genes))
         try:
-            for outcome in evaluate(genes):
-                if count < len(keys):
-                    waiting[keys[count]] = _with_genes(outcome, genes[count])
-                count += 1
-                if time.monotonic() - flushed > _FLUSH_SECONDS:
-                    store.put_many(waiting, context=self.context)
-                    found |= waiting
-                    waiting, flushed = {}, time.monotonic()
+            while True:
+                with finishing("this evaluation"):
+                    outcome = next(coming, None)
+                    if outcome is None:
+                        break
+                    if count < len(keys):
+                        waiting[keys[count]] = _with_genes(outcome, genes[count])
+                    count += 1
+                    if time.monotonic() - flushed > _FLUSH_SECONDS:
+                        store.put_many(waiting, context=self.context)
+                        found |= waiting
+                        waiting, flushed = {}, time.monotonic()
             _check_count(count, len(keys))
         finally:
             # Finished outcomes are stored even if the evaluation of the next candidate raises or is interrupted.

@@ -222,4 +222,4 @@ def test_an_interrupt_says_how_to_go_on(place: Path, monkeypatch, capsys, tmp_pa
     monkeypatch.setattr("edgenas.train.loop.loop.Loop.take_epoch", interrupt)
     status, _, errors = run(monkeypatch, capsys, *train(tmp_path / "out"))
     assert status == 130
-    assert "the same command goes on from there" in errors
+    assert "interrupted; what was finished is kept. To continue:\n  edgenas train " in errors

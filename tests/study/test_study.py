@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sqlite3
+import time
+
 import numpy as np
 import pytest
 
@@ -93,6 +97,44 @@ def test_a_killed_run_loses_nothing_and_goes_on_as_if_it_had_not_been_killed(tmp
     assert judge.calls == 40 - 17
     assert resumed.from_store == 17
     assert resumed.outcomes == whole.outcomes
+
+
+class Interrupted(Judge):
+    """Ctrl-C is pressed in the middle of an evaluation."""
+
+    def __init__(self, *, at: int, times: int = 1):
+        super().__init__()
+        self.at, self.times = at, times
+
+    def outcome(self, row):
+        if self.calls == self.at:
+            for _ in range(self.times):
+                signal.raise_signal(signal.SIGINT)
+        return super().outcome(row)
+
+
+@pytest.mark.parametrize(("times", "stored"), [(1, 17), (2, 16)])
+def test_ctrl_c_finishes_the_evaluation_and_a_second_time_does_not(tmp_path, times, stored):
+    store, judge = open_store(tmp_path / "store.sqlite"), Interrupted(at=17, times=times)
+    with pytest.raises(KeyboardInterrupt):
+        study().run(searcher(), judge, Budget(evaluations=40), store=store)
+    assert (judge.calls, len(store)) == (17, stored)
+    resumed = study().run(searcher(), Judge(), Budget(evaluations=40), store=store)
+    assert resumed.outcomes == study().run(searcher(), Judge(), Budget(evaluations=40)).outcomes
+
+
+def test_a_killed_process_loses_no_evaluation_that_it_had_finished(tmp_path):
+    place, seen = tmp_path / "store.sqlite", []
+
+    class Slow(Judge):
+        def outcome(self, row):
+            with sqlite3.connect(place) as connection:
+                seen.append(connection.execute("SELECT count(*) FROM outcomes").fetchone()[0])
+            time.sleep(0.002)
+            return super().outcome(row)
+
+    study().run(searcher(), Slow(), Budget(evaluations=12), store=open_store(place))
+    assert seen == list(range(12))
 
 
 def test_a_second_run_evaluates_nothing(tmp_path):
@@ -211,9 +253,12 @@ class Kept:
         self.known |= outcomes
 
 
-def test_outcomes_are_kept_after_every_second_and_at_the_end(monkeypatch):
+def test_outcomes_are_kept_one_by_one_where_each_took_a_millisecond_and_at_the_end(monkeypatch):
     clock, store = Clock(monkeypatch), Kept()
     history = study(batch=8).run(searcher(), clock.judge, Budget(evaluations=8), store=store)
+    assert store.held == [1] * 8
+    clock.seconds = 0.0004
+    study(batch=8).run(searcher(seed=1), clock.judge, Budget(evaluations=8), store=(store := Kept()))
     assert store.held == [3, 3, 2]
     assert list(store.known.values()) == list(history.outcomes)
 

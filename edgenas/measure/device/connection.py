@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgenas.errors import DeviceError, explain
+from edgenas.interrupt import out_of_reach
 from edgenas.measure.device import agent
 from edgenas.reading.json_text import plain_text, plain_value
 
@@ -51,9 +52,10 @@ class Connection:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # `close` closes it
         line = f"{quoted(python)} -c {shlex.quote(_BOOTSTRAP)}"
         try:
-            self._process = subprocess.Popen(
-                [*argv, line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, bufsize=0
-            )
+            with out_of_reach():
+                self._process = subprocess.Popen(
+                    [*argv, line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, bufsize=0
+                )
         except OSError as error:
             self._stderr.close()
             raise DeviceError(explain(f"cannot run {argv[0]!r}: {error.strerror or error}")) from error

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from edgenas.errors import DeviceError, explain
+from edgenas.interrupt import finishing
 from edgenas.measure.protocol.ratios import Ratios, disturbed
 from edgenas.measure.protocol.visit import Bench, Visit
 from edgenas.measure.table.design import Design
@@ -108,7 +109,8 @@ class Campaign:
     def _take(self, index: int, visit: int, *, planned: int) -> None:
         if self._kept.get(self._codes[index], visit) is None:
             try:
-                self._kept.add(self._codes[index], visit, self._bench.visit(self._networks[index]))
+                with finishing("this visit"):
+                    self._kept.add(self._codes[index], visit, self._bench.visit(self._networks[index]))
             except DeviceError as error:
                 raise self._gone(error, planned) from error
         self._done += 1
