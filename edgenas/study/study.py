@@ -221,7 +221,8 @@ class Study:
             _check_count(count, len(keys))
         finally:
             # Finished outcomes are stored even if the evaluation of the next candidate raises or is interrupted.
-            store.put_many(waiting, context=self.context)
+            if waiting:
+                store.put_many(waiting, context=self.context)
         return found | waiting
 
 

@@ -258,7 +258,8 @@ def test_outcomes_are_kept_one_by_one_where_each_took_a_millisecond_and_at_the_e
     history = study(batch=8).run(searcher(), clock.judge, Budget(evaluations=8), store=store)
     assert store.held == [1] * 8
     clock.seconds = 0.0004
-    study(batch=8).run(searcher(seed=1), clock.judge, Budget(evaluations=8), store=(store := Kept()))
+    store = Kept()
+    history = study(batch=8).run(searcher(), clock.judge, Budget(evaluations=8), store=store)
     assert store.held == [3, 3, 2]
     assert list(store.known.values()) == list(history.outcomes)
 
