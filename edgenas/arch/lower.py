@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from edgenas.arch.architecture import Architecture, Block, Head, SqueezeExcite, Stem
 from edgenas.arch.block_kinds import BLOCK_KINDS
+from edgenas.arch.block_names import block_names
 from edgenas.arch.graph import Graph, Op, TensorShape
 from edgenas.arch.padding import PaddingRule, padding_of
 
@@ -137,14 +138,14 @@ def lower(architecture: Architecture) -> Graph:
         architecture: Any valid architecture.
 
     Returns:
-        The operations in execution order. Names are stable: `stem.conv`, `stages.S.B.expand`, `head.classifier`.
+        The operations in execution order. Equal networks have equal graphs, whatever their grouping into stages. Names are
+        stable: `stem.conv`, `stages.S.B.expand` (see `block_names`), `head.classifier`.
     """
     image = TensorShape(architecture.in_channels, architecture.resolution, architecture.resolution)
     builder = _Builder(image, architecture.padding)
     last = _stem(builder, architecture.stem)
-    for stage_index, stage in enumerate(architecture.stages):
-        for block_index, block in enumerate(stage.blocks):
-            builder.block = f"stages.{stage_index}.{block_index}"
-            last = _block(builder, last, block)
+    for name, block in zip(block_names(architecture), architecture.blocks(), strict=True):
+        builder.block = name
+        last = _block(builder, last, block)
     _head(builder, last, architecture.head, architecture.classes)
     return Graph(ops=tuple(builder.ops), norm_eps=architecture.norm_eps)

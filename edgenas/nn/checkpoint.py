@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgenas.arch.architecture import Architecture
+from edgenas.arch.block_names import current_names
 from edgenas.arch.document import from_document, to_document
 from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights
@@ -50,7 +51,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
+    """Read a checkpoint. Weights that an older version named after the grouping into stages get their present names.
 
     Args:
         path: A file that `save_checkpoint` wrote.
@@ -69,6 +70,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         architecture = from_document(parse_json(text, source=source, error=ArchitectureError), source=source)
     except ArchitectureError as error:
         raise WeightsError(str(error)) from error
+    weights = current_names(architecture, weights)
     try:
         check_weights(lower(architecture), weights)
     except WeightsError as error:

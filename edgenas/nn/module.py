@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgenas.arch.architecture import Architecture
+from edgenas.arch.block_names import current_names
 from edgenas.arch.graph import Graph, Op
 from edgenas.arch.lower import lower
 from edgenas.arch.weights import Weights, check_weights
@@ -113,6 +114,16 @@ class GraphModule(nn.Module):
         check_weights(self.graph, weights)
         for name, tensor in self.state_dict().items():
             tensor.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
+        # States of older versions name blocks after the grouping into stages. torch hands a copy of the state, and
+        # takes from it what the layers get.
+        own = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
+        named = current_names(self.architecture, {name.removeprefix(prefix): value for name, value in own.items()})
+        for name in own:
+            del state_dict[name]
+        state_dict.update({f"{prefix}{name}": value for name, value in named.items()})
+        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
 
     def __getstate__(self) -> dict[str, object]:
         # The plan is bound to this module's own layers; a copy must make its own.

@@ -15,7 +15,7 @@ from edgenas.supernet.path import Path, Step, at_resolution
 from edgenas.supernet.supernet import Supernet
 from edgenas.types import Genes
 
-Blocks = dict[str, tuple[Step, ...]]
+Block = tuple[Step, ...]
 
 
 class TwoPaths:
@@ -63,31 +63,33 @@ class TwoPaths:
             _blocks(self._supernet.path(self._with_depths(genes, pair.first, second, counts)))
             for genes in (pair.first, second)
         )
-        x = self._run(ours["stem"], at_resolution(images, path.architecture.resolution))
+        x = self._run(ours[0], at_resolution(images, path.architecture.resolution))
+        start = 1
         for stage, (depth, other_depth) in enumerate(counts.T.tolist()):
-            outputs = self._outputs(stage, x, pair, ours, theirs, depth, max(depth, other_depth))
+            both = list(zip(ours, theirs, strict=True))[start : start + max(depth, other_depth)]
+            start += len(both)
+            outputs = self._outputs(stage, x, pair, both, depth)
             x = outputs[depth - 1]
             if depth != other_depth:
                 x = _mix(x, outputs[other_depth - 1], pair.odds[self._depths[stage]])
-        return self._run(ours["head"], x)
+        return self._run(ours[-1], x)
 
     def _outputs(
-        self, stage: int, x: Tensor, pair: GenePair, ours: Blocks, theirs: Blocks, depth: int, deepest: int
+        self, stage: int, x: Tensor, pair: GenePair, both: Sequence[tuple[Block, Block]], depth: int
     ) -> list[Tensor]:
         """Run a stage's blocks. Blocks beyond the first network's depth run without a gradient."""
         outputs = []
-        for index in range(deepest):
-            name = f"stages.{stage}.{index}"
+        for index, (ours, theirs) in enumerate(both):
             if index >= depth:
                 with torch.no_grad():
-                    x = self._run(ours[name], x)
+                    x = self._run(ours, x)
             else:
-                x = self._block(x, ours[name], theirs[name], pair, self._different(stage, name, pair))
+                x = self._block(x, ours, theirs, pair, self._different(stage, index, pair))
             outputs.append(x)
         return outputs
 
     def _block(
-        self, x: Tensor, ours: tuple[Step, ...], theirs: tuple[Step, ...], pair: GenePair, genes: Sequence[int]
+        self, x: Tensor, ours: Block, theirs: Block, pair: GenePair, genes: Sequence[int]
     ) -> Tensor:
         first = self._run(ours, x)
         if not genes:
@@ -96,9 +98,9 @@ class TwoPaths:
             second = self._run(theirs, x)
         return _mix(first, second, pair.odds[list(genes)].sum())
 
-    def _different(self, stage: int, block: str, pair: GenePair) -> list[int]:
+    def _different(self, stage: int, index: int, pair: GenePair) -> list[int]:
         """Genes of a block, and of all blocks of its stage, whose choices differ."""
-        genes = self._genes.get(block, []) + self._genes.get(f"stages.{stage}", [])
+        genes = self._genes.get(f"stages.{stage}.{index}", []) + self._genes.get(f"stages.{stage}", [])
         return [gene for gene in genes if pair.first[gene] != pair.second[gene]]
 
     def _with_depths(self, genes: Genes, first: Genes, second: Genes, counts: np.ndarray) -> Genes:
@@ -115,8 +117,9 @@ class TwoPaths:
         return run_steps(steps, x, self._supernet.layer, first=steps[0].inputs[0])
 
 
-def _blocks(path: Path) -> Blocks:
-    return {name: tuple(steps) for name, steps in groupby(path.steps, key=lambda step: step.op.block)}
+def _blocks(path: Path) -> list[Block]:
+    """Split the steps of a network into the stem, the blocks in order, and the head."""
+    return [tuple(steps) for _, steps in groupby(path.steps, key=lambda step: step.op.block)]
 
 
 def _mix(first: Tensor, second: Tensor, odds: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from edgenas.arch.architecture import Architecture, Block, Stage
 from edgenas.arch.block_kinds import BLOCK_KINDS
+from edgenas.arch.block_names import block_names
 from edgenas.errors import ArchitectureError, explain
 
 LayerKind = Literal["expansion", "bottleneck", "head_conv", "head_hidden"]
@@ -34,15 +35,6 @@ class Layer:
     channels: int
     producers: tuple[str, ...]
     blocks: tuple[int, ...] = ()
-
-
-def block_names(architecture: Architecture) -> tuple[str, ...]:
-    """Names of the blocks in the lowered graph, in order."""
-    return tuple(
-        f"stages.{stage}.{place}"
-        for stage, blocks in enumerate(architecture.stages)
-        for place in range(len(blocks.blocks))
-    )
 
 
 def layers(architecture: Architecture) -> tuple[Layer, ...]:

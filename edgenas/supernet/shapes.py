@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgenas.arch.architecture import Architecture, Block, Head, Stage, Stem
+from edgenas.arch.block_names import block_names
 from edgenas.arch.graph import Graph, Op
 from edgenas.arch.lower import lower
 from edgenas.errors import SpaceError, explain
@@ -87,7 +88,7 @@ def block_places(architecture: Architecture, slots: Sequence[tuple[int, int]]) -
     Raises:
         SpaceError: There are not as many slots as blocks.
     """
-    names = [f"stages.{s}.{b}" for s, stage in enumerate(architecture.stages) for b in range(len(stage.blocks))]
+    names = block_names(architecture)
     if len(names) != len(slots):
         raise SpaceError(explain("a space must name a slot for every block", got=len(slots), allowed=len(names)))
     return {

@@ -1,14 +1,18 @@
 """Weights in and out, and checkpoints."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from edgenas.arch import lower
+from edgenas.arch import Architecture, Stage, lower
+from edgenas.arch.block_names import block_names
 from edgenas.errors import StoreError, WeightsError
+from edgenas.formats import encode
 from edgenas.nn import Checkpoint, build, load_checkpoint, save_checkpoint, weight_shapes
+from edgenas.nn.tensor_file import read_tensors, write_tensors
 from tests.nn.test_module import tiny
 
 
@@ -90,3 +94,56 @@ def test_a_checkpoint_with_the_weights_of_another_network_is_never_written(tmp_p
         save_checkpoint(tmp_path / "no" / "x.safetensors", good)
     assert not list(tmp_path.iterdir())
     assert lower(tiny()).output.name == "head.classifier"
+
+
+def grouped_as_one() -> tuple[Architecture, dict[str, str]]:
+    """A network of which all blocks lie in one stage, and its arrays' present names by their former ones."""
+    split = tiny()
+    network = replace(split, stages=(Stage(blocks=tuple(split.blocks())),))
+    former = {name: f"stages.0.{index}" for index, name in enumerate(block_names(network))}
+    names = weight_shapes(lower(network))
+    return network, {former[_block(name)] + name.removeprefix(_block(name)): name for name in names if _block(name)}
+
+
+def _block(name: str) -> str:
+    return ".".join(name.split(".")[:3]) if name.startswith("stages.") else ""
+
+
+def test_a_checkpoint_that_names_weights_after_the_grouping_is_read_as_before(tmp_path: Path) -> None:
+    network, present = grouped_as_one()
+    module = build(network, generator=torch.Generator().manual_seed(1))
+    weights, back = module.weights(), {now: former for former, now in present.items()}
+    save_checkpoint(tmp_path / "new.safetensors", Checkpoint(architecture=network, weights=weights))
+    # The file as the version before this one wrote it: the same but for the names of its arrays.
+    found = read_tensors(tmp_path / "new.safetensors", what="the checkpoint")
+    arrays = {back.get(name, name): array for name, array in found.arrays.items()}
+    assert "stages.0.1.project.weight" in arrays and "stages.1.0.project.weight" not in arrays
+    write_tensors(tmp_path / "old.safetensors", arrays, found.metadata)
+    loaded = load_checkpoint(tmp_path / "old.safetensors")
+    assert loaded.weights.keys() == weights.keys()
+    assert all(np.array_equal(loaded.weights[name], weights[name]) for name in weights)
+
+
+def test_a_state_that_names_weights_after_the_grouping_is_loaded_as_before() -> None:
+    network, present = grouped_as_one()
+    back = {now: former for former, now in present.items()}
+    first, second = (build(network, generator=torch.Generator().manual_seed(seed)).eval() for seed in (1, 2))
+    state = {back.get(name, name): tensor for name, tensor in first.state_dict().items()}
+    second.load_state_dict(state)
+    wrapped = torch.nn.Sequential(build(network).eval())
+    wrapped.load_state_dict({f"0.{name}": tensor for name, tensor in state.items()})
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(first(x), second(x)) and torch.equal(first(x), wrapped(x))
+    assert set(state) & set(present), "the given state is not changed"
+
+
+def test_weights_of_a_network_fit_the_same_network_in_other_stages() -> None:
+    network, _ = grouped_as_one()
+    first, second = build(network, generator=torch.Generator().manual_seed(1)).eval(), build(tiny()).eval()
+    assert network != tiny() and network.digest == tiny().digest
+    second.load_weights(first.weights())
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(first(x), second(x))
+    for file_format in ("onnx", "tflite"):
+        one, other = (encode(lower(net), first.weights(), file_format=file_format) for net in (network, tiny()))
+        assert one == other, "the same bytes"

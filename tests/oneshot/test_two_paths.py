@@ -8,7 +8,7 @@ from edgenas.oneshot import GeneDistribution
 from edgenas.oneshot.distribution import GenePair
 from edgenas.oneshot.two_paths import TwoPaths
 from edgenas.supernet import Supernet
-from tests.supernet.samples import mixed_space, tiny_space
+from tests.supernet.samples import mixed_space, plain_space, tiny_space
 
 GREY = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -32,7 +32,7 @@ def test_the_two_networks_of_a_pair_are_draws_that_differ_in_every_gene_with_a_c
     assert all((pair.odds >= 0).all() for pair in pairs)
 
 
-@pytest.mark.parametrize("space", [mixed_space(), tiny_space()], ids=lambda space: space.name)
+@pytest.mark.parametrize("space", [mixed_space(), tiny_space(), plain_space()], ids=lambda space: space.name)
 def test_the_value_is_that_of_the_first_network_and_every_gene_with_a_place_is_reached(space) -> None:
     net, distribution = Supernet(space), GeneDistribution(space)
     both = TwoPaths(net)
@@ -48,7 +48,7 @@ def test_the_value_is_that_of_the_first_network_and_every_gene_with_a_place_is_r
     assert {name for name, value in zip(space.gene_names, reached, strict=True) if value > 0} == set(
         space.gene_names
     ) - set(without)
-    assert all(name.startswith("stages.1") or "." not in name for name in without) or space.name == "few"
+    assert all(name.startswith("stages.1") or "." not in name for name in without) or space.name in ("few", "plain")
 
 
 def test_the_gradient_is_the_change_of_the_loss_towards_the_other_choice(monkeypatch: pytest.MonkeyPatch) -> None:

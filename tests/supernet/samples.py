@@ -44,6 +44,24 @@ stages:
     )
 
 
+def plain_space() -> SearchSpace:
+    """A space whose blocks have no skips, so that the names of operations number other stages than its own."""
+    return read(
+        """
+name: plain
+resolution: 8
+in_channels: 1
+classes: 4
+divisor: 4
+stem: {channels: 4, stride: 2, activation: relu}
+head: {conv: 8, activation: relu}
+stages:
+  - {out: 8, depth: [1, 2], kernel: [3, 5], expansion: 2, residual: false}
+  - {out: 12, depth: [1, 2], kernel: [3, 5], expansion: 2, residual: false}
+"""
+    )
+
+
 def blobs(*, per_class: int = 40, classes: int = 4, size: int = 8, seed: int = 0) -> ImageData:
     """Noisy images whose class is the quadrant (or row of quadrants) that is bright."""
     rng = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ from edgenas.space import load
 from edgenas.supernet.judging.member import Member
 from edgenas.supernet.shapes import block_form
 from edgenas.supernet.supernet import Supernet
-from tests.supernet.samples import mixed_space, tiny_space
+from tests.supernet.samples import mixed_space, plain_space, tiny_space
 
 MIXED = mixed_space()
 NET = Supernet(MIXED, generator=torch.Generator().manual_seed(1)).to(memory_format=torch.channels_last)
@@ -34,6 +34,18 @@ def test_a_member_computes_exactly_what_its_extracted_network_computes_in_traini
     x = images(extracted.architecture.resolution, seed=seed % 1000)
     with torch.no_grad():
         assert torch.equal(NET(x, genes), extracted(x))
+
+
+def test_members_find_their_place_where_operations_are_numbered_otherwise_than_the_space() -> None:
+    space = plain_space()
+    net = Supernet(space, generator=torch.Generator().manual_seed(1))
+    assert set(net.shared) >= {"stages.0.1.mbconv.project", "stages.1.1.mbconv.project"}
+    for genes in space.sample(8, np.random.default_rng(0)):
+        extracted, x = net.extract(genes).train(), images(8)
+        with torch.no_grad():
+            assert torch.equal(net(x, genes), extracted(x))
+    deep = [name for name in net.member_weights(space.largest()) if name.endswith("project.weight")]
+    assert deep == [f"stages.{number}.0.project.weight" for number in range(4)]
 
 
 @settings(max_examples=20, deadline=None)

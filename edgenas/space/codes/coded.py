@@ -202,7 +202,8 @@ class CodedSpace:
         """Return (stage, index) of each block of `decode(genes)`: its place in `grid`, which names shared weights.
 
         A skipped block leaves no gap: the blocks after it move up one slot. So the same network always has the same
-        slots. They are the numbers in the operations' names (`stages.2.0.expand`).
+        slots. They are the numbers of its genes' names (`stages.2.0.kernel`). Operations are numbered by the network
+        alone (`edgenas.arch.block_names`).
         """
         code = self.validated(np.asarray(genes)[None])
         counts = [(stage.block_ids(code)[0] != SKIP_ID).sum() for stage in self.stages]
