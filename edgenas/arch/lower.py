@@ -138,8 +138,8 @@ def lower(architecture: Architecture) -> Graph:
         architecture: Any valid architecture.
 
     Returns:
-        The operations in execution order. Equal networks have equal graphs, whatever their grouping into stages. Names are
-        stable: `stem.conv`, `stages.S.B.expand` (see `block_names`), `head.classifier`.
+        The operations in execution order. Equal networks have equal graphs, whatever their grouping into stages.
+        Names are stable: `stem.conv`, `stages.S.B.expand` (see `block_names`), `head.classifier`.
     """
     image = TensorShape(architecture.in_channels, architecture.resolution, architecture.resolution)
     builder = _Builder(image, architecture.padding)
