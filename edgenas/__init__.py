@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from edgenas.api.reuse.scale import ScaledNetwork, fit_scaling, scale
     from edgenas.api.reuse.specialise import specialise
     from edgenas.api.reuse.transfer import transfer
+    from edgenas.api.run_folders import delete_run, export_run, list_runs, run_info, verify_store
     from edgenas.api.runs import Run, open_run, run
     from edgenas.api.search import SearchResult, compare_strategies, search
     from edgenas.api.spaces import load_space, space_around
@@ -53,8 +54,10 @@ if TYPE_CHECKING:
     from edgenas.display import no_progress
     from edgenas.errors import EdgenasError
     from edgenas.latency.table import LatencyTable
+    from edgenas.pipeline.commands.run_folders.listing import RunInfo
     from edgenas.space.files import PRESETS as SPACES
     from edgenas.space.space import SearchSpace
+    from edgenas.study.verify import StoreCheck
 
 __all__ = [
     "NETWORKS",
@@ -68,21 +71,26 @@ __all__ = [
     "LatencyTable",
     "LoadedWeights",
     "Run",
+    "RunInfo",
     "ScaledNetwork",
     "SearchResult",
     "SearchSpace",
+    "StoreCheck",
     "TrainedNetwork",
     "__version__",
     "check_export",
     "check_table",
     "compare_strategies",
     "count",
+    "delete_run",
     "export",
+    "export_run",
     "export_untrained",
     "extract",
     "fetch_weights",
     "fit_scaling",
     "inherited_accuracy",
+    "list_runs",
     "list_tables",
     "list_weights",
     "load_config",
@@ -98,6 +106,7 @@ __all__ = [
     "predict_latency",
     "refine",
     "run",
+    "run_info",
     "scale",
     "search",
     "space_around",
@@ -107,6 +116,7 @@ __all__ = [
     "transfer",
     "validate_estimators",
     "validate_table",
+    "verify_store",
 ]
 
 _NAMES = {
@@ -121,20 +131,25 @@ _NAMES = {
     "LatencyTable": "latency.table",
     "LoadedWeights": "api.weights",
     "Run": "api.runs",
+    "RunInfo": "pipeline.commands.run_folders.listing",
     "ScaledNetwork": "api.reuse.scale",
     "SearchResult": "api.search",
     "SearchSpace": "space.space",
+    "StoreCheck": "study.verify",
     "TrainedNetwork": "api.train",
     "check_export": "api.export",
     "check_table": "api.tables",
     "compare_strategies": "api.search",
     "count": "api.networks",
+    "delete_run": "api.run_folders",
     "export": "api.export",
+    "export_run": "api.run_folders",
     "export_untrained": "api.export",
     "extract": "api.supernets",
     "fetch_weights": "api.weights",
     "fit_scaling": "api.reuse.scale",
     "inherited_accuracy": "api.supernets",
+    "list_runs": "api.run_folders",
     "list_tables": "api.tables",
     "list_weights": "api.weights",
     "load_config": "api.config",
@@ -150,6 +165,7 @@ _NAMES = {
     "predict_latency": "api.latency",
     "refine": "api.reuse.refine",
     "run": "api.runs",
+    "run_info": "api.run_folders",
     "scale": "api.reuse.scale",
     "search": "api.search",
     "space_around": "api.spaces",
@@ -159,6 +175,7 @@ _NAMES = {
     "transfer": "api.reuse.transfer",
     "validate_estimators": "api.estimators",
     "validate_table": "api.tables",
+    "verify_store": "api.run_folders",
 }
 
 if not TYPE_CHECKING:

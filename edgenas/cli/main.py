@@ -18,6 +18,7 @@ from edgenas.cli.commands import (
     latency,
     refine,
     run,
+    runs,
     scale,
     search,
     spaces,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 architectures.register(app)
 run.register(app)
+runs.register(app)
 spaces.register(app)
 latency.register(app)
 training.register(app)

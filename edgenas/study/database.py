@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import (
     Column,
@@ -28,6 +28,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from edgenas.errors import StoreError, explain
 from edgenas.text import without_password
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
+Migrations: TypeAlias = "Mapping[int, Callable[[Operations], None]]"
+"""By version: what brings the version before to it, in the transaction that it is given."""
 
 _MAGIC = b"SQLite format 3\0"
 _BUSY_MS = 30_000
@@ -75,13 +81,14 @@ def connect(place: str | Path) -> tuple[str, Engine, Path | None]:
     return without_password(name), engine, file
 
 
-def prepare(engine: Engine, schema: MetaData, *, version: int) -> int:
+def prepare(engine: Engine, schema: MetaData, *, version: int, migrations: Migrations | None = None) -> int:
     """Make the tables where they are missing, by one process at a time, and return the version of what is there.
 
     Args:
         engine: Of the database.
         schema: The tables.
-        version: Of the schema, written where there is none.
+        version: Of the schema, written into a new database. Tables without a version are those of the first.
+        migrations: What brings an older database to each version, all in one transaction; it stays as it is if None.
 
     Raises:
         SQLAlchemyError: It cannot be done.
@@ -89,7 +96,8 @@ def prepare(engine: Engine, schema: MetaData, *, version: int) -> int:
     deadline = time.monotonic() + _BUSY_MS / 1000
     while True:
         try:
-            return _prepare(engine, schema, version)
+            found = _prepare(engine, schema, version)
+            return _migrated(engine, version, migrations) if migrations is not None and found < version else found
         except OperationalError as error:
             # SQLite does not wait for the lock that it needs to switch write-ahead mode on.
             if "locked" not in str(error) or time.monotonic() > deadline:
@@ -104,14 +112,44 @@ def _prepare(engine: Engine, schema: MetaData, version: int) -> int:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         known = set(inspect(connection).get_table_names())
         tables = [_ABOUT, *schema.sorted_tables]
+        unversioned = _ABOUT.name not in known and bool(known & {table.name for table in schema.sorted_tables})
         if not {table.name for table in tables} <= known:
             for table in tables:
                 connection.execute(CreateTable(table, if_not_exists=True))
                 for index in table.indexes:
                     connection.execute(CreateIndex(index, if_not_exists=True))
         if connection.execute(select(_ABOUT.c.version)).first() is None:
-            upsert(connection, _ABOUT, [{"version": version}])
-        return max(row.version for row in connection.execute(select(_ABOUT.c.version)))
+            upsert(connection, _ABOUT, [{"version": 1 if unversioned else version}])
+        return version_of(connection)
+
+
+def version_of(connection: Connection) -> int:
+    """Return the version of a database's schema.
+
+    Raises:
+        SQLAlchemyError: It says none.
+    """
+    return max(row.version for row in connection.execute(select(_ABOUT.c.version)))
+
+
+def _migrated(engine: Engine, version: int, migrations: Migrations) -> int:
+    """Bring an older database to a version; a second process waits, and finds it done."""
+    # Alembic takes a tenth of a second to import, and few stores are old.
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # The driver begins a transaction before a row is written, and not before a table is changed.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        operations = Operations(MigrationContext.configure(connection))
+        for number in range(version_of(connection) + 1, version + 1):
+            migrations[number](operations)
+        connection.execute(_ABOUT.delete())
+        connection.execute(_ABOUT.insert(), [{"version": version}])
+    return version
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -5,28 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, Text, func, select
+from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from edgenas import atomic
 from edgenas.errors import StoreError, explain
-from edgenas.reading.json_text import plain_text, plain_value
-from edgenas.study.database import connect, is_broken_store, prepare, upsert, without_password
-from edgenas.study.values import Context, Evaluation, Failure, Metric, Outcome
+from edgenas.study.database import connect, is_broken_store, prepare, upsert
+from edgenas.study.document import REMEDY, decode_outcome, encode_outcome
+from edgenas.study.salvage import readable_rows
+from edgenas.study.schema import MIGRATIONS, OUTCOMES, SCHEMA, VERSION, row_digest
+from edgenas.study.values import Context, Outcome
+from edgenas.text import without_password
 from edgenas.types import Say
 
 _CHUNK = 500
-_VERSION = 1
-_SCHEMA = MetaData()
-_OUTCOMES = Table(
-    "outcomes",
-    _SCHEMA,
-    Column("key", String(64), primary_key=True),
-    Column("architecture", String(80), index=True),
-    Column("context", Text, nullable=False),
-    Column("outcome", Text, nullable=False),
-)
 
 
 class Store:
@@ -48,9 +42,9 @@ class Store:
         wanted, found = list(dict.fromkeys(keys)), {}
         with self._connection() as connection:
             for start in range(0, len(wanted), _CHUNK):
-                chosen = _OUTCOMES.c.key.in_(wanted[start : start + _CHUNK])
-                for key, text in connection.execute(select(_OUTCOMES.c.key, _OUTCOMES.c.outcome).where(chosen)):
-                    found[key] = decode_outcome(text, self.name)
+                chosen = OUTCOMES.c.key.in_(wanted[start : start + _CHUNK])
+                for row in connection.execute(select(OUTCOMES).where(chosen)):
+                    found[row.key] = _whole(row, self.name)
         return found
 
     def of_context(self, context: Context) -> list[Outcome]:
@@ -59,9 +53,9 @@ class Store:
         Raises:
             StoreError: The database cannot be read, or holds an entry that is not an outcome.
         """
-        query = select(_OUTCOMES.c.outcome).where(_OUTCOMES.c.context == context.text()).order_by(_OUTCOMES.c.key)
+        query = select(OUTCOMES).where(OUTCOMES.c.context == context.text()).order_by(OUTCOMES.c.key)
         with self._connection() as connection:
-            return [decode_outcome(text, self.name) for (text,) in connection.execute(query)]
+            return [_whole(row, self.name) for row in connection.execute(query)]
 
     def put_many(self, outcomes: Mapping[str, Outcome], *, context: Context | None = None) -> None:
         """Write outcomes by key in one transaction; one that is known already is replaced.
@@ -76,19 +70,16 @@ class Store:
         if not outcomes:
             return
         about = "" if context is None else context.text()
-        rows = [
-            {"key": key, "architecture": o.digest[:80], "context": about, "outcome": encode_outcome(o)}
-            for key, o in outcomes.items()
-        ]
+        rows = [_row(key, about, outcome) for key, outcome in outcomes.items()]
         # Sorted, since two writers that lock the same rows in different orders would wait for each other for ever.
         rows.sort(key=lambda row: row["key"])
         with self._connection() as connection:
             for start in range(0, len(rows), _CHUNK):
-                upsert(connection, _OUTCOMES, rows[start : start + _CHUNK])
+                upsert(connection, OUTCOMES, rows[start : start + _CHUNK])
 
     def __len__(self) -> int:
         with self._connection() as connection:
-            return connection.execute(select(func.count()).select_from(_OUTCOMES)).scalar_one()
+            return connection.execute(select(func.count()).select_from(OUTCOMES)).scalar_one()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -100,13 +91,32 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StoreError(_explain(self.name, error)) from error
+            raise StoreError(explain_unusable(self.name, error)) from error
+
+
+def _row(key: str, context: str, outcome: Outcome) -> dict[str, str]:
+    text = encode_outcome(outcome)
+    mark = row_digest(key, context, text)
+    return {"key": key, "architecture": outcome.digest[:80], "context": context, "outcome": text, "digest": mark}
+
+
+def _whole(row: Row[Any], name: str) -> Outcome:
+    """Read a row.
+
+    Raises:
+        StoreError: It is damaged.
+    """
+    outcome = decode_outcome(row.outcome, name)
+    if row.digest and row.digest != row_digest(row.key, row.context, row.outcome):
+        raise StoreError(explain(f"the store {name} holds a damaged entry", got=row.outcome[:80], remedy=REMEDY))
+    return outcome
 
 
 def open_store(place: str | Path, *, say: Say | None = None) -> Store:
     """Open a store, and make it where there is none.
 
-    An SQLite file that was cut short or damaged is set aside under another name, and a new store is begun.
+    An SQLite file that was cut short or damaged is set aside under another name, and a new store is begun with what can
+    still be read of it. A store of an earlier version is brought to this one.
 
     Args:
         place: Path of an SQLite file, or an SQLAlchemy URL (it holds "://").
@@ -118,25 +128,50 @@ def open_store(place: str | Path, *, say: Say | None = None) -> Store:
     """
     name, engine, file = connect(place)
     try:
+        kept = None
         if file is not None and is_broken_store(file, engine):
             engine.dispose()
             kept = _set_aside(file)
+        version = prepare(engine, SCHEMA, version=VERSION, migrations=MIGRATIONS)
+        if kept is not None:
+            saved = _save(kept, engine)
             if say is not None:
-                say(f"  the store {file} was damaged: it lies in {kept.name} now, and a new one was begun")
-        version = prepare(engine, _SCHEMA, version=_VERSION)
+                say(
+                    f"  the store {file} was damaged: it lies in {kept.name} now, and a new one was begun with "
+                    f"{saved} evaluations that could still be read"
+                )
         with engine.begin() as connection:
             # A read-only file opens without an error and fails at the first write. This write finds it now.
-            connection.execute(_OUTCOMES.delete().where(_OUTCOMES.c.key == ""))
+            connection.execute(OUTCOMES.delete().where(OUTCOMES.c.key == ""))
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
-        raise StoreError(_explain(name, error)) from error
-    if version > _VERSION:
+        raise StoreError(explain_unusable(name, error)) from error
+    if version > VERSION:
         engine.dispose()
         raise StoreError(
             explain(f"the store {name} was made by a later version of edgenas", got=f"schema {version}",
-                    allowed=f"at most {_VERSION}", remedy="Update edgenas, or name another store.")
+                    allowed=f"at most {VERSION}", remedy="Update edgenas, or name another store.")
         )  # fmt: skip
     return Store(engine, name)
+
+
+def begin_anew(place: str | Path) -> None:
+    """Set a damaged SQLite store aside, and begin a new one with what can still be read of it.
+
+    Raises:
+        StoreError: It is no file, or cannot be written.
+    """
+    name, engine, file = connect(place)
+    try:
+        if file is None:
+            raise StoreError(explain("only the file of a store can be set aside", got=name))
+        kept = _set_aside(file)
+        prepare(engine, SCHEMA, version=VERSION)
+        _save(kept, engine)
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(explain_unusable(name, error)) from error
+    finally:
+        engine.dispose()
 
 
 def _set_aside(file: Path) -> Path:
@@ -148,7 +183,17 @@ def _set_aside(file: Path) -> Path:
     return kept
 
 
-def _explain(name: str, error: Exception) -> str:
+def _save(broken: Path, engine: Engine) -> int:
+    """Write what can still be read of a broken store into a new one, and return how many rows that is."""
+    rows = list(readable_rows(broken))
+    with engine.begin() as connection:
+        for start in range(0, len(rows), _CHUNK):
+            upsert(connection, OUTCOMES, rows[start : start + _CHUNK])
+    return len(rows)
+
+
+def explain_unusable(name: str, error: Exception) -> str:
+    """Compose the message of a database that gives an error, without the password in it."""
     cause = without_password((str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0])
     return explain(
         "the store cannot be used",
@@ -156,51 +201,3 @@ def _explain(name: str, error: Exception) -> str:
         remedy="Check that the folder exists, that the file is a store of edgenas and that it can be written, "
         "or name another store.",
     )
-
-
-def encode_outcome(outcome: Outcome) -> str:
-    """Write an outcome as JSON, as it stands in a store."""
-    if isinstance(outcome, Failure):
-        about = {"failure": outcome.reason, "digest": outcome.digest, "seconds": outcome.seconds}
-        return plain_text({**about, "genes": [int(g) for g in outcome.genes]})
-    metrics = [[name, m.value, m.standard_error, m.unit, m.source] for name, m in outcome.metrics]
-    return plain_text(
-        {
-            "digest": outcome.digest,
-            "genes": [int(g) for g in outcome.genes],
-            "metrics": metrics,
-            "fidelity": outcome.fidelity,
-            "seconds": outcome.seconds,
-        }
-    )
-
-
-def decode_outcome(text: str, name: str) -> Outcome:
-    """Read an outcome that `encode_outcome` wrote.
-
-    Args:
-        text: JSON.
-        name: Of the store or file it comes from, for the error.
-
-    Raises:
-        StoreError: It is none.
-    """
-    try:
-        value = plain_value(text)
-        if "failure" in value:
-            # Earlier versions wrote no code of a failure, and read over the one that is written now.
-            genes = tuple(value.get("genes", ()))
-            return Failure(reason=value["failure"], digest=value["digest"], genes=genes, seconds=value["seconds"])
-        metrics = tuple(
-            (key, Metric(value=v, standard_error=error, unit=unit, source=source))
-            for key, v, error, unit, source in value["metrics"]
-        )
-        return Evaluation(
-            digest=value["digest"],
-            genes=tuple(value["genes"]),
-            metrics=metrics,
-            fidelity=value["fidelity"],
-            seconds=value["seconds"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(explain(f"the store {name} holds an entry that is not an outcome", got=text[:80])) from error

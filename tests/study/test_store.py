@@ -80,11 +80,11 @@ def test_what_is_set_aside_takes_the_files_beside_it_along(tmp_path):
 
 
 def test_of_a_long_cause_the_first_line_is_told():
-    from edgenas.study.store import _explain
+    from edgenas.study.store import explain_unusable
 
     error = ValueError("the first line\nthe second: https://sqlalche.me")
-    assert "got the first line in here" in _explain("here", error)
-    assert "got ValueError in here" in _explain("here", ValueError(""))
+    assert "got the first line in here" in explain_unusable("here", error)
+    assert "got ValueError in here" in explain_unusable("here", ValueError(""))
 
 
 def test_putting_again_replaces():
@@ -166,6 +166,23 @@ def test_a_damaged_entry_is_named(tmp_path):
         open_store(tmp_path / "s").get_many(["k"])
 
 
+@pytest.mark.parametrize("column", ["outcome", "context", "digest"])
+def test_an_entry_that_was_changed_is_not_taken_for_a_result(tmp_path, column):
+    open_store(tmp_path / "s").put_many({"k": EVALUATION}, context=Context(evaluator="e"))
+    with sqlite3.connect(tmp_path / "s") as connection:
+        connection.execute(f"UPDATE outcomes SET {column} = replace({column}, '5', '6') || ' '")
+    with pytest.raises(StoreError, match="damaged entry.*edgenas store verify --repair"):
+        open_store(tmp_path / "s").get_many(["k"])
+
+
+def test_a_number_that_is_none_is_a_damaged_entry_too(tmp_path):
+    open_store(tmp_path / "s").put_many({"k": EVALUATION})
+    with sqlite3.connect(tmp_path / "s") as connection:
+        connection.execute("UPDATE outcomes SET outcome = replace(outcome, '1.25', 'NaN')")
+    with pytest.raises(StoreError, match="not an outcome.*edgenas store verify --repair"):
+        open_store(tmp_path / "s").get_many(["k"])
+
+
 def test_a_password_in_a_url_is_not_shown(tmp_path):
     with pytest.raises(StoreError) as caught:
         open_store("postgresql://me:secret@localhost:1/none")
@@ -193,7 +210,7 @@ def test_a_store_says_its_schema_and_one_of_a_later_version_is_refused(tmp_path)
     path = tmp_path / "s.sqlite"
     open_store(path).close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT version FROM edgenas_store").fetchall() == [(1,)]
-        connection.execute("UPDATE edgenas_store SET version = 2")
-    with pytest.raises(StoreError, match="schema 2; allowed: at most 1"):
+        assert connection.execute("SELECT version FROM edgenas_store").fetchall() == [(2,)]
+        connection.execute("UPDATE edgenas_store SET version = 3")
+    with pytest.raises(StoreError, match="schema 3; allowed: at most 2"):
         open_store(path)

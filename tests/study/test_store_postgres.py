@@ -100,6 +100,34 @@ def test_what_was_put_comes_back_and_putting_again_replaces(place) -> None:
     store.close()
 
 
+def test_an_old_store_is_brought_forward_by_eight_processes_at_once_and_verified(place) -> None:
+    from sqlalchemy import create_engine, text
+
+    from edgenas.study.document import encode_outcome
+    from edgenas.study.verify import verify_store
+
+    engine = create_engine(place)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE outcomes (key VARCHAR(64) PRIMARY KEY, architecture VARCHAR(80), "
+                                "context TEXT NOT NULL, outcome TEXT NOT NULL)"))  # fmt: skip
+        connection.execute(text("CREATE INDEX ix_outcomes_architecture ON outcomes (architecture)"))
+        connection.execute(text("CREATE TABLE edgenas_store (version INTEGER PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO edgenas_store VALUES (1)"))
+        row = {"outcome": encode_outcome(Failure(reason="r"))}
+        for number in range(700):
+            connection.execute(text(f"INSERT INTO outcomes VALUES ('old{number}', '', '', :outcome)"), row)
+    assert verify_store(place).without_digest == 700
+    assert together(place, count=1, keys="own") == [""] * 8
+    found = verify_store(place)
+    assert (found.sound, found.schema, found.failures, found.without_digest) == (True, 2, 700 + 8 * 40, 0)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE outcomes SET outcome = replace(outcome, '\"r\"', '\"q\"') WHERE key = 'old7'"))
+    assert [each.kind for each in verify_store(place).damage] == ["digest"]
+    assert verify_store(place, repair=True).sound
+    assert verify_store(place).failures == 699 + 8 * 40
+    engine.dispose()
+
+
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     with pytest.raises(StoreError, match="cannot be used") as caught:
         open_store("postgresql://me:secret@localhost:1/none")

@@ -59,29 +59,40 @@ def test_a_store_of_a_later_version_is_refused(tmp_path) -> None:
         open_store(tmp_path / "s")
 
 
-def test_a_store_of_before_there_were_versions_is_read(tmp_path) -> None:
-    open_store(tmp_path / "s").put_many({"k": Failure(reason="r")})
-    with sqlite3.connect(tmp_path / "s") as connection:
-        connection.execute("DROP TABLE edgenas_store")
-    assert open_store(tmp_path / "s").get_many(["k"]) == {"k": Failure(reason="r")}
-
-
-def test_a_store_that_was_cut_short_is_set_aside_and_begun_anew(tmp_path) -> None:
+def test_a_store_that_was_cut_short_is_set_aside_and_begun_anew_with_what_can_be_read(tmp_path) -> None:
     whole = tmp_path / "whole"
     store = open_store(whole)
-    store.put_many({str(key): Failure(reason="r" * 200) for key in range(300)})
+    put = {str(key): Failure(reason=f"{key} " * 50) for key in range(300)}
+    store.put_many(put)
     store.close()
-    size, rng = whole.stat().st_size, np.random.default_rng(0)
-    for number, length in enumerate([3, 15, 16, 99, 100, *rng.integers(1, size, 20).tolist()]):
+    size, rng, saved = whole.stat().st_size, np.random.default_rng(0), []
+    for number, length in enumerate([3, 15, 16, 99, 100, *rng.integers(1, size, 5).tolist(), size - 4096]):
         place, said = tmp_path / f"{number}.sqlite", []
         shutil.copy(whole, place)
         with place.open("r+b") as file:
             file.truncate(length)
         again = open_store(place, say=said.append)
-        again.put_many({"new": Failure(reason="n")})
-        assert len(again) == 1
-        assert f"{number}.sqlite.broken-1" in said[0]
+        found = again.get_many(put)
+        assert found == {key: put[key] for key in found}
+        saved.append(len(found))
+        assert f"{number}.sqlite.broken-1 now, and a new one was begun with {len(found)} evaluations" in said[0]
         assert (tmp_path / f"{number}.sqlite.broken-1").stat().st_size == length
+        again.put_many({"new": Failure(reason="n")})
+        assert len(again) == len(found) + 1
+        again.close()
+        names = {entry.name for entry in tmp_path.iterdir() if entry.name.startswith((f"{number}.", "."))}
+        assert names == {f"{number}.sqlite", f"{number}.sqlite.broken-1"}
+    assert saved[:5] == [0] * 5 and saved[-1] > 200
+
+
+def test_of_a_store_with_a_damaged_page_all_other_pages_are_saved(tmp_path) -> None:
+    store = open_store(tmp_path / "s")
+    store.put_many({str(key): Failure(reason=f"{key} " * 50) for key in range(300)})
+    store.close()
+    content = bytearray((tmp_path / "s").read_bytes())
+    content[20 * 4096 : 21 * 4096] = bytes(4096)
+    (tmp_path / "s").write_bytes(content)
+    assert 260 < len(open_store(tmp_path / "s")) < 300
 
 
 def test_a_file_that_never_was_a_store_is_not_moved(tmp_path) -> None:

@@ -16,7 +16,7 @@ from edgenas.reading.json_text import plain_text
 from edgenas.types import Say
 
 RECORD = "stages.json"
-_COPY = ".stages.json"
+COPY = ".stages.json"
 """A second copy of the record. Without a record a run would not know that its supernet is trained."""
 ContextType = TypeVar("ContextType")
 
@@ -71,13 +71,13 @@ def read_record(directory: RunDirectory, *, say: Say) -> dict[str, Any]:
         say: Told what was broken, and what was done about it.
     """
     broken: list[str] = []
-    if not directory.has(RECORD) and directory.has(_COPY):
-        say(f"  {RECORD} is missing: its copy {_COPY} is read instead (delete both to do every stage again)")
+    if not directory.has(RECORD) and directory.has(COPY):
+        say(f"  {RECORD} is missing: its copy {COPY} is read instead (delete both to do every stage again)")
         broken.append(RECORD)
-    for name in (RECORD, _COPY)[len(broken) :]:
+    for name in (RECORD, COPY)[len(broken) :]:
         try:
             found = directory.read_json(name) if directory.has(name) else {}
-            if all(_is_entry(entry) for entry in found.values()) and (found or not broken):
+            if all(is_entry(entry) for entry in found.values()) and (found or not broken):
                 _say_broken(directory, broken, say)
                 if broken and found:
                     with contextlib.suppress(StoreError):  # a disk that cannot be written keeps the copy only
@@ -90,7 +90,8 @@ def read_record(directory: RunDirectory, *, say: Say) -> dict[str, Any]:
     return {}
 
 
-def _is_entry(entry: object) -> bool:
+def is_entry(entry: object) -> bool:
+    """Whether this is what a record says of a finished stage."""
     return isinstance(entry, dict) and {"fingerprint", "outputs", "seconds"} <= set(entry)
 
 
@@ -104,7 +105,7 @@ def _say_broken(directory: RunDirectory, broken: Sequence[str], say: Say) -> Non
 
 def _write_record(directory: RunDirectory, record: Mapping[str, Any]) -> None:
     directory.write_json(RECORD, record)
-    directory.write_json(_COPY, record)
+    directory.write_json(COPY, record)
 
 
 def _output_digests(directory: RunDirectory, stage: Stage[ContextType]) -> dict[str, str] | None:

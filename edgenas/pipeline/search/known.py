@@ -17,7 +17,8 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.reading.json_text import plain_text, plain_value
 from edgenas.space import SearchSpace
 from edgenas.study import Context, Evaluation, Failure, Outcome
-from edgenas.study.store import Store, decode_outcome, encode_outcome
+from edgenas.study.document import decode_outcome, encode_outcome
+from edgenas.study.store import Store
 from edgenas.types import Genes
 
 KNOWN_FILE = "search-known.json"

@@ -1,0 +1,1 @@
+"""Runs as a list: what there is, one as a file, and deleting one."""
