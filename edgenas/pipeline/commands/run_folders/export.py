@@ -53,7 +53,7 @@ def exported_run(run: Path, file: Path, *, force: bool = False) -> Path:
 def _document(directory: RunDirectory, ending: str) -> bytes:
     if not directory.has(SEARCH_FILE):
         raise StoreError(
-            explain(f"the run {directory.path} has no search yet", remedy="Finish it with `edgenas run`, or export a .zip.")
+            explain(f"the run {directory.path} has no search yet", remedy="Finish it, or export a .zip.")
         )  # fmt: skip
     search = directory.read_json(SEARCH_FILE)
     winner = directory.read_json(WINNER_FILE) if directory.has(WINNER_FILE) else {}
