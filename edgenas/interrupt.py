@@ -91,6 +91,23 @@ def stops_here() -> bool:
 
 
 @contextlib.contextmanager
+def terminating() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C in a block: torchrun and the schedulers of clusters send it before they kill.
+
+    In a thread beside the main one, and where the program handles the signal itself, this does nothing.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
 def out_of_reach() -> Iterator[None]:
     """Start processes in this block that Ctrl-C does not reach: a terminal sends it to all that it runs.
 

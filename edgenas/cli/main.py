@@ -73,8 +73,17 @@ def _say_interrupted() -> None:
 def _this_command() -> str:
     """Return what was typed, without its passwords."""
     program = Path(sys.argv[0]).name
-    begin = ["python", "-m", "edgenas"] if program == "__main__.py" else [program]
+    begin = [*_launcher(), *(["python", "-m", "edgenas"] if program == "__main__.py" else [program])]
     return without_password(printable(shlex.join([*begin, *sys.argv[1:]])))
+
+
+def _launcher() -> list[str]:
+    """Return the part before the program where torchrun started this process; its other options are not known here."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return []
+    here, everywhere = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    hosts = max(1, everywhere // max(1, here))
+    return ["torchrun", *([f"--nnodes={hosts}"] if hosts > 1 else []), f"--nproc-per-node={here}", "--no-python"]
 
 
 def _print_any_name() -> None:

@@ -434,6 +434,9 @@ class RunSettings(Section):
     compute: str = Field(
         "auto", json_schema_extra={"pattern": _COMPUTE}, description="Where to train: auto, cpu, cuda or cuda:N."
     )
+    checkpoint_minutes: Annotated[float, Field(gt=0, le=10_000)] = Field(
+        10.0, description="Longest time between two checkpoints of a training; it changes no result."
+    )
     data: DataSection = DataSection()
     space: SpaceSection = SpaceSection()
     target: TargetSection = TargetSection()

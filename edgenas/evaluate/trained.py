@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,7 +58,8 @@ class Training:
 class TrainedEvaluator:
     """Trains every network from scratch, once per seed, and judges it on validation images, never on test images.
 
-    Finished trainings are kept in a folder and never repeated; a network whose training fails is NaN.
+    Finished trainings are kept in a folder and never repeated, and one that was killed goes on at its last checkpoint
+    there. A network whose training fails is NaN.
     """
 
     source: Source = "trained"
@@ -84,7 +86,7 @@ class TrainedEvaluator:
             settings: The recipe; its seed is the first of `seeds` consecutive ones.
             preprocessing: Of the images; its resolution is replaced by each network's.
             seeds: Trainings of each network.
-            folder: Where finished trainings are kept; None keeps none.
+            folder: Where finished trainings and the state of the present one are kept; None keeps none.
             name: In tables.
             teacher: Makes a teacher for a network's input, on the CPU; None distils from none.
             device: Where to train.
@@ -133,23 +135,27 @@ class TrainedEvaluator:
         # Evaluated once at the end, since accuracies on the way decide nothing here.
         quiet = replace(settings, evaluate_every=10**9)
         started = time.perf_counter()
+        state = None if file is None else file.with_suffix("")
         _, found = train_architecture(
             architecture,
             self._data,
             quiet,
             preprocessing=preprocessing,
             teacher=None if self._teacher is None else self._teacher(preprocessing),
+            folder=state,
             device=self._device,
         )
         training = Training(
             digest=architecture.digest,
             seed=seed,
             validation_accuracy=found.validation_accuracy,
-            seconds=time.perf_counter() - started,
+            # Of a training that was taken up, without what judging and building took before.
+            seconds=max(found.seconds, time.perf_counter() - started),
             steps=found.steps,
         )
-        if file is not None:
+        if file is not None and state is not None:
             _write(file, training)
+            shutil.rmtree(state, ignore_errors=True)
         return training
 
     def _file(self, architecture: Architecture, settings: TrainSettings) -> Path | None:

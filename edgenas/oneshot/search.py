@@ -94,8 +94,8 @@ def search_one_shot(
 ) -> OneShotResult:
     """Train a supernet and learn which of its networks are the best at a cost.
 
-    All draws depend only on (seed, step), and checkpoints are written between epochs. So a search that was killed and
-    started again with the same arguments ends with the same result, on a CPU and with a budget of epochs or steps.
+    All draws depend only on (seed, step). So a search that was killed at any step and started again with the same
+    arguments ends with the same result, on a CPU and with a budget of epochs or steps.
 
     Args:
         supernet: Changed in place and moved to `device`.
@@ -120,7 +120,7 @@ def search_one_shot(
     batches = Batches(data.train, prepared, batch_size=train.batch_size, device=target, workers=train.workers)
     work = OneShotWork(supernet, data, settings, cost, prepared, target)
     loop = Loop(work, batches, Budget(train, batches.steps), train, classes=len(data.classes))
-    loop.run(folder=checkpoint_dir, progress=progress, save_every_seconds=shared.CHECKPOINT_SECONDS)
+    loop.run(folder=checkpoint_dir, progress=progress)
     work.keep()
     best = work.best()
     return OneShotResult(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from edgenas.data.batches import Batch, Batches
 from edgenas.data.network_input import Preprocessing
 from edgenas.data.values import Split
+from edgenas.train.loop.memory import Room
 from edgenas.train.result import Accuracy, standard_error
 
 BATCH_SIZE = 256
@@ -70,9 +72,14 @@ def evaluate_batches(model: nn.Module, batches: Batches) -> Accuracy:
 
 
 def _forward(model: nn.Module, batches: Batches) -> Iterator[tuple[Batch, Tensor]]:
+    room = Room(batches.device, images=batches.batch_size)
+
+    def logits(batch: Batch) -> Tensor:
+        return torch.cat([model(part.images) for part in room.split(batch)])
+
     with torch.no_grad(), in_evaluation(model):
         for batch in batches.in_order():
-            yield batch, model(batch.images)
+            yield batch, room.do(partial(logits, batch))
 
 
 @contextmanager

@@ -18,17 +18,16 @@ from edgenas.errors import WeightsError, explain
 from edgenas.train.accuracy import BATCH_SIZE, evaluate_batches
 from edgenas.train.averaging import WeightAverage, recalibrate
 from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.memory import Room
 from edgenas.train.loop.schedule import learning_rate
 from edgenas.train.loop.step import PartLoss, Stepper
 from edgenas.train.losses import batch_loss
 from edgenas.train.result import Accuracy, EpochRecord
-from edgenas.train.settings import TrainSettings
+from edgenas.train.settings import CHANGEABLE, TrainSettings
 from edgenas.train.teacher import weights_digest
 
 # An epoch that no training reaches: recalibration always sees the same images.
 RECALIBRATION_EPOCH = 2**30
-# Settings that do not change the weights. They may differ in a resumed training.
-HARMLESS = ("workers",)
 
 
 class NetworkWork:
@@ -131,10 +130,17 @@ class NetworkWork:
         model = copy.deepcopy(self.stepper.model)
         average.copy_to(list(model.parameters()))
         count = max(1, self._settings.recalibration_images // self._batches.batch_size)
-        batches = self._batches.shuffled(
-            seed=self._settings.seed, epoch=RECALIBRATION_EPOCH, classes=len(self._data.classes)
-        )
-        recalibrate(model, (batch.images for batch in islice(batches, count)))
+        room = Room(self._batches.device, images=self._batches.batch_size)
+
+        def statistics() -> None:
+            batches = self._batches.shuffled(
+                seed=self._settings.seed, epoch=RECALIBRATION_EPOCH, classes=len(self._data.classes)
+            )
+            chosen = islice(batches, count)
+            recalibrate(model, (part.images for batch in chosen for part in room.split(batch, least=2)))
+
+        # Begun anew where memory runs out: the first batch replaces all statistics.
+        room.do(statistics)
         return model
 
     def keep(self) -> Accuracy:
@@ -162,6 +168,10 @@ class NetworkWork:
             "best_accuracy": self._best_accuracy,
             "history": [asdict(record) for record in self.history],
             "preprocessing": self._preprocessing.to_dict(),
+            # Of an epoch that is not finished.
+            "right": int(torch.stack(self._right).sum()) if self._right else 0,
+            "seen": self._seen,
+            "rate": self._rate,
         }
 
     def load(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
@@ -169,8 +179,10 @@ class NetworkWork:
         self._best = {name: value.to(self._batches.device) for name, value in groups.get("best", {}).items()}
         self._best_accuracy = facts["best_accuracy"]
         self.history = [EpochRecord.from_dict(record) for record in facts["history"]]
+        self._right = [torch.tensor(facts.get("right", 0), device=self._batches.device)]
+        self._seen, self._rate = facts.get("seen", 0), facts.get("rate", 0.0)
 
     def identity(self) -> dict[str, Any]:
         """Say which training this is."""
-        settings = {name: value for name, value in self._settings.to_dict().items() if name not in HARMLESS}
+        settings = {name: value for name, value in self._settings.to_dict().items() if name not in CHANGEABLE}
         return {**settings, "data": self._data.digest, "input": self._preprocessing.to_dict(), **self._taught}

@@ -27,6 +27,8 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("dropout", 0, 0.99),
     ("stochastic_depth", 0, 0.99),
 )
+CHANGEABLE = ("workers", "precision")
+"""Settings that may differ when a training is resumed, since its state is the same under all of them."""
 _COUNTS = ("epochs", "steps", "batch_size", "accumulation", "evaluate_every", "recalibration_images", "workers")
 
 
@@ -62,6 +64,8 @@ class TrainSettings:
         keep: "final" weights, or those "best" on validation. The validation accuracy of the best is optimistic.
         evaluate_every: Epochs between judgements on the validation images.
         workers: Threads that read images which do not lie in memory.
+        checkpoint_minutes: Longest time between two checkpoints, where a folder for them is named. It changes no
+            weights.
         seed: Of order, augmentation and noise.
     """
 
@@ -91,6 +95,7 @@ class TrainSettings:
     keep: KeepName = "final"
     evaluate_every: int = 1
     workers: int = 2
+    checkpoint_minutes: float = 10.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -107,7 +112,7 @@ class TrainSettings:
         for name in _COUNTS:
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(explain(f"impossible train.{name}", got=value, allowed="1 or more"))
-        for name in ("learning_rate", "distillation_temperature", "seconds", "clip_norm"):
+        for name in ("learning_rate", "distillation_temperature", "seconds", "clip_norm", "checkpoint_minutes"):
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise ConfigError(explain(f"impossible train.{name}", got=value, allowed="above 0"))
         if self.averaging_decay is not None and not 0 < self.averaging_decay < 1:
@@ -128,5 +133,7 @@ class TrainSettings:
             raise ConfigError(explain("impossible train.seed", got=self.seed, allowed="0 or more"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return without_usual_loss(asdict(self))
+        """Return plain values for JSON: all that the weights depend on, and `workers`."""
+        values = asdict(self)
+        del values["checkpoint_minutes"]
+        return without_usual_loss(values)

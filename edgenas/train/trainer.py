@@ -35,10 +35,10 @@ def fit(
 ) -> FitResult:
     """Train a model and leave the kept weights in it.
 
-    Order, augmentation and noise depend only on (settings.seed, epoch, step), and checkpoints are written between
-    epochs. So a training that was killed and started again with the same arguments ends, on a CPU, with the same
-    weights bit for bit. This includes noise inside the model if it comes from torch's own generator or from an
-    attribute `noise.generator` of a module, as in `edgenas.nn`.
+    Order, augmentation and noise depend only on (settings.seed, epoch, step). So a training that was killed at any
+    step and started again with the same arguments ends, on a CPU, with the same weights bit for bit. This includes
+    noise inside the model if it comes from torch's own generator or from an attribute `noise.generator` of a module, as
+    in `edgenas.nn`.
 
     Args:
         model: From images (B, C, H, W) to logits (B, K); moved to `device` and changed.
@@ -62,6 +62,7 @@ def fit(
         TrainingError: The loss is not finite (names the step), or memory ran out twice.
         WeightsError: The checkpoint or the model's output belongs to another training.
         StoreError: A checkpoint cannot be written.
+        KeyboardInterrupt: Ctrl-C was pressed; the state is kept in `checkpoint_dir`.
     """
     target = torch.device(device)
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format

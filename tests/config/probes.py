@@ -114,6 +114,15 @@ def trained(settings: RunSettings, folder: Path) -> Any:
     return weights, history, result["validation_accuracy"], result["accumulation"], torch.get_num_threads()
 
 
+def checkpoints(settings: RunSettings, folder: Path) -> Any:
+    """Epochs and steps at which `edgenas train` keeps its state."""
+    with pytest.MonkeyPatch.context() as patch:
+        kept: list[tuple[int, int]] = []
+        patch.setattr("edgenas.train.loop.loop.Loop.save", lambda loop, _: kept.append((loop.epoch, loop.budget.step)))
+        train_alone(NETWORK, settings, folder, progress=quiet, say=silent)
+        return kept
+
+
 def memory_layout(settings: RunSettings, folder: Path) -> Any:
     """Layout of a weight while `edgenas train` trains."""
     with pytest.MonkeyPatch.context() as patch:

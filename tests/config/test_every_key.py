@@ -87,6 +87,7 @@ ROWS: dict[str, Row] = {
     "output": Row(value="elsewhere", probe=probes.run_directory),
     "threads": Row(value=2, probe=probes.trained, beside=QUICK),
     "compute": Row(value="cuda:63", probe=probes.trained, beside=QUICK, refused="cuda:63 is not here"),
+    "checkpoint_minutes": Row(value=1e-9, probe=probes.checkpoints, beside=QUICK),
     "data.source": Row(value="npz", probe=probes.images, beside={"data.path": IMAGES, "data.resolution": 8}),
     "data.path": Row(value="<other images>", probe=probes.images, beside=FOLDER),
     "data.resolution": Row(value=12, probe=probes.images),

@@ -154,11 +154,14 @@ def test_an_unrolled_step_is_one_of_the_weights_so_an_average_is_refused() -> No
 
 @pytest.mark.parametrize("averaging", [None, 0.9])
 @pytest.mark.parametrize("method", ["tunas", "gumbel", "darts"])
+@pytest.mark.parametrize("minutes", [10.0, 1e-9], ids=["after an epoch", "within an epoch"])
 def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
-    method: str, averaging: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, averaging: float | None, minutes: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.supernet.training.shared.CHECKPOINT_SECONDS", 0.0)
-    train = TrainSettings(epochs=5, batch_size=32, learning_rate=1e-2, workers=1, averaging_decay=averaging)
+    monkeypatch.setattr("edgenas.train.loop.loop.EPOCH_SECONDS", 0.0)
+    train = TrainSettings(
+        epochs=5, batch_size=32, learning_rate=1e-2, workers=1, averaging_decay=averaging, checkpoint_minutes=minutes
+    )
     settings = OneShotSettings(method=method, target=3000.0, train=train)  # type: ignore[arg-type]
     whole = search_one_shot(Supernet(SPACE), DATA, settings, cost)
 
@@ -166,7 +169,7 @@ def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
         pass
 
     def kill(done: int, total: int, what: str) -> None:
-        if done > 16:  # the second of five steps of epoch 3
+        if done > 18:  # the fourth of five steps of epoch 3
             raise Killed
 
     with pytest.raises(Killed):
@@ -175,7 +178,7 @@ def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
     result = search_one_shot(
         Supernet(SPACE), DATA, settings, cost, checkpoint_dir=tmp_path, progress=lambda done, *_: seen.append(done)
     )
-    assert seen[0] == 16
+    assert seen[0] == (19 if minutes < 1 else 16)
     assert torch.equal(result.distribution.logits, whole.distribution.logits)
     assert result.history == whole.history and np.array_equal(result.best, whole.best)
     other = replace(settings, target=2000.0)

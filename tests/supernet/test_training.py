@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 def test_a_killed_training_is_taken_up_and_ends_with_the_same_weights(
     scheme: str, teacher_weight: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.supernet.training.shared.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("edgenas.train.loop.loop.EPOCH_SECONDS", 0.0)
     train = replace(TRAIN, epochs=4, averaging_decay=0.9)
     settings = SupernetSettings(scheme=scheme, teacher_weight=teacher_weight, train=train)  # type: ignore[arg-type]
     whole = Supernet(tiny_space())
@@ -75,6 +75,34 @@ def test_a_killed_training_is_taken_up_and_ends_with_the_same_weights(
     result = train_supernet(again, DATA, settings, checkpoint_dir=tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(weights_of(whole), weights_of(again), strict=True))
     assert [r.train_loss for r in result.history] == [r.train_loss for r in expected.history]
+
+
+@pytest.mark.parametrize(("scheme", "teacher_weight"), [("sandwich", 0.0), ("progressive", 0.5)])
+def test_a_training_killed_within_an_epoch_goes_on_at_its_step(
+    scheme: str, teacher_weight: float, tmp_path: Path
+) -> None:
+    train = replace(TRAIN, epochs=4, averaging_decay=0.9, checkpoint_minutes=1e-9)
+    settings = SupernetSettings(scheme=scheme, teacher_weight=teacher_weight, importance="l1", train=train)  # type: ignore[arg-type]
+    whole, seen = Supernet(tiny_space()), []
+    expected = train_supernet(whole, DATA, settings)
+
+    class Killed(Exception):
+        pass
+
+    def kill(done: int, total: int, what: str) -> None:
+        if done == 13:  # the third of five steps of epoch 2
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_supernet(Supernet(tiny_space()), DATA, settings, checkpoint_dir=tmp_path, progress=kill)
+    again = Supernet(tiny_space(), generator=torch.Generator().manual_seed(77))
+    result = train_supernet(
+        again, DATA, settings, checkpoint_dir=tmp_path, progress=lambda done, *_: seen.append(done)
+    )
+    assert seen[0] == 13
+    assert all(torch.equal(a, b) for a, b in zip(weights_of(whole), weights_of(again), strict=True))
+    assert [r.train_loss for r in result.history] == [r.train_loss for r in expected.history]
+    assert result.member_steps == expected.member_steps
 
 
 def test_the_largest_member_teaches_only_after_the_warm_up_and_only_where_asked() -> None:
@@ -102,7 +130,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.supernet.training.shared.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("edgenas.train.loop.loop.EPOCH_SECONDS", 0.0)
     net = Supernet(tiny_space())
 
     def break_weights(record: object) -> None:

@@ -52,7 +52,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
     device, space = context.compute_device, artifacts.space(context)
     seen, truth = part_validation(artifacts.images(context), seed=context.seed("estimators images"))
     # The stand-alone networks start from random weights, so that they are independent of the supernet.
-    recipe = train_settings(context.settings.train, seed=context.seed("estimators"), workers=context.threads)
+    recipe = train_settings(context.settings.train, context, seed=context.seed("estimators"))
     folder = context.directory.file("estimators/training").parent
     teacher = teacher_for(context.settings.train.teacher, classes=seen.classes)
     trained = TrainedEvaluator(

@@ -31,7 +31,7 @@ def quality_of(context: RunContext) -> Quality | None:
             space=artifacts.space(context),
             data=artifacts.images(context),
             preprocessing=artifacts.preprocessing(context),
-            training=train_settings(context.settings.train, seed=context.seed(_SEED), workers=context.threads),
+            training=train_settings(context.settings.train, context, seed=context.seed(_SEED)),
             device=context.compute_device,
             folder=context.state_folder(f"{_STATE}/state", {**own, "data": artifacts.images(context).digest}),
         )

@@ -160,7 +160,7 @@ def _settings(
     shared = context.settings.supernet
     if section.epochs is not None:
         shared = shared.model_copy(update={"epochs": section.epochs})
-    train = supernet_settings(shared, seed=seed, workers=context.threads).train
+    train = supernet_settings(shared, context, seed=seed).train
     return OneShotSettings(
         method=method,
         cost_goal=section.goal,

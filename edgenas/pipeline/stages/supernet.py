@@ -87,7 +87,7 @@ def _run(context: RunContext) -> None:
         start_from(supernet, start, say=context.say)
     if section.teacher is not None:
         ancestors.append(("its teacher's weights", history_of(Path(section.teacher))))
-    settings = supernet_settings(context.settings.supernet, seed=seed, workers=context.threads)
+    settings = supernet_settings(context.settings.supernet, context, seed=seed)
     folder = context.state_folder("supernet/checkpoint", {**_inputs(context), "data": artifacts.images(context).digest})
     with context.progress("train the supernet") as report:
         result = train_supernet(

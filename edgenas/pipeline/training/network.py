@@ -107,7 +107,7 @@ def train_network(
     from edgenas.train.architecture import train_architecture
 
     section = context.settings.train
-    settings = train_settings(section, seed=seed, workers=context.threads)
+    settings = train_settings(section, context, seed=seed)
     ancestors = []
     if initial is not None:
         ancestors.append(("the weights that it started from", None if ancestor is None else history_of(ancestor)))

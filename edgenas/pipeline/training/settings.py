@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgenas.config.settings import AugmentSection, SupernetSection, TrainSection
+from edgenas.pipeline.core.context import RunContext
 from edgenas.supernet.elastic.importance import Importance
 
 if TYPE_CHECKING:
@@ -25,33 +26,35 @@ def augment_settings(section: AugmentSection) -> AugmentSettings:
     return AugmentSettings(**section.model_dump())
 
 
-def train_settings(section: TrainSection, *, seed: int, workers: int = 2) -> TrainSettings:
+def train_settings(section: TrainSection, context: RunContext, *, seed: int) -> TrainSettings:
     """Translate a configuration's section to the settings of a training.
 
     Args:
         section: The section.
+        context: Says how many threads read images which do not lie in memory, and how often checkpoints are written.
         seed: Of the training.
-        workers: Threads that read images which do not lie in memory.
     """
     from edgenas.train import TrainSettings
 
     values = section.model_dump(exclude={"from_supernet", "finalists", "augment", "teacher"})
-    return TrainSettings(**values, augment=augment_settings(section.augment), seed=seed, workers=workers)
+    values |= {"seed": seed, "workers": context.threads, "checkpoint_minutes": context.settings.checkpoint_minutes}
+    return TrainSettings(**values, augment=augment_settings(section.augment))
 
 
-def supernet_settings(section: SupernetSection, *, seed: int, workers: int = 2) -> SupernetSettings:
+def supernet_settings(section: SupernetSection, context: RunContext, *, seed: int) -> SupernetSettings:
     """Translate a configuration's section to the settings of a supernet's training.
 
     Args:
         section: The section.
+        context: Says how many threads read images which do not lie in memory, and how often checkpoints are written.
         seed: Of the training.
-        workers: Threads that read images which do not lie in memory.
     """
     from edgenas.supernet.settings import SupernetSettings
     from edgenas.train import TrainSettings
 
     values = section.model_dump(exclude={*_OWN, *_OF_SUPERNET, "augment", "recalibration_images"})
-    train = TrainSettings(**values, augment=augment_settings(section.augment), seed=seed, workers=workers)
+    values |= {"seed": seed, "workers": context.threads, "checkpoint_minutes": context.settings.checkpoint_minutes}
+    train = TrainSettings(**values, augment=augment_settings(section.augment))
     return SupernetSettings(**section.model_dump(include=_OWN), importance=importance_of(section), train=train)
 
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from edgenas.data import ImageData, Preprocessing
-from edgenas.data.batches import Batch, Batches
+from edgenas.data.batches import Batches
 from edgenas.data.subset import some_of
 from edgenas.supernet.judging.calibration import calibration_batches
 from edgenas.supernet.judging.images import MEMORY_MIB, HeldBatches, JudgingImages
 from edgenas.supernet.judging.member import Member
 from edgenas.supernet.supernet import Supernet
 from edgenas.supernet.training.placement import require_fitting_data
-from edgenas.train.loop.memory import is_out_of_memory, release
+from edgenas.train.loop.memory import Room
 from edgenas.train.result import standard_errors
 from edgenas.types import Genes
 
@@ -29,7 +28,6 @@ Larger batches do not fit the cache, smaller ones cost more calls.
 """
 
 _CALIBRATION_SEED = 0
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +84,7 @@ class SupernetEvaluator:
         self._count = len(self._validation)
         self._calibration, self._device = calibration, torch.device(device)
         self._known: dict[bytes, int] = {}
-        self._parts = 1
+        self._room = Room(self._device, images=JUDGE_BATCH)
         self._limit = memory_mib * 2**20
         self._images = JudgingImages(self._batches_at, limit_bytes=self._limit)
         self.judged = 0
@@ -120,7 +118,10 @@ class SupernetEvaluator:
         """Return a calibrated member, to be exported or trained on."""
         member = Member(self._supernet, self._supernet.space.canonical(np.asarray(genes, np.int64)[None])[0])
         calibration, _ = self._images.at(member.resolution)
-        self._with_room(lambda: member.calibrate(part.images for batch in calibration for part in self._parted(batch)))
+        split = self._room.split
+        self._room.do(
+            lambda: member.calibrate(part.images for batch in calibration for part in split(batch, least=2))
+        )
         return member
 
     def _right(self, row: Genes) -> int:
@@ -128,33 +129,13 @@ class SupernetEvaluator:
         if key not in self._known:
             member = self.member(row)
             _, validation = self._images.at(member.resolution)
-            self._known[key] = self._with_room(lambda: self._hits(member, validation))
+            self._known[key] = self._room.do(lambda: self._hits(member, validation))
             self.judged += 1
         return self._known[key]
 
     def _hits(self, member: Member, batches: HeldBatches) -> int:
-        parts = (part for batch in batches for part in self._parted(batch))
+        parts = (part for batch in batches for part in self._room.split(batch))
         return int(torch.stack([(member.logits(part.images).argmax(1) == part.labels).sum() for part in parts]).sum())
-
-    def _parted(self, batch: Batch) -> list[Batch]:
-        # Batch norm has no variance over one image.
-        return batch.split(max(1, min(self._parts, len(batch.labels) // 2)))
-
-    def _with_room(self, work: Callable[[], Result]) -> Result:
-        """Do something again in smaller parts where memory ran out. Later members keep to these parts.
-
-        Raises:
-            RuntimeError: Memory runs out for two images too.
-        """
-        while True:
-            try:
-                return work()
-            except RuntimeError as error:
-                if not is_out_of_memory(error) or 2 * self._parts >= JUDGE_BATCH:
-                    raise
-            # The tensors of the failed attempt are freed only here, outside of the except clause.
-            self._parts *= 2
-            release(self._device)
 
     def _batches_at(self, resolution: int) -> tuple[HeldBatches, HeldBatches]:
         """Return calibration and validation batches at a resolution."""

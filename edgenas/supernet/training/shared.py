@@ -1,5 +1,4 @@
-"""Parts common to all trainings of shared weights: the interval of checkpoints and the training's identity.
-"""
+"""What is common to all trainings of shared weights: the identity of a training."""
 
 from __future__ import annotations
 
@@ -8,9 +7,7 @@ from typing import Any
 
 from edgenas.data import ImageData, Preprocessing
 from edgenas.supernet.supernet import Supernet
-
-CHECKPOINT_SECONDS = 60.0
-"""Least seconds between two checkpoints of shared weights. A checkpoint is written after an epoch."""
+from edgenas.train.settings import CHANGEABLE
 
 
 def identity(
@@ -24,7 +21,7 @@ def identity(
         preprocessing: Of the images.
         settings: Plain values with the recipe under "train".
     """
-    recipe = {name: value for name, value in settings["train"].items() if name != "workers"}
+    recipe = {name: value for name, value in settings["train"].items() if name not in CHANGEABLE}
     # A few names occur in both; the plain ones are the recipe's.
     own = {f"own.{name}" if name in recipe else name: value for name, value in settings.items() if name != "train"}
     return {

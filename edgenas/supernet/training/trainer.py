@@ -83,9 +83,9 @@ def train_supernet(
 ) -> SupernetResult:
     """Train a supernet on the training images; validation and test images are not touched.
 
-    Order, augmentation and members depend only on (seed, epoch, step), and checkpoints are written between epochs. So a
-    training that was killed and started again with the same arguments ends with the same weights bit for bit, on a CPU
-    and with a budget of epochs or steps.
+    Order, augmentation and members depend only on (seed, epoch, step). So a training that was killed at any step and
+    started again with the same arguments ends with the same weights bit for bit, on a CPU and with a budget of epochs
+    or steps.
 
     Args:
         supernet: Changed in place and moved to `device`.
@@ -112,12 +112,7 @@ def train_supernet(
     batches = Batches(data.train, prepared, batch_size=train.batch_size, device=target, workers=train.workers)
     work = SupernetWork(supernet, data, settings, prepared, target, teacher=teacher)
     loop = Loop(work, batches, Budget(train, batches.steps), train, classes=len(data.classes))
-    loop.run(
-        folder=checkpoint_dir,
-        progress=progress,
-        on_epoch=on_epoch,
-        save_every_seconds=shared.CHECKPOINT_SECONDS,
-    )
+    loop.run(folder=checkpoint_dir, progress=progress, on_epoch=on_epoch)
     work.keep()
     images, seconds = work.members.member_steps * batches.batch_size, loop.training_seconds
     return SupernetResult(

@@ -32,7 +32,7 @@ FORMAT = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainCheckpoint:
-    """The state of a training between two epochs.
+    """The state of a training between two steps.
 
     Attributes:
         tensors: All tensors under one name each.

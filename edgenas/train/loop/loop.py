@@ -1,4 +1,4 @@
-"""The training loop of all trainings: epochs within a budget, resumed where they were stopped.
+"""The training loop of all trainings: epochs within a budget, resumed at the step where they were stopped.
 
 The loop owns what all trainings share: the order of the images, the budget, noise, the average of the weights,
 checkpoints, progress, and the check that losses and weights are finite. A `Work` defines a step and the end of an
@@ -16,14 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgenas.data.batches import Batches
+from edgenas.data.batches import Batch, Batches
 from edgenas.errors import TrainingError, WeightsError, explain
+from edgenas.interrupt import finishing, stops_here, terminating
 from edgenas.train.loop.budget import Budget
 from edgenas.train.loop.checkpoint import TrainCheckpoint, last_state, read_checkpoint, require_same, write_checkpoint
+from edgenas.train.loop.losses import BrokenLoss, EpochLosses
 from edgenas.train.loop.work import Record, Work
 from edgenas.train.optimizer import load_state_tensors, state_tensors
-from edgenas.train.settings import TrainSettings
+from edgenas.train.settings import CHANGEABLE, TrainSettings
 from edgenas.types import Progress
+
+EPOCH_SECONDS = 60.0
+"""Least seconds between two checkpoints that are written because an epoch has ended."""
 
 
 class Loop(Generic[Record]):
@@ -46,7 +51,7 @@ class Loop(Generic[Record]):
             work: What is trained.
             batches: Of the training images.
             budget: Nothing of it is spent.
-            settings: Seed and augmentation.
+            settings: Seed, augmentation, and how often the state is kept.
             classes: Of the labels.
         """
         self.epoch, self.budget = 0, budget
@@ -54,6 +59,9 @@ class Loop(Generic[Record]):
         self._work, self._batches, self._settings, self._classes = work, batches, settings, classes
         self._model = work.stepper.model
         self._folder: Path | None = None
+        self._losses = self._no_losses()
+        self._saved = time.perf_counter()
+        self._counted = (0.0, 0.0)
 
     def run(
         self,
@@ -62,107 +70,134 @@ class Loop(Generic[Record]):
         progress: Progress | None,
         on_epoch: Callable[[Record], None] | None = None,
         stop_after_epochs: int | None = None,
-        save_every_seconds: float = 0.0,
     ) -> None:
         """Resume the training if the folder holds its state, and finish it.
+
+        The state is kept within an epoch whenever `checkpoint_minutes` have passed, after an epoch if `EPOCH_SECONDS`
+        have, and at the end. On Ctrl-C the present step is finished and the state is kept.
 
         Args:
             folder: Of the checkpoints.
             progress: Called after every step.
             on_epoch: Called after every epoch.
             stop_after_epochs: Stop there with budget left.
-            save_every_seconds: Least seconds between two checkpoints. They are written after an epoch, and at the end.
 
         Raises:
             TrainingError: A loss or a weight is not finite, or memory ran out.
             WeightsError: The checkpoint is broken or belongs to another training.
             StoreError: A checkpoint cannot be written.
+            KeyboardInterrupt: The user ended it.
         """
         if folder is not None:
             self.resume(folder)
-        saved = time.perf_counter()
-        while not self._done(stop_after_epochs):
-            record = self.take_epoch(progress)
-            due = self._done(stop_after_epochs) or time.perf_counter() - saved >= save_every_seconds
-            if folder is not None and due:
-                self.save(folder)
-                saved = time.perf_counter()
-            if on_epoch is not None:
-                on_epoch(record)
+        self._saved = time.perf_counter()
+        with terminating():
+            while not self._done(stop_after_epochs):
+                record = self.take_epoch(progress, stop_after_epochs=stop_after_epochs)
+                if on_epoch is not None:
+                    on_epoch(record)
 
     def _done(self, stop_after_epochs: int | None) -> bool:
-        return self.budget.spent or (stop_after_epochs is not None and self.epoch >= stop_after_epochs)
+        """Whether the training has ended; an epoch that was begun is ended first."""
+        stopped = stop_after_epochs is not None and self.epoch >= stop_after_epochs
+        return stopped or (self.budget.spent and not len(self._losses))
 
-    def take_epoch(self, progress: Progress | None) -> Record:
-        """Train for one pass over the images, or for the rest of the budget, and evaluate if it is due.
+    def take_epoch(self, progress: Progress | None, *, stop_after_epochs: int | None = None) -> Record:
+        """Train for the rest of a pass over the images, or of the budget, and evaluate if it is due.
 
         Raises:
             TrainingError: A loss or a weight is not finite, or memory ran out.
+            KeyboardInterrupt: The user ended it; the state is kept.
         """
-        before, waited = self.budget.seconds, self._batches.waiting_seconds
+        self._counted = (self.budget.seconds, self._batches.waiting_seconds)
         self.budget.start()
-        loss = self._walk(progress)
-        self._refuse_broken_weights()
-        self.training_seconds += self.budget.seconds - before
-        self.waiting_seconds += self._batches.waiting_seconds - waited
-        self.epoch += 1
-        record = self._work.end_epoch(self.epoch - 1, loss, self.budget)
-        self.budget.pause()
+        self._walk(progress)
+        with finishing("this epoch"):
+            self._refuse_broken()
+            loss = self._losses.values().mean().item()
+            self._count_time()
+            self.epoch += 1
+            self._losses = self._no_losses()
+            record = self._work.end_epoch(self.epoch - 1, loss, self.budget)
+            self.budget.pause()
+            due = self._done(stop_after_epochs) or time.perf_counter() - self._saved >= EPOCH_SECONDS
+            if self._folder is not None and (due or stops_here()):
+                self.save(self._folder)
         return record
 
-    def _walk(self, progress: Progress | None) -> float:
-        """Take the steps of one epoch and return their mean loss."""
-        budget, every = self.budget, self._work.check_every
-        losses: list[Tensor] = []
-        shares: list[float] = []
+    def _walk(self, progress: Progress | None) -> None:
+        """Take the steps of an epoch that are left."""
         self._model.train()
+        generators = _noise_generators(self._model)
+        batches = self._batches.shuffled(
+            seed=self._settings.seed, epoch=self.epoch, classes=self._classes, augment=self._settings.augment,
+            first_step=len(self._losses),
+        )  # fmt: skip
         with torch.random.fork_rng(devices=[self._batches.device] if self._batches.device.type == "cuda" else []):
-            self._seed_noise()
-            for batch in self._batches.shuffled(
-                seed=self._settings.seed, epoch=self.epoch, classes=self._classes, augment=self._settings.augment
-            ):
-                shares.append(min(1.0, budget.share(ahead=0.5)))
-                losses.append(self._work.take_step(batch, budget))
-                if self._work.average is not None:
-                    self._work.average.update(self._model.parameters(), budget.step)
-                budget.step += 1
-                self.images += len(batch.labels)
-                if len(losses) % every == 0:
-                    self._refuse_broken_losses(losses[-every:], shares[-every:])
-                if progress is not None:
-                    progress(*budget.progress())
-                if budget.spent:
-                    break
-        rest = len(losses) % every
-        self._refuse_broken_losses(losses[len(losses) - rest :], shares[len(losses) - rest :])
-        return torch.stack(losses).mean().item()
+            while not self.budget.spent:
+                with finishing("this training step"):
+                    batch = next(batches, None)
+                    if batch is None:
+                        break
+                    self._seed_noise(generators)
+                    self._step(batch)
+                    if progress is not None:
+                        progress(*self.budget.progress())
+                    self._keep_if_due()
 
-    def _seed_noise(self) -> None:
-        """Seed dropout and other noise by the epoch alone, so that a resumed training draws the same."""
-        sequence = np.random.SeedSequence((self._settings.seed, self.epoch))
+    def _step(self, batch: Batch) -> None:
+        budget = self.budget
+        share = min(1.0, budget.share(ahead=0.5))
+        loss = self._work.take_step(batch, budget)
+        if self._work.average is not None:
+            self._work.average.update(self._model.parameters(), budget.step)
+        budget.step += 1
+        self.images += len(batch.labels)
+        self._losses.add(loss, share)
+
+    def _keep_if_due(self) -> None:
+        """Keep the state within an epoch where it is time, or where the user ends the training."""
+        due = time.perf_counter() - self._saved >= 60 * self._settings.checkpoint_minutes
+        if self._folder is None or not (due or stops_here()):
+            return
+        self._refuse_broken()
+        self.budget.pause()
+        self._count_time()
+        self.save(self._folder)
+        self.budget.start()
+
+    def _count_time(self) -> None:
+        """Add the time since the last count to what was trained and waited."""
+        seconds, waited = self._counted
+        self._counted = (self.budget.seconds, self._batches.waiting_seconds)
+        self.training_seconds += self._counted[0] - seconds
+        self.waiting_seconds += self._counted[1] - waited
+
+    def _seed_noise(self, generators: list[torch.Generator]) -> None:
+        """Seed dropout and other noise by epoch and step alone, so that a resumed training draws the same."""
+        sequence = np.random.SeedSequence((self._settings.seed, self.epoch, len(self._losses)))
         seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
         torch.manual_seed(seed)
-        for module in self._model.modules():
-            generator = getattr(getattr(module, "noise", None), "generator", None)
-            if isinstance(generator, torch.Generator):
-                generator.manual_seed(seed)
+        for generator in generators:
+            generator.manual_seed(seed)
 
     # What must not go on
 
-    def _refuse_broken_losses(self, losses: list[Tensor], shares: list[float]) -> None:
-        if not losses:
-            return
-        values = torch.stack(losses).float().cpu()
-        broken = torch.nonzero(~torch.isfinite(values)).flatten()
-        if len(broken):
-            first = int(broken[0])
-            step = self.budget.step - len(losses) + first
-            culprit = self._work.culprit(step, shares[first], values[first].item())
-            self._fail(self._work.loss_name, step, got=culprit)
+    def _no_losses(self) -> EpochLosses:
+        return EpochLosses(self._work.check_every, self._refuse_loss)
 
-    def _refuse_broken_weights(self) -> None:
-        for name, value in self._model.state_dict().items():
-            if value.is_floating_point() and not torch.isfinite(value).all():
+    def _refuse_loss(self, broken: BrokenLoss) -> None:
+        step = self.budget.step - len(self._losses) + broken.step
+        self._fail(self._work.loss_name, step, got=self._work.culprit(step, broken.share, broken.value))
+
+    def _refuse_broken(self) -> None:
+        """Refuse to go on with a loss or a weight that is not finite."""
+        self._losses.settle()
+        weights = {name: value for name, value in self._model.state_dict().items() if value.is_floating_point()}
+        # One answer for all weights: asking for each would make the host wait for the device as many times.
+        finite = torch.stack([torch.isfinite(value).all() for value in weights.values()]).tolist() if weights else []
+        for name, whole in zip(weights, finite, strict=True):
+            if not whole:
                 self._fail(f"weight {name}", self.budget.step - 1, got="nan or inf")
 
     def _fail(self, what: str, step: int, *, got: str) -> None:
@@ -188,6 +223,8 @@ class Loop(Generic[Record]):
         tensors |= {f"optimizer.{name}": value for name, value in state_tensors(stepper.optimizer).items()}
         if average is not None:
             tensors |= {f"average.{index}": value for index, value in enumerate(average.values)}
+        if len(self._losses):
+            tensors["epoch.losses"] = self._losses.values()
         facts = {
             "epoch": self.epoch,
             "training_seconds": self.training_seconds,
@@ -199,7 +236,8 @@ class Loop(Generic[Record]):
             "training": self._work.identity(),
         }
         checkpoint = TrainCheckpoint(tensors=tensors | self._work.tensors(), facts=facts)
-        write_checkpoint(folder, checkpoint, tag=f"{self.epoch:05d}")
+        write_checkpoint(folder, checkpoint, tag=f"{self.epoch:05d}-{self.budget.step:08d}")
+        self._saved = time.perf_counter()
 
     @torch.no_grad()
     def resume(self, folder: Path) -> None:
@@ -213,7 +251,8 @@ class Loop(Generic[Record]):
         if checkpoint is None:
             return
         facts, groups = checkpoint.facts, checkpoint.groups()
-        require_same(self._work.identity(), facts["training"], folder, what=self._work.name)
+        theirs = {name: value for name, value in facts["training"].items() if name not in CHANGEABLE}
+        require_same(self._work.identity(), theirs, folder, what=self._work.name)
         _load(self._model, groups["model"], folder)
         load_state_tensors(self._work.stepper.optimizer, groups["optimizer"])
         if self._work.average is not None:
@@ -224,6 +263,14 @@ class Loop(Generic[Record]):
         self.budget.load_facts(facts["budget"])
         self.epoch, self.images = facts["epoch"], facts["images"]
         self.training_seconds, self.waiting_seconds = facts["training_seconds"], facts["waiting_seconds"]
+        if "losses" in groups["epoch"]:
+            self._losses.load(groups["epoch"]["losses"].to(self._batches.device))
+
+
+def _noise_generators(model: nn.Module) -> list[torch.Generator]:
+    """Return the generators of a model's own noise."""
+    found = (getattr(getattr(module, "noise", None), "generator", None) for module in model.modules())
+    return [generator for generator in found if isinstance(generator, torch.Generator)]
 
 
 def _load(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:

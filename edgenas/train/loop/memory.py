@@ -1,12 +1,17 @@
-"""Memory that runs out while training."""
+"""Memory that runs out, while training and while judging."""
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
+from edgenas.data.batches import Batch
+
 _CPU_ALLOCATOR = "DefaultCPUAllocator"
+Result = TypeVar("Result")
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -22,3 +27,44 @@ def release(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+class Room:
+    """The parts in which batches go through a network without gradients; twice as many where memory runs out.
+
+    Attributes:
+        parts: Of a batch. Later batches keep to it.
+    """
+
+    def __init__(self, device: torch.device, *, images: int) -> None:
+        """Keep the arguments.
+
+        Args:
+            device: Where the memory is.
+            images: Of the largest batch.
+        """
+        self.parts = 1
+        self._device, self._images = device, images
+
+    def split(self, batch: Batch, *, least: int = 1) -> list[Batch]:
+        """Return a batch in as many parts, of at least `least` images; batch norm has no variance over one image."""
+        return batch.split(max(1, min(self.parts, len(batch.labels) // least)))
+
+    def do(self, work: Callable[[], Result]) -> Result:
+        """Do something, again in smaller parts where memory ran out.
+
+        Args:
+            work: Uses `split`; what it changed before it failed must not matter.
+
+        Raises:
+            RuntimeError: Memory runs out for two images too.
+        """
+        while True:
+            try:
+                return work()
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or 2 * self.parts >= self._images:
+                    raise
+            # The tensors of the failed attempt are freed only here, outside of the except clause.
+            self.parts *= 2
+            release(self._device)

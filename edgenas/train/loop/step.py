@@ -63,6 +63,11 @@ class Precision:
     dtype: torch.dtype | None
     device_type: str
 
+    @property
+    def name(self) -> str:
+        """As settings name it: "fp32", "bf16" or "fp16"."""
+        return next(name for name, dtype in PRECISIONS.items() if dtype is self.dtype)
+
     def autocast(self) -> torch.autocast:
         """Return the context of a forward pass; losses are computed outside of it."""
         return torch.autocast(self.device_type, dtype=self.dtype, enabled=self.dtype is not None)
@@ -128,13 +133,26 @@ class Stepper:
     @property
     def facts(self) -> dict[str, Any]:
         """What a checkpoint must hold beside the optimizer's tensors."""
-        return {"accumulation": self.accumulation, "notes": self.notes, "scaler": self.scaler.state_dict()}
+        return {
+            "accumulation": self.accumulation,
+            "notes": self.notes,
+            "precision": self.precision.name,
+            "scaler": self.scaler.state_dict(),
+        }
 
     def load_facts(self, facts: Mapping[str, Any]) -> None:
-        """Restore what `facts` returned."""
+        """Restore what `facts` returned, of a training in any precision: weights are kept in fp32 in all of them.
+
+        A training that goes on in fp16 from another precision begins with torch's first scale of the loss, which
+        adapts within a few steps.
+        """
         self.accumulation = facts["accumulation"]
         self.notes.extend(facts["notes"])
-        self.scaler.load_state_dict(facts["scaler"])
+        before = facts.get("precision", self.precision.name)
+        if before != self.precision.name:
+            self.notes.append(f"The training began in {before} and went on in {self.precision.name}.")
+        if self.scaler.is_enabled() and facts["scaler"]:
+            self.scaler.load_state_dict(facts["scaler"])
 
     def _gradients(self, batch: Batch, losses: Losses) -> StepOutcome | None:
         """Fill the gradients; None where memory ran out."""

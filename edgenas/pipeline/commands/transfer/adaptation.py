@@ -81,7 +81,7 @@ def train_shared(
     from edgenas.supernet import train_supernet
 
     section = context.settings.supernet.model_copy(update={"epochs": epochs})
-    settings = supernet_settings(section, seed=context.seed("transfer"), workers=context.threads)
+    settings = supernet_settings(section, context, seed=context.seed("transfer"))
     depends_on = {"settings": section.model_dump(), "data": data.digest, "title": title, "seed": settings.train.seed}
     state = context.state_folder("state/supernet", depends_on)
     with context.progress(title) as report:
