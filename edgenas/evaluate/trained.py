@@ -143,6 +143,8 @@ class TrainedEvaluator:
             preprocessing=preprocessing,
             teacher=None if self._teacher is None else self._teacher(preprocessing),
             folder=state,
+            # Most of these trainings are short, and there are many.
+            spacing_seconds=60.0,
             device=self._device,
         )
         training = Training(

@@ -120,7 +120,7 @@ def search_one_shot(
     batches = Batches(data.train, prepared, batch_size=train.batch_size, device=target, workers=train.workers)
     work = OneShotWork(supernet, data, settings, cost, prepared, target)
     loop = Loop(work, batches, Budget(train, batches.steps), train, classes=len(data.classes))
-    loop.run(folder=checkpoint_dir, progress=progress)
+    loop.run(folder=checkpoint_dir, progress=progress, spacing_seconds=shared.CHECKPOINT_SECONDS)
     work.keep()
     best = work.best()
     return OneShotResult(

@@ -52,6 +52,7 @@ def train_architecture(
     teacher: nn.Module | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
+    spacing_seconds: float = 0.0,
     device: torch.device | str = "cpu",
 ) -> tuple[GraphModule, FitResult]:
     """Build a network and train it; see `untrained` and `fit`.
@@ -64,6 +65,7 @@ def train_architecture(
         initial: From the fresh weights to the weights to start from. teacher: Gives the soft targets of distillation.
         folder: Where to keep the state. A state that lies there is resumed.
         progress: Called after every step.
+        spacing_seconds: Least seconds between two checkpoints that are written because an epoch has ended.
         device: Where to train.
 
     Returns:
@@ -83,6 +85,7 @@ def train_architecture(
         teacher=teacher,
         checkpoint_dir=folder,
         progress=progress,
+        spacing_seconds=spacing_seconds,
         device=device,
     )
     module.to("cpu")

@@ -31,6 +31,7 @@ def fit(
     progress: Progress | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     stop_after_epochs: int | None = None,
+    spacing_seconds: float = 0.0,
     device: torch.device | str = "cpu",
 ) -> FitResult:
     """Train a model and leave the kept weights in it.
@@ -53,6 +54,7 @@ def fit(
         on_epoch: Called with every new record of the history.
         stop_after_epochs: Stop after this many epochs with the schedule unfinished. A later call resumes from
             `checkpoint_dir`.
+        spacing_seconds: Least seconds between two checkpoints that are written because an epoch has ended.
         device: Where to train.
 
     Returns:
@@ -77,7 +79,8 @@ def fit(
     loop = Loop(work, batches, Budget(settings, batches.steps), settings, classes=len(data.classes))
     with in_evaluation(teacher or nn.Identity()):
         loop.run(
-            folder=checkpoint_dir, progress=progress, on_epoch=on_epoch, stop_after_epochs=stop_after_epochs
+            folder=checkpoint_dir, progress=progress, on_epoch=on_epoch, stop_after_epochs=stop_after_epochs,
+            spacing_seconds=spacing_seconds,
         )
     return _result(loop, work, (*batches.notes, *work.stepper.notes), preprocessing)
 

@@ -158,7 +158,7 @@ def test_an_unrolled_step_is_one_of_the_weights_so_an_average_is_refused() -> No
 def test_a_killed_search_is_taken_up_and_ends_with_the_same_distribution(
     method: str, averaging: float | None, minutes: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.train.loop.loop.EPOCH_SECONDS", 0.0)
+    monkeypatch.setattr("edgenas.supernet.training.shared.CHECKPOINT_SECONDS", 0.0)
     train = TrainSettings(
         epochs=5, batch_size=32, learning_rate=1e-2, workers=1, averaging_decay=averaging, checkpoint_minutes=minutes
     )

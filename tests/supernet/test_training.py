@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 def test_a_killed_training_is_taken_up_and_ends_with_the_same_weights(
     scheme: str, teacher_weight: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.train.loop.loop.EPOCH_SECONDS", 0.0)
+    monkeypatch.setattr("edgenas.supernet.training.shared.CHECKPOINT_SECONDS", 0.0)
     train = replace(TRAIN, epochs=4, averaging_decay=0.9)
     settings = SupernetSettings(scheme=scheme, teacher_weight=teacher_weight, train=train)  # type: ignore[arg-type]
     whole = Supernet(tiny_space())
@@ -130,7 +130,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgenas.train.loop.loop.EPOCH_SECONDS", 0.0)
+    monkeypatch.setattr("edgenas.supernet.training.shared.CHECKPOINT_SECONDS", 0.0)
     net = Supernet(tiny_space())
 
     def break_weights(record: object) -> None:

@@ -1,4 +1,4 @@
-"""What is common to all trainings of shared weights: the identity of a training."""
+"""What is common to all trainings of shared weights: how rarely they are kept, and the identity of a training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from edgenas.data import ImageData, Preprocessing
 from edgenas.supernet.supernet import Supernet
 from edgenas.train.settings import CHANGEABLE
+
+CHECKPOINT_SECONDS = 60.0
+"""Least seconds between two checkpoints of shared weights that are written because an epoch has ended."""
 
 
 def identity(

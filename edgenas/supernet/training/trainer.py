@@ -112,7 +112,9 @@ def train_supernet(
     batches = Batches(data.train, prepared, batch_size=train.batch_size, device=target, workers=train.workers)
     work = SupernetWork(supernet, data, settings, prepared, target, teacher=teacher)
     loop = Loop(work, batches, Budget(train, batches.steps), train, classes=len(data.classes))
-    loop.run(folder=checkpoint_dir, progress=progress, on_epoch=on_epoch)
+    loop.run(
+        folder=checkpoint_dir, progress=progress, on_epoch=on_epoch, spacing_seconds=shared.CHECKPOINT_SECONDS
+    )
     work.keep()
     images, seconds = work.members.member_steps * batches.batch_size, loop.training_seconds
     return SupernetResult(

@@ -27,9 +27,6 @@ from edgenas.train.optimizer import load_state_tensors, state_tensors
 from edgenas.train.settings import CHANGEABLE, TrainSettings
 from edgenas.types import Progress
 
-EPOCH_SECONDS = 60.0
-"""Least seconds between two checkpoints that are written because an epoch has ended."""
-
 
 class Loop(Generic[Record]):
     """A training between its start and its end.
@@ -60,7 +57,7 @@ class Loop(Generic[Record]):
         self._model = work.stepper.model
         self._folder: Path | None = None
         self._losses = self._no_losses()
-        self._saved = time.perf_counter()
+        self._saved, self._spacing = time.perf_counter(), 0.0
         self._counted = (0.0, 0.0)
 
     def run(
@@ -70,17 +67,19 @@ class Loop(Generic[Record]):
         progress: Progress | None,
         on_epoch: Callable[[Record], None] | None = None,
         stop_after_epochs: int | None = None,
+        spacing_seconds: float = 0.0,
     ) -> None:
         """Resume the training if the folder holds its state, and finish it.
 
-        The state is kept within an epoch whenever `checkpoint_minutes` have passed, after an epoch if `EPOCH_SECONDS`
-        have, and at the end. On Ctrl-C the present step is finished and the state is kept.
+        The state is kept within an epoch whenever `checkpoint_minutes` have passed, after an epoch, and at the
+        end. On Ctrl-C the present step is finished and the state is kept.
 
         Args:
             folder: Of the checkpoints.
             progress: Called after every step.
             on_epoch: Called after every epoch.
             stop_after_epochs: Stop there with budget left.
+            spacing_seconds: Least seconds between two checkpoints that are written because an epoch has ended.
 
         Raises:
             TrainingError: A loss or a weight is not finite, or memory ran out.
@@ -90,7 +89,7 @@ class Loop(Generic[Record]):
         """
         if folder is not None:
             self.resume(folder)
-        self._saved = time.perf_counter()
+        self._saved, self._spacing = time.perf_counter(), spacing_seconds
         with terminating():
             while not self._done(stop_after_epochs):
                 record = self.take_epoch(progress, stop_after_epochs=stop_after_epochs)
@@ -120,7 +119,7 @@ class Loop(Generic[Record]):
             self._losses = self._no_losses()
             record = self._work.end_epoch(self.epoch - 1, loss, self.budget)
             self.budget.pause()
-            due = self._done(stop_after_epochs) or time.perf_counter() - self._saved >= EPOCH_SECONDS
+            due = self._done(stop_after_epochs) or time.perf_counter() - self._saved >= self._spacing
             if self._folder is not None and (due or stops_here()):
                 self.save(self._folder)
         return record

@@ -19,6 +19,8 @@ from edgenas.evaluate import (
 )
 from edgenas.space import load, population_costs
 from edgenas.train import TrainSettings
+from edgenas.train.loop.budget import Budget
+from edgenas.train.network import NetworkWork
 from tests.supernet.samples import blobs, tiny_space
 
 SPACE = load("tiny")
@@ -171,6 +173,31 @@ def test_trainings_are_kept(tmp_path: Path) -> None:
     files[0].write_text("{")
     with pytest.raises(StoreError, match="broken"):
         trained.evaluate(genes)
+
+
+def test_a_training_that_was_killed_goes_on_at_its_step_and_leaves_its_result_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space, settings = tiny_space(), replace(QUICK, epochs=4, checkpoint_minutes=1e-9)
+    whole = TrainedEvaluator(space, DATA, settings, PREPROCESSING).train(space.largest(), seed=0)
+    trained = TrainedEvaluator(space, DATA, settings, PREPROCESSING, folder=tmp_path)
+    steps: list[int] = []
+
+    def count(work: NetworkWork, batch: object, budget: Budget) -> object:
+        steps.append(budget.step)
+        if len(steps) == 5:
+            raise MemoryError
+        return take(work, batch, budget)  # type: ignore[arg-type]
+
+    take = NetworkWork.take_step
+    monkeypatch.setattr(NetworkWork, "take_step", count)
+    with pytest.raises(MemoryError):
+        trained.train(space.largest(), seed=0)
+    found = trained.train(space.largest(), seed=0)
+    # It broke in its fifth step, and began that one again.
+    assert steps == [0, 1, 2, 3, 4, *range(4, whole.steps)]
+    assert replace(found, seconds=whole.seconds) == whole
+    assert [file.suffix for file in tmp_path.iterdir()] == [".json"]
 
 
 def test_a_short_training_has_a_share_of_every_budget_and_the_same_recipe() -> None:

@@ -66,7 +66,12 @@ def test_nothing_is_kept_within_an_epoch_before_it_is_time(
 ) -> None:
     with pytest.raises(Killed):
         fit(make_model(), data, PLAIN, checkpoint_dir=tmp_path, progress=kill_at(9))
-    assert not list(tmp_path.iterdir())
+    assert [file.name for file in sorted(tmp_path.iterdir())] == [
+        "checkpoint-00001-00000006.safetensors", "checkpoint.json",
+    ]  # fmt: skip
+    with pytest.raises(Killed):
+        fit(make_model(), data, PLAIN, checkpoint_dir=tmp_path / "b", progress=kill_at(9), spacing_seconds=60)
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
