@@ -26,10 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from uniform_width import uniform
 
 import edgenas as en
 from edgenas import atomic
+from edgenas.data import Preprocessing
+from edgenas.deploy.runners import logits_of_split, open_file
 from edgenas.nn import Checkpoint, load_checkpoint, save_checkpoint
 from edgenas.pipeline.export.bundle import file_document
 
@@ -39,6 +42,9 @@ BUDGETS = (0.3, 0.6)
 SMALLER = (80, 64, 48)
 FACTORS = tuple(share / 20 for share in range(19, 1, -1))
 RUNTIMES = {"ort_fp32": ("onnx", "fp32"), "litert_int8": ("tflite", "int8")}
+SUPERNET, TRAINING = 0.45, 0.45
+"""Shares of the time that a search gets for its supernet, and for fine-tuning finalists; judging takes the rest."""
+
 AUGMENT = ("train.augment.crop_padding=8", "train.augment.flip=true", "train.augment.jitter=0.2")
 RECIPE = ("train.batch_size=32", "train.learning_rate=0.0007", "train.averaging_decay=0.99",
           "train.label_smoothing=0.1", "train.epochs=1000", *AUGMENT)  # fmt: skip
@@ -51,6 +57,7 @@ class Cell:
     Attributes:
         data: Folder of photographs.
         work: Where its files lie.
+        shared: Where files lie that serve all budgets of a seed.
         budget_ms: Of the ORT fp32 file.
         seed: Of all training.
         seconds: Of training, in all.
@@ -58,6 +65,7 @@ class Cell:
 
     data: str
     work: Path
+    shared: Path
     budget_ms: float
     seed: int
     seconds: float
@@ -106,8 +114,7 @@ def from_nothing(cell: Cell) -> Path:
 
 
 def ours(cell: Cell) -> Path:
-    # The largest of the finalists' trainings counts one third, two count in full.
-    return _search("photos", cell, "train.finalists=3")
+    return _search("photos", cell)
 
 
 METHODS: dict[str, Callable[[Cell], Path]] = {
@@ -119,15 +126,22 @@ METHODS: dict[str, Callable[[Cell], Path]] = {
 }
 
 
-def _search(config: str, cell: Cell, *more: str) -> Path:
-    trainings = 3 if more else 1
+SEARCHES = ("from_nothing", "ours")
+
+
+def _search(config: str, cell: Cell) -> Path:
+    """Search in a run that both budgets share: its supernet is trained once, and counts half for each of them."""
+    section = en.load_config(config).train
+    # Finalists: each is fine-tuned for a third of the epochs, the better half in full.
+    trainings = section.finalists / 3 + (section.finalists + 1) // 2 if section.finalists > 1 else 1
     keys = cell.keys(
-        f"target.budget_ms={cell.budget_ms}", f"output={cell.work}", "name=found", "search.baseline=false",
-        f"supernet.seconds={0.5 * cell.seconds}", f"train.seconds={0.4 * cell.seconds / trainings}",
-        "supernet.epochs=1000", "latency.force=true", f"data.resolution={RESOLUTION}", *more,
+        "target.budget_share=null", f"target.budget_ms={cell.budget_ms}", f"output={cell.shared}", f"name={config}",
+        "search.baseline=false", "train.epochs=999",
+        f"supernet.seconds={SUPERNET * 2 * cell.seconds}", f"train.seconds={TRAINING * cell.seconds / trainings}",
+        "supernet.epochs=1000", "latency.force=true", f"data.resolution={RESOLUTION}",
     )  # fmt: skip
     en.run(config, keys)
-    return cell.work / "found"
+    return cell.shared / config
 
 
 def _latency(network: Any) -> float:
@@ -136,23 +150,27 @@ def _latency(network: Any) -> float:
 
 def judged(folder: Path, cell: Cell) -> dict[str, Any]:
     """Return accuracy and latency of the files of what a way delivered; a run has exported them already."""
+    found = folder / "model.safetensors"
+    metadata = load_checkpoint(found).metadata
+    # The images as the training prepared them, so that the splits are known to be the same.
+    own = json.loads(metadata["preprocessing"])
+    prepared = [f"data.{name}={own[name]}" for name in ("resolution", "interpolation", "crop")]
     if (folder / "winner.json").is_file():
-        files = json.loads((folder / "winner.json").read_text())["files"]
+        files, bundle = json.loads((folder / "winner.json").read_text())["files"], folder / "export"
     else:
-        found = folder / "model.safetensors"
-        # The images as the training prepared them, so that the splits are known to be the same.
-        own = json.loads(load_checkpoint(found).metadata["preprocessing"])
-        prepared = [f"data.{name}={own[name]}" for name in ("resolution", "interpolation", "crop")]
-        config = en.load_config("photos", cell.keys(*prepared))
-        card = en.export(found, out=cell.work / "judged", config=config, force=True)
+        config, bundle = en.load_config("photos", cell.keys(*prepared)), cell.work / "judged"
+        card = en.export(found, out=bundle, config=config, force=True)
         files = [file_document(file) for file in card.files]
+    images = en.load_images(cell.data, **{name: own[name] for name in ("resolution", "interpolation", "crop")}).test
     rows = {}
     for runtime, wanted in RUNTIMES.items():
         file = next(file for file in files if (file["format"], file["precision"]) == wanted)
-        rows[runtime] = {
-            "accuracy": 100 * file["accuracy"], "half_interval": 50 * (file["accuracy_high"] - file["accuracy_low"]),
-            "latency_ms": file["latency_ms"],
-        }  # fmt: skip
+        predict = open_file((bundle / file["name"]).read_bytes(), file["format"])
+        logits = logits_of_split(predict, images, Preprocessing.from_dict(own))
+        hits = logits.argmax(1) == np.asarray(images.labels)
+        assert abs(hits.mean() - file["accuracy"]) < 1e-9, "the file was judged on other images"
+        rows[runtime] = {"accuracy": 100 * file["accuracy"], "latency_ms": file["latency_ms"],
+                         "hits": np.packbits(hits).tobytes().hex(), "images": len(hits)}  # fmt: skip
     return rows
 
 
@@ -166,11 +184,44 @@ def summary(cells: dict[str, Any]) -> dict[str, Any]:
     return {b: {r: {m: _row(found) for m, found in ms.items()} for r, ms in rs.items()} for b, rs in rows.items()}
 
 
+def shared_cost(cells: dict[str, Any]) -> dict[str, Any]:
+    """Return the cells with the supernet of a search counted half for each budget, not whole for the first."""
+    both = {}
+    for key, cell in cells.items():
+        _, method, seed = key.split(" ")
+        same = [other["cpu_minutes"] for name, other in cells.items() if name.split(" ")[1:] == [method, seed]]
+        both[key] = {**cell, "cpu_minutes": statistics.fmean(same)} if method in SEARCHES else cell
+    return both
+
+
+def margins(cells: dict[str, Any]) -> dict[str, Any]:
+    """Return by how many points ours is ahead of each other way, with the standard error over the same test images."""
+    found: dict[str, Any] = {}
+    seeds = {key.split(" ")[2] for key in cells}
+    for budget in {key.split(" ")[0] for key in cells}:
+        for method in [name for name in METHODS if name != "ours"]:
+            both = [seed for seed in seeds if f"{budget} ours {seed}" in cells and f"{budget} {method} {seed}" in cells]
+            for runtime in RUNTIMES if both else ():
+                pairs = [[cells[f"{budget} {name} {seed}"] for name in ("ours", method)] for seed in both]
+                lead = np.mean([_hits(mine, runtime) - _hits(other, runtime) for mine, other in pairs], axis=0)
+                error = 100 * lead.std(ddof=1) / len(lead) ** 0.5
+                found.setdefault(budget, {}).setdefault(runtime, {})[method] = {
+                    "points": float(100 * lead.mean()), "standard_error": float(error), "seeds": len(both)
+                }  # fmt: skip
+    return found
+
+
+def _hits(cell: dict[str, Any], runtime: str) -> Any:
+    file = cell["files"][runtime]
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(file["hits"]), dtype=np.uint8))[: file["images"]]
+    return bits.astype(np.float64)
+
+
 def _row(found: list[dict[str, Any]]) -> dict[str, Any]:
     accuracy = [cell["accuracy"] for cell in found]
     mean = statistics.fmean(accuracy)
     # The same test images judge every seed, so their error does not shrink with more seeds.
-    images = statistics.fmean(cell["half_interval"] for cell in found) / 1.96
+    images = (mean * (100 - mean) / found[0]["images"]) ** 0.5
     seeds = statistics.stdev(accuracy) / len(accuracy) ** 0.5 if len(accuracy) > 1 else 0.0
     return {
         "accuracy_mean": mean,
@@ -207,8 +258,8 @@ def main() -> None:
                 if key in state["cells"]:
                     continue
                 cell = Cell(
-                    data=given.data, work=work / key.replace(" ", "-"), budget_ms=budget * state["whole_ms"], seed=seed,
-                    seconds=60 * given.minutes,
+                    data=given.data, work=work / key.replace(" ", "-"), shared=work / f"shared-{seed}",
+                    budget_ms=budget * state["whole_ms"], seed=seed, seconds=60 * given.minutes,
                 )  # fmt: skip
                 cell.work.mkdir(parents=True, exist_ok=True)
                 started = _cpu_minutes()
@@ -216,7 +267,7 @@ def main() -> None:
                 spent = _cpu_minutes() - started
                 files = judged(folder, cell)
                 state["cells"][key] = {"files": files, "cpu_minutes": spent}
-                state["rows"] = summary(state["cells"])
+                state["rows"], state["margins"] = summary(shared_cost(state["cells"])), margins(state["cells"])
                 atomic.write_json(given.json, state)
                 told = ", ".join(f"{r} {v['accuracy']:.1f} % at {v['latency_ms']:.3f} ms" for r, v in files.items())
                 print(f"{key}: {told}, {spent:.1f} CPU minutes", flush=True)

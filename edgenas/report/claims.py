@@ -15,11 +15,13 @@ class BudgetClaim:
 
     Attributes:
         budget_ms: The budget, None where there is none.
-        upper_ms: Measured latency of the file with one standard error added, the larger one of two measurements.
+        latency_ms: Measured latency of the file, the larger one of the measurements that count.
+        upper_ms: The same with one standard error added.
         error_ms: Standard error of that measurement.
     """
 
     budget_ms: float | None
+    latency_ms: float
     upper_ms: float
     error_ms: float
 
@@ -46,12 +48,15 @@ def budget_claim(front: Mapping[str, Any], winner: Mapping[str, Any]) -> BudgetC
         winner: `winner.json`; of an older version it knows one measurement only.
     """
     both = winner.get("file_latency") or {}
-    found = [(both[name]["latency_ms"], both[name]["standard_error_ms"]) for name in ("first", "again") if name in both]
+    judged = both.get("judged", ("first", "again"))
+    found = [(both[name]["latency_ms"], both[name]["standard_error_ms"]) for name in judged if name in both]
     if not found:
         own = [file for file in winner["files"] if file["name"] == winner["file"]]
         found = [(winner["file_latency_ms"], (own[0]["latency_spread_ms"] if own else None) or 0.0)]
     latency, error = max(found, key=sum)
-    return BudgetClaim(budget_ms=front["budget_ms"], upper_ms=latency + error, error_ms=error)
+    # A share of another network's latency is brought to the moment of the measurement that counts.
+    budget_ms = both.get("budget_ms", front["budget_ms"])
+    return BudgetClaim(budget_ms=budget_ms, latency_ms=latency, upper_ms=latency + error, error_ms=error)
 
 
 def baseline_claim(search: Mapping[str, Any]) -> str:

@@ -10,10 +10,24 @@ from edgenas.errors import BudgetError
 from edgenas.latency import read_table
 from edgenas.pipeline.search.clock import Clock, _clock
 from edgenas.pipeline.stages import search as stage
-from tests.measure.fakes import use
+from tests.measure.fakes import REFERENCE_MS, FakeBench, use
+from tests.pipeline.conftest import steady_files
 from tests.pipeline.test_run_safety import run
 
 ABSOLUTE = ["target.budget_share=null"]
+
+
+def files_at(fake: type[FakeBench]):
+    """Stand for `measure_files` on a machine of the fake's pace: the larger file takes longer, the reference its own."""
+
+    def measure(files, **_: object):
+        found = steady_files(files)
+        return tuple(
+            replace(each, latency_ms=each.latency_ms * fake.drift, standard_error_ms=each.standard_error_ms * fake.drift)
+            for each in found
+        )
+
+    return measure
 
 
 def _document(folder: Path, name: str) -> dict:
@@ -36,6 +50,7 @@ def test_a_step_of_the_clock_in_the_middle_of_a_search_lets_it_search_again(tmp_
         return found
 
     monkeypatch.setattr(stage, "_searched", step)
+    monkeypatch.setattr("edgenas.measure.measure_files", files_at(fake))
     run(tmp_path, *ABSOLUTE, f"target.budget_ms={budget_ms}", say=said.append)
     found = _document(tmp_path, "search.json")
     assert any("searching again for the budget as it is now" in line for line in said)
@@ -162,6 +177,7 @@ def test_a_budget_that_only_the_table_of_a_faster_day_meets_is_refused(tmp_path,
 
 def test_a_front_that_is_measured_on_another_day_goes_by_the_clock_of_that_day(tmp_path, monkeypatch) -> None:
     fake = use(monkeypatch, noise=0.002)
+    monkeypatch.setattr("edgenas.measure.measure_files", files_at(fake))
     run(tmp_path)
     before, searched = _document(tmp_path, "front.json"), _document(tmp_path, "search.json")
     fake.drift = 2.0
@@ -192,3 +208,33 @@ def test_a_table_that_is_not_of_this_machine_is_told_with_its_clock(tmp_path, bu
     run(tmp_path, *ABSOLUTE, f"target.budget_ms={budget_ms}", say=said.append)
     assert fake.drift == 1.0
     assert any("the latency table is not of this machine" in line and "another processor" in line for line in said)
+
+
+def test_a_share_is_met_at_the_pace_at_which_the_files_were_measured(tmp_path, monkeypatch) -> None:
+    """The machine changes its pace between the search and the front, and again before the exported file is measured."""
+    fake, measured, searched = use(monkeypatch, noise=0.002), [], stage._searched
+    paces = {"front": 2.0, "export": 0.3, "again": 5.0}
+
+    def measure(files, **_: object):
+        names = [file.name for file in files]
+        kind = "export" if "reference" not in names else "front" if len(names) > 2 else "again"
+        measured.append(kind)
+        return tuple(
+            replace(each, latency_ms=paces[kind] * (REFERENCE_MS if name == "reference" else 0.2 * REFERENCE_MS),
+                    standard_error_ms=1e-9)
+            for name, each in zip(names, steady_files(files), strict=True)
+        )  # fmt: skip
+
+    monkeypatch.setattr(stage, "_searched", lambda context, clock: searched(context, clock))
+    monkeypatch.setattr("edgenas.measure.measure_files", measure)
+    run(tmp_path)
+    front, winner, summary = (_document(tmp_path, name) for name in ("front.json", "winner.json", "summary.json"))
+    table_ms = _document(tmp_path, "search.json")["budget_table_ms"]
+    assert set(measured) == {"front", "export", "again"}
+    assert front["clock"] == pytest.approx(2.0, rel=0.02)
+    assert front["budget_ms"] == pytest.approx(2.0 * table_ms, rel=0.02)
+    assert all(row["within_budget"] for row in front["networks"])
+    assert winner["file_latency"]["budget_ms"] == pytest.approx(5.0 * table_ms, rel=0.02)
+    assert winner["file_latency"]["judged"] == ["again"]
+    assert summary["latency_ms"] / summary["budget_ms"] == pytest.approx(0.2 * REFERENCE_MS / table_ms, rel=0.02)
+    assert not winner["notes"]

@@ -47,3 +47,16 @@ def test_a_single_network_is_the_most_accurate_that_the_table_puts_within_the_bu
 def test_a_budget_is_met_with_one_standard_error_added(latency_ms: float, error_ms: float, met: bool) -> None:
     assert within(latency_ms, error_ms, 1.0) is met
     assert within(latency_ms, error_ms, None)
+
+
+def test_networks_that_use_the_budget_are_measured_though_the_estimate_puts_them_behind() -> None:
+    networks = [_network(0.9, 3.0), _network(0.8, 2.0), _network(0.79, 3.9), _network(0.78, 3.7), _network(0.7, 1.0)]
+    for place, network in enumerate(networks):
+        network["digest"] = str(place)
+    front = [0, 1, 4]
+    assert choose(networks, front, 3, budget_ms=4.0) == [0, 1, 4]
+    assert choose(networks, front, 3, budget_ms=4.0, near=1) == [0, 1, 2, 4]
+    assert choose(networks, front, 3, budget_ms=4.0, near=9) == [0, 1, 2, 3, 4]
+    assert choose(networks, front, 3, budget_ms=3.2, near=1) == [0, 1, 4]
+    same = [*networks, {**_network(0.9, 3.0), "digest": "0"}, {"digest": "5", "failure": "too little memory"}]
+    assert choose(same, front, 3, budget_ms=3.2, near=2) == [0, 1, 4]

@@ -14,6 +14,7 @@ from edgenas import atomic
 from edgenas.config.settings import RunSettings
 from edgenas.pipeline.core.artifacts import (
     FAMILY_FILE,
+    FRONT_FILE,
     SEARCH_FILE,
     SETTINGS_FILE,
     STORE_FILE,
@@ -30,6 +31,7 @@ from edgenas.pipeline.core.open_run import settings_document
 from edgenas.pipeline.core.stage import Stage, StageOutcome, read_record, run_stages
 from edgenas.pipeline.export.early import require_usable
 from edgenas.pipeline.stages import FAMILY, STAGES, SUPERNET
+from edgenas.report.claims import budget_claim
 from edgenas.types import ProgressFactory, Say
 from edgenas.version import __version__
 
@@ -193,13 +195,14 @@ def summary_stage(stages: Sequence[Stage[RunContext]]) -> Stage[RunContext]:
 def _summary(context: RunContext, seconds: Mapping[str, float]) -> dict[str, Any]:
     directory = context.directory
     winner, search = directory.read_json(WINNER_FILE), directory.read_json(SEARCH_FILE)
+    claim = budget_claim(directory.read_json(FRONT_FILE), winner)
     return {
         "name": context.settings.name,
         "version": __version__,
         "seconds": round(sum(seconds.values()), 2),
         "stage_seconds": {name: round(spent, 2) for name, spent in seconds.items()},
         "peak_memory_mib": round(peak_memory_mib(), 1),
-        "budget_ms": search["budget_ms"],
+        "budget_ms": claim.budget_ms,
         "architecture": winner["architecture"],
         "notation": winner["notation"],
         "macs": winner["macs"],
@@ -207,7 +210,7 @@ def _summary(context: RunContext, seconds: Mapping[str, float]) -> dict[str, Any
         "accuracy": winner["test_accuracy"]["value"],
         "accuracy_interval": [winner["test_accuracy"]["low"], winner["test_accuracy"]["high"]],
         "target_file": winner["file"],
-        "latency_ms": winner["file_latency_ms"],
+        "latency_ms": claim.latency_ms,
         "files": {
             entry["name"]: {
                 "accuracy": entry["accuracy"],

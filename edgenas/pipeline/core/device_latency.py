@@ -34,19 +34,31 @@ def encoded_network(architecture: Architecture, *, runtime: RuntimeName, precisi
 
 
 def model_files(
-    networks: Sequence[Architecture], *, runtime: RuntimeName, precision: PrecisionName
+    networks: Sequence[Architecture],
+    *,
+    runtime: RuntimeName,
+    precision: PrecisionName,
+    reference: Architecture | None = None,
 ) -> tuple[ModelFile, ...]:
-    """Write networks as files to be measured, named by their places."""
+    """Write networks as files to be measured, named by their places.
+
+    Args:
+        networks: Any number.
+        runtime: A name of the registry of runtimes.
+        precision: Of the files.
+        reference: One more network, which comes last, named `reference`.
+    """
     from edgenas.measure import ModelFile
 
+    named = [(str(place), network) for place, network in enumerate(networks)]
     return tuple(
         ModelFile(
-            name=str(place),
+            name=name,
             data=encoded_network(network, runtime=runtime, precision=precision),
             file_format=file_format_of(runtime),
             runtime=runtime,
         )
-        for place, network in enumerate(networks)
+        for name, network in [*named, *([] if reference is None else [("reference", reference)])]
     )
 
 
@@ -57,6 +69,7 @@ def measured_networks(
     precision: PrecisionName = "fp32",
     threads: int = 1,
     seed: int = 0,
+    reference: Architecture | None = None,
     progress: Progress | None = None,
 ) -> tuple[FileLatency, ...]:
     """Measure networks alternately in one visit.
@@ -67,6 +80,7 @@ def measured_networks(
         precision: Of the files.
         threads: Threads within one operation.
         seed: Draws the order of turns.
+        reference: A network that is measured with them; its latency comes last.
         progress: Told after each session.
 
     Raises:
@@ -74,7 +88,7 @@ def measured_networks(
     """
     from edgenas.measure import measure_files
 
-    files = model_files(networks, runtime=runtime, precision=precision)
+    files = model_files(networks, runtime=runtime, precision=precision, reference=reference)
     return measure_files(files, threads=threads, seed=seed, progress=progress)
 
 

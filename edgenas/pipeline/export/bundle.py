@@ -125,11 +125,21 @@ def measured_again(folder: Path, entry: FileCard, *, runtime: RuntimeName, threa
     Raises:
         DeviceError: The runtime is missing.
     """
+    return measured_beside(folder, entry, (), runtime=runtime, threads=threads, seed=seed)[0]
+
+
+def measured_beside(
+    folder: Path, entry: FileCard, others: Sequence[ModelFile], *, runtime: RuntimeName, threads: int, seed: int
+) -> Sequence[FileLatency]:
+    """Measure one file of a bundle alternately with other files; see `measured_again`.
+
+    Returns:
+        Latency of the bundle's file, then those of the others.
+    """
     from edgenas.measure import ModelFile, measure_files
 
     file = ModelFile(name=entry.name, data=(folder / entry.name).read_bytes(), file_format=entry.format)
-    (found,) = measure_files((on_target(file, runtime),), threads=threads, seed=seed)
-    return found
+    return measure_files((on_target(file, runtime), *others), threads=threads, seed=seed)
 
 
 def file_document(entry: FileCard) -> dict[str, Any]:

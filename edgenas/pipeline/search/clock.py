@@ -5,18 +5,28 @@ search divides the budget by the clock. A budget that is a share of a network's 
 Measured clocks are stored in `search-clock.json`, so that a killed search is replayed with the same budget.
 
 A clock has an error of its own. It enters the interval of every prediction that is compared with a budget.
+
+Networks that are measured on the device are measured alternately with the reference network (`clock_network`). So the
+share of a budget that they take does not depend on what the machine did a second earlier.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from edgenas.arch import Architecture
 from edgenas.errors import StoreError
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import TABLE_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
+
+if TYPE_CHECKING:
+    from edgenas.latency import LatencyTable
+    from edgenas.measure import FileLatency
 
 CLOCK_FILE = "search-clock.json"
 
@@ -77,6 +87,33 @@ def present_clock(context: RunContext) -> Clock:
     It is `Clock()` where the clock does not matter.
     """
     return context.once("clock", lambda: measured_clock(context) if is_timed(context) else Clock())
+
+
+def clock_network(context: RunContext) -> Architecture | None:
+    """Return the table's reference network, to be measured with others; None where no clock can be taken from it.
+
+    That is so where the clock does not matter, and where the table is of another device or runtime.
+    """
+    from edgenas.arch.notation import parse_notation
+    from edgenas.latency import local_device
+
+    if not is_timed(context):
+        return None
+    table = artifacts.table(context)
+    return None if table.device.differences(local_device()) else parse_notation(table.reference.notation)
+
+
+def clock_beside(context: RunContext, measured: FileLatency) -> Clock:
+    """Return the clock of the moment in which the reference network was measured.
+
+    Args:
+        context: Of the run.
+        measured: Latency of the reference network, `clock_network`, on this device.
+    """
+    known = artifacts.table(context).reference.latency_ms
+    error = measured.standard_error_ms / measured.latency_ms
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    return Clock(factor=measured.latency_ms / known, error=error if math.isfinite(error) else 0.0, at=at)
 
 
 def clock_of(context: RunContext, visit: int) -> Clock:

@@ -16,11 +16,20 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_networks
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.search.budget import within
-from edgenas.pipeline.search.clock import present_clock
+from edgenas.pipeline.search.clock import clock_beside, clock_network, present_clock
+
+
+NEAR = 0.9, 1.0
+"""Shares of the budget between which a network uses it, by the table."""
 
 
 def choose(
-    evaluations: Sequence[Mapping[str, Any]], front: Sequence[int], count: int, *, budget_ms: float | None = None
+    evaluations: Sequence[Mapping[str, Any]],
+    front: Sequence[int],
+    count: int,
+    *,
+    budget_ms: float | None = None,
+    near: int = 0,
 ) -> list[int]:
     """Choose which networks of the front are measured.
 
@@ -29,17 +38,59 @@ def choose(
     network remains if the device is slower than the table says. A single one is the most accurate within the budget by
     the table.
 
+    An estimate's error may hide a network near the budget behind a smaller one. So the most accurate networks that use
+    the budget are measured besides, whether they are on the front or not.
+
     Args:
         evaluations: Of the search.
         front: Indices of its front.
         count: How many at most.
         budget_ms: The latency budget, None for none.
+        near: How many networks that use the budget are wanted.
 
     Returns:
         Indices, most accurate first.
     """
-    accuracy = np.array([evaluations[index]["metrics"]["accuracy"]["value"] for index in front])
-    latency = np.array([evaluations[index]["metrics"]["latency_ms"]["value"] for index in front])
+    chosen = _of_front(evaluations, front, count, budget_ms=budget_ms)
+    if budget_ms is None or not near:
+        return chosen
+    wanted = _near(evaluations, chosen, near, budget_ms=budget_ms)
+    return sorted({*chosen, *wanted}, key=lambda index: (-_accuracy(evaluations[index]), _latency(evaluations[index])))
+
+
+def _near(
+    evaluations: Sequence[Mapping[str, Any]], chosen: Sequence[int], count: int, *, budget_ms: float
+) -> list[int]:
+    """Return as many of the most accurate networks near the budget as those chosen already lack."""
+    low, high = (share * budget_ms for share in NEAR)
+    lying = [
+        index
+        for index, entry in enumerate(evaluations)
+        if "metrics" in entry and low <= _latency(entry) <= high
+    ]
+    lying.sort(key=lambda index: (-_accuracy(evaluations[index]), _latency(evaluations[index])))
+    taken = {evaluations[index]["digest"] for index in chosen}
+    missing = count - sum(index in chosen for index in lying)
+    others: dict[str, int] = {}
+    for index in lying:
+        if evaluations[index]["digest"] not in taken:
+            others.setdefault(evaluations[index]["digest"], index)
+    return list(others.values())[: max(0, missing)]
+
+
+def _accuracy(entry: Mapping[str, Any]) -> float:
+    return float(entry["metrics"]["accuracy"]["value"])
+
+
+def _latency(entry: Mapping[str, Any]) -> float:
+    return float(entry["metrics"]["latency_ms"]["value"])
+
+
+def _of_front(
+    evaluations: Sequence[Mapping[str, Any]], front: Sequence[int], count: int, *, budget_ms: float | None
+) -> list[int]:
+    accuracy = np.array([_accuracy(evaluations[index]) for index in front])
+    latency = np.array([_latency(evaluations[index]) for index in front])
     useful = nondominated(np.column_stack([1 - accuracy, latency]))
     order = sorted(range(len(front)), key=lambda place: (not useful[place], -accuracy[place], latency[place]))
     fastest = int(np.argmin(latency))
@@ -55,6 +106,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
         "front": context.settings.front.model_dump(),
         "target": context.settings.target.model_dump(),
         "seed": context.settings.seed,
+        **({"finalists": finalists} if (finalists := context.settings.train.finalists) > 1 else {}),
     }
 
 
@@ -62,8 +114,10 @@ def _run(context: RunContext) -> None:
     search = context.directory.read_json(SEARCH_FILE)
     evaluations = search["evaluations"]
     table_ms = search.get("budget_table_ms", search["budget_ms"])
-    chosen = choose(evaluations, search["front"], context.settings.front.measure, budget_ms=table_ms)
-    target = context.settings.target
+    # A single network is taken by its estimate; finalists are judged again, so those near the budget get their chance.
+    near = context.settings.train.finalists if context.settings.train.finalists > 1 else 0
+    chosen = choose(evaluations, search["front"], context.settings.front.measure, budget_ms=table_ms, near=near)
+    target, reference = context.settings.target, clock_network(context)
     networks = [artifacts.space(context).decode(np.asarray(evaluations[index]["genes"])) for index in chosen]
     with context.progress("measure the front") as report:
         measured = measured_networks(
@@ -72,14 +126,15 @@ def _run(context: RunContext) -> None:
             precision=target.precision,
             threads=target.threads,
             seed=context.seed("front"),
+            reference=reference,
             progress=report,
         )
-    clock = present_clock(context)
+    clock = present_clock(context) if reference is None else clock_beside(context, measured[-1])
     # A budget in milliseconds stays what it is; a share is of the largest network as it is now.
     share = context.settings.target.budget_share
     budget_ms = search["budget_ms"] if share is None or table_ms is None else table_ms * clock.factor
     rows = []
-    for index, network, latency in zip(chosen, networks, measured, strict=True):
+    for index, network, latency in zip(chosen, networks, measured[: len(networks)], strict=True):
         entry, metrics = evaluations[index], evaluations[index]["metrics"]
         rows.append(
             {

@@ -34,8 +34,10 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import cannot_write
 from edgenas.pipeline.core.seen import history_metadata
 from edgenas.pipeline.core.stage import Stage
-from edgenas.pipeline.export.bundle import export_network, file_document, measured_again
+from edgenas.pipeline.core.device_latency import model_files
+from edgenas.pipeline.export.bundle import export_network, file_document, measured_beside
 from edgenas.pipeline.search.budget import within
+from edgenas.pipeline.search.clock import clock_beside, clock_network
 from edgenas.pipeline.search.cost_model import CostModel, layer_rows
 from edgenas.pipeline.search.neighbours import neighbours
 from edgenas.pipeline.training import finalists
@@ -52,7 +54,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Candidate:
-    """A trained and exported network of the front."""
+    """A trained and exported network of the front.
+
+    Attributes:
+        target: The file that the budget is about.
+        again: Its second measurement.
+        budget_ms: The budget at the moment of the second measurement; None where there is none.
+        judged: Which measurements a budget is compared with: `first`, `again`. A share of another network's latency
+            means that latency at the same moment, so only the measurement beside the reference network counts.
+    """
 
     entry: Mapping[str, Any]
     architecture: Architecture
@@ -60,6 +70,14 @@ class _Candidate:
     card: Card
     target: FileCard
     again: FileLatency
+    budget_ms: float | None
+    judged: tuple[str, ...]
+
+    @property
+    def measurements(self) -> dict[str, Latency | FileLatency]:
+        """Both measurements of the file, by name."""
+        assert self.target.latency is not None
+        return {"first": self.target.latency, "again": self.again}
 
     @property
     def latency_ms(self) -> float:
@@ -92,11 +110,11 @@ def _run(context: RunContext) -> None:
     for entry in chosen.networks:
         draft = atomic.draft_of(context.directory.file(EXPORT_FOLDER))
         try:
-            found = _try(context, entry, draft)
-            over = over_budget(found, budget_ms)
+            found = _try(context, entry, draft, front)
+            over = over_budget(found)
             if over is None:
                 atomic.replace_folder(draft, context.directory.path / EXPORT_FOLDER)
-                _write(context, found, front["networks"], notes, budget_ms, chosen)
+                _write(context, found, front, notes, chosen)
                 return
         except OSError as error:
             raise cannot_write(context.directory.path / EXPORT_FOLDER, error) from error
@@ -105,7 +123,7 @@ def _run(context: RunContext) -> None:
             shutil.rmtree(draft, ignore_errors=True)
         notes.append(
             f"Network {entry['digest'][:10]} came first, but its exported {found.target.name} took {over}, over the "
-            f"budget of {budget_ms:.4f} ms; the next one was taken."
+            f"budget of {found.budget_ms:.4f} ms; the next one was taken."
         )
         context.say(f"  {notes[-1]}")
     raise BudgetError(
@@ -169,17 +187,16 @@ def ordered(networks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(within, key=lambda entry: (-entry["accuracy"], entry["measured_ms"]))
 
 
-def over_budget(found: _Candidate, budget_ms: float | None) -> str | None:
-    """Say which of the two measurements of a file is over the budget; None where neither is."""
-    assert found.target.latency is not None
-    both: tuple[Latency | FileLatency, ...] = (found.target.latency, found.again)
-    for latency in both:
-        if not within(latency.latency_ms, latency.standard_error_ms, budget_ms):
+def over_budget(found: _Candidate) -> str | None:
+    """Say which of the measurements of a file that count is over the budget; None where none is."""
+    for name in found.judged:
+        latency = found.measurements[name]
+        if not within(latency.latency_ms, latency.standard_error_ms, found.budget_ms):
             return f"{latency.latency_ms:.4f} +- {latency.standard_error_ms:.4f} ms"
     return None
 
 
-def _try(context: RunContext, entry: Mapping[str, Any], folder: Path) -> _Candidate:
+def _try(context: RunContext, entry: Mapping[str, Any], folder: Path, front: Mapping[str, Any]) -> _Candidate:
     target = context.settings.target
     trained = train_member(context, np.asarray(entry["genes"]), entry["digest"])
     # The only place where a run reads the test images: no decision by accuracy is left.
@@ -195,15 +212,22 @@ def _try(context: RunContext, entry: Mapping[str, Any], folder: Path) -> _Candid
                 remedy="Choose another export.recipe, or another target.",
             )
         )
+    # A share means the same share at another pace of the machine; milliseconds stay what they are.
+    reference = None if target.budget_share is None else clock_network(context)
+    beside = model_files([], runtime=target.runtime, precision=target.precision, reference=reference)
+    again, *rest = measured_beside(
+        folder, chosen[0], beside, runtime=target.runtime, threads=target.threads, seed=context.seed("export again")
+    )
+    moved = clock_beside(context, rest[0]).factor / front.get("clock", 1.0) if rest else 1.0
     return _Candidate(
         entry=entry,
         architecture=trained.module.architecture,
         trained=trained,
         card=card,
         target=chosen[0],
-        again=measured_again(
-            folder, chosen[0], runtime=target.runtime, threads=target.threads, seed=context.seed("export again")
-        ),
+        again=again,
+        budget_ms=None if front["budget_ms"] is None else front["budget_ms"] * moved,
+        judged=("again",) if rest else ("first", "again"),
     )
 
 
@@ -265,24 +289,24 @@ def _estimated(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"estimated": found, **({"inherited_accuracy": entry["accuracy"]} if source == "inherited" else {})}
 
 
-def _latency_document(found: _Candidate, budget_ms: float | None) -> dict[str, Any]:
-    """Both measurements of the file, and the rest of the budget after the larger one and its standard error."""
-    assert found.target.latency is not None
-    values: dict[str, Latency | FileLatency] = {"first": found.target.latency, "again": found.again}
-    upper = max(latency.latency_ms + latency.standard_error_ms for latency in values.values())
+def _latency_document(found: _Candidate) -> dict[str, Any]:
+    """Both measurements of the file, the budget, and what is left of it after the error of those that count."""
+    values = found.measurements
+    upper = max(values[name].latency_ms + values[name].standard_error_ms for name in found.judged)
     return {
         **{name: {"latency_ms": latency.latency_ms, "standard_error_ms": latency.standard_error_ms}
            for name, latency in values.items()},
-        "margin_ms": None if budget_ms is None else budget_ms - upper,
+        "judged": list(found.judged),
+        "budget_ms": found.budget_ms,
+        "margin_ms": None if found.budget_ms is None else found.budget_ms - upper,
     }  # fmt: skip
 
 
 def _write(
     context: RunContext,
     found: _Candidate,
-    networks: Sequence[Mapping[str, Any]],
+    front: Mapping[str, Any],
     notes: Sequence[str],
-    budget_ms: float | None,
     chosen: _Chosen,
 ) -> None:
 
@@ -310,7 +334,7 @@ def _write(
     costs = CostModel(space, artifacts.table(context))
     shared = artifacts.evaluator(context) if artifacts.needs_supernet(context.settings) else None
     changes, error = neighbours(space, genes, costs, shared)
-    reason = _reason(found, networks, budget_ms, _how(context))
+    reason = _reason(found, front["networks"], front["budget_ms"], _how(context))
     context.directory.write_json(
         WINNER_FILE,
         {
@@ -324,7 +348,7 @@ def _write(
             "test_accuracy": found.card.torch_test.to_dict(),
             "file": found.target.name,
             "file_latency_ms": found.latency_ms,
-            "file_latency": _latency_document(found, budget_ms),
+            "file_latency": _latency_document(found),
             "files": [file_document(file) for file in found.card.files],
             "warnings": list(found.card.warnings),
             "notes": list(notes) + list(trained.fit.notes),

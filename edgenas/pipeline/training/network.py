@@ -137,7 +137,7 @@ def train_member(context: RunContext, genes: Genes, digest: str, *, epochs: int 
         context: Of the run.
         genes: The network, (D,).
         digest: Of its architecture; names the folder of checkpoints.
-        epochs: Other than the section's.
+        epochs: Other than the section's; seconds are shortened alike.
 
     Raises:
         TrainingError: The training cannot go on.
@@ -146,7 +146,9 @@ def train_member(context: RunContext, genes: Genes, digest: str, *, epochs: int 
     architecture = artifacts.space(context).decode(genes)
     data, preprocessing = _images(context, architecture)
     supernet = file_digest(context.directory.path / SUPERNET_FILE) if section.from_supernet else None
-    short = {} if epochs in (None, section.epochs) else {"epochs": epochs}
+    short: dict[str, Any] = {} if epochs in (None, section.epochs) else {"epochs": epochs}
+    if short and epochs is not None and section.epochs is not None and section.seconds is not None:
+        short["seconds"] = section.seconds * epochs / section.epochs
     name = f"train/{digest[:12]}" + (f"-{epochs}" if short else "")
     folder = _folder(context, name, data, seed=seed, supernet=supernet)
     with context.progress("train the network") as report:

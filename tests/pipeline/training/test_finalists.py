@@ -46,10 +46,12 @@ def test_accuracy_grows_only_if_more_pairs_say_so() -> None:
     assert not grows(np.array([1.0, 2.0]), np.array([0.5, 0.5]))
 
 
-def test_one_finalist_is_near_the_budget_where_a_network_of_the_front_is() -> None:
-    latencies = {"a": 1.0, "b": 1.1, "c": 1.2, "d": 1.85, "e": 1.9}
+def test_half_of_the_finalists_are_near_the_budget_where_so_many_networks_are() -> None:
+    latencies = {"a": 1.0, "b": 1.1, "c": 1.2, "d": 1.85, "e": 1.9, "f": 1.95}
     networks = [_entry(name, latency) for name, latency in latencies.items()]
     assert [entry["digest"] for entry in entrants(networks, 3, budget_ms=2.0)] == ["a", "b", "d"]
+    assert [entry["digest"] for entry in entrants(networks, 4, budget_ms=2.0)] == ["a", "b", "d", "e"]
+    assert [entry["digest"] for entry in entrants(networks[::-1], 3, budget_ms=2.0)] == ["f", "e", "d"]
     assert [entry["digest"] for entry in entrants(networks, 3, budget_ms=None)] == ["a", "b", "c"]
     assert [entry["digest"] for entry in entrants(networks[:3], 3, budget_ms=2.0)] == ["a", "b", "c"]
     assert [entry["digest"] for entry in entrants(networks, 1, budget_ms=2.0)] == ["a"]
