@@ -63,7 +63,7 @@ def test_a_value_is_a_table_in_a_notebook(values: dict[str, Any]) -> None:
 def test_figures_are_in_it(values: dict[str, Any]) -> None:
     found, run, card = values["found"], values["run"], values["card"]
     assert f"{found.best.macs:,}" in found._repr_html_() and "best" in found._repr_html_()
-    assert f"{run.budget_ms:.4f} ms" in run._repr_html_()
+    assert f"{run.summary['budget_ms']:.4f} ms" in run._repr_html_()
     assert f"{100 * card.torch_test.value:.2f} %" in card._repr_html_()
     assert f"{len(values['table'].entries)}" in values["table"]._repr_html_()
 

@@ -93,9 +93,10 @@ def entrants(networks: Sequence[Mapping[str, Any]], count: int, *, budget_ms: fl
     """
     if budget_ms is None or count < 2:
         return list(networks[:count])
-    near = [entry for entry in networks if entry["measured_ms"] >= NEAR_SHARE * budget_ms][: count // 2]
-    others = [entry for entry in networks if entry not in near][: count - len(near)]
-    return sorted([*near, *others], key=networks.index)
+    near = [place for place, entry in enumerate(networks) if entry["measured_ms"] >= NEAR_SHARE * budget_ms]
+    near = near[: count // 2]
+    others = [place for place in range(len(networks)) if place not in near][: count - len(near)]
+    return [networks[place] for place in sorted([*near, *others])]
 
 
 def halved(
