@@ -69,7 +69,7 @@ class Run:
 
     @property
     def budget_ms(self) -> float | None:
-        """Latency budget, ms, at the moment when the front was measured, or else searched; None where there was none."""
+        """Latency budget, ms, at the moment when the front was measured, or else searched; None if there is none."""
         measured = (self.path / artifacts.FRONT_FILE).is_file()
         budget: float | None = self._json(artifacts.FRONT_FILE if measured else artifacts.SEARCH_FILE)["budget_ms"]
         return budget

@@ -31,8 +31,8 @@ def print_summary(result: en.Run) -> None:
     print(f"network   {summary['notation']}")
     if summary["budget_ms"] is not None:
         used = 100 * summary["latency_ms"] / summary["budget_ms"]
-        print(f"budget    {summary['budget_ms']:.4f} ms; {summary['target_file']} takes {summary['latency_ms']:.4f} ms, "
-              f"{used:.0f} % of it")  # fmt: skip
+        takes = f"{summary['target_file']} takes {summary['latency_ms']:.4f} ms, {used:.0f} % of it"
+        print(f"budget    {summary['budget_ms']:.4f} ms; {takes}")
     print(f"searched  {summary['evaluations']} networks, {summary['front_size']} on the front")
     for warning in summary["warnings"]:
         print(f"warning   {warning}")

@@ -18,12 +18,12 @@ ABSOLUTE = ["target.budget_share=null"]
 
 
 def files_at(fake: type[FakeBench]):
-    """Stand for `measure_files` on a machine of the fake's pace: the larger file takes longer, the reference its own."""
+    """Stand for `measure_files` on a machine of the fake's pace: a larger file takes longer, the reference its own."""
 
     def measure(files, **_: object):
-        found = steady_files(files)
+        found, pace = steady_files(files), fake.drift
         return tuple(
-            replace(each, latency_ms=each.latency_ms * fake.drift, standard_error_ms=each.standard_error_ms * fake.drift)
+            replace(each, latency_ms=each.latency_ms * pace, standard_error_ms=each.standard_error_ms * pace)
             for each in found
         )
 
@@ -212,7 +212,7 @@ def test_a_table_that_is_not_of_this_machine_is_told_with_its_clock(tmp_path, bu
 
 def test_a_share_is_met_at_the_pace_at_which_the_files_were_measured(tmp_path, monkeypatch) -> None:
     """The machine changes its pace between the search and the front, and again before the exported file is measured."""
-    fake, measured, searched = use(monkeypatch, noise=0.002), [], stage._searched
+    measured: list[str] = []
     paces = {"front": 2.0, "export": 0.3, "again": 5.0}
 
     def measure(files, **_: object):
@@ -225,7 +225,6 @@ def test_a_share_is_met_at_the_pace_at_which_the_files_were_measured(tmp_path, m
             for name, each in zip(names, steady_files(files), strict=True)
         )  # fmt: skip
 
-    monkeypatch.setattr(stage, "_searched", lambda context, clock: searched(context, clock))
     monkeypatch.setattr("edgenas.measure.measure_files", measure)
     run(tmp_path)
     front, winner, summary = (_document(tmp_path, name) for name in ("front.json", "winner.json", "summary.json"))

@@ -100,7 +100,15 @@ def clock_network(context: RunContext) -> Architecture | None:
     if not is_timed(context):
         return None
     table = artifacts.table(context)
-    return None if table.device.differences(local_device()) else parse_notation(table.reference.notation)
+    if table.device.differences(local_device()) or not _same_version(table):
+        return None
+    return parse_notation(table.reference.notation)
+
+
+def _same_version(table: LatencyTable) -> bool:
+    from edgenas.measure.engines.registry import runtime
+
+    return runtime(table.runtime.runtime).version() == table.runtime.version
 
 
 def clock_beside(context: RunContext, measured: FileLatency) -> Clock:

@@ -18,7 +18,6 @@ from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.search.budget import within
 from edgenas.pipeline.search.clock import clock_beside, clock_network, present_clock
 
-
 NEAR = 0.9, 1.0
 """Shares of the budget between which a network uses it, by the table."""
 

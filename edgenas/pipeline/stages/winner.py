@@ -31,10 +31,10 @@ from edgenas.pipeline.core.artifacts import (
     WINNER_FILE,
 )
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.device_latency import model_files
 from edgenas.pipeline.core.directory import cannot_write
 from edgenas.pipeline.core.seen import history_metadata
 from edgenas.pipeline.core.stage import Stage
-from edgenas.pipeline.core.device_latency import model_files
 from edgenas.pipeline.export.bundle import export_network, file_document, measured_beside
 from edgenas.pipeline.search.budget import within
 from edgenas.pipeline.search.clock import clock_beside, clock_network
