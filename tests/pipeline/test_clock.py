@@ -237,3 +237,24 @@ def test_a_share_is_met_at_the_pace_at_which_the_files_were_measured(tmp_path, m
     assert winner["file_latency"]["judged"] == ["again"]
     assert summary["latency_ms"] / summary["budget_ms"] == pytest.approx(0.2 * REFERENCE_MS / table_ms, rel=0.02)
     assert not winner["notes"]
+
+
+def test_the_error_of_the_clock_counts_where_a_budget_is_a_share(tmp_path, monkeypatch) -> None:
+    """Files take all but 1 % of the budget, and are known exactly; the reference network is known to 5 %."""
+    run(tmp_path)
+    table_ms = _document(tmp_path, "search.json")["budget_table_ms"]
+
+    def measure(files, **_: object):
+        return tuple(
+            replace(each, latency_ms=REFERENCE_MS, standard_error_ms=REFERENCE_MS * error)
+            if file.name == "reference" else replace(each, latency_ms=0.99 * table_ms, standard_error_ms=0.0)
+            for file, each in zip(files, steady_files(files), strict=True)
+        )  # fmt: skip
+
+    monkeypatch.setattr("edgenas.measure.measure_files", measure)
+    error = 0.002
+    run(tmp_path, "front.measure=3")
+    assert all(row["within_budget"] for row in _document(tmp_path, "front.json")["networks"])
+    error = 0.05
+    with pytest.raises(BudgetError, match="none of the"):
+        run(tmp_path, "front.measure=4")

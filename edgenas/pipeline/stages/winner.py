@@ -6,6 +6,7 @@ and the report says so.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class _Candidate:
         target: The file that the budget is about.
         again: Its second measurement.
         budget_ms: The budget at the moment of the second measurement; None where there is none.
+        budget_error: Its relative standard error; 0 for milliseconds that were given.
         judged: Which measurements a budget is compared with: `first`, `again`. A share of another network's latency
             means that latency at the same moment, so only the measurement beside the reference network counts.
     """
@@ -71,6 +73,7 @@ class _Candidate:
     target: FileCard
     again: FileLatency
     budget_ms: float | None
+    budget_error: float
     judged: tuple[str, ...]
 
     @property
@@ -78,6 +81,11 @@ class _Candidate:
         """Both measurements of the file, by name."""
         assert self.target.latency is not None
         return {"first": self.target.latency, "again": self.again}
+
+    def error_ms(self, name: str) -> float:
+        """Standard error of a measurement as it is compared with the budget, that of the budget in it."""
+        latency = self.measurements[name]
+        return math.hypot(latency.standard_error_ms, self.budget_error * latency.latency_ms)
 
     @property
     def latency_ms(self) -> float:
@@ -190,9 +198,9 @@ def ordered(networks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def over_budget(found: _Candidate) -> str | None:
     """Say which of the measurements of a file that count is over the budget; None where none is."""
     for name in found.judged:
-        latency = found.measurements[name]
-        if not within(latency.latency_ms, latency.standard_error_ms, found.budget_ms):
-            return f"{latency.latency_ms:.4f} +- {latency.standard_error_ms:.4f} ms"
+        latency, error_ms = found.measurements[name].latency_ms, found.error_ms(name)
+        if not within(latency, error_ms, found.budget_ms):
+            return f"{latency:.4f} +- {error_ms:.4f} ms"
     return None
 
 
@@ -218,7 +226,8 @@ def _try(context: RunContext, entry: Mapping[str, Any], folder: Path, front: Map
     again, *rest = measured_beside(
         folder, chosen[0], beside, runtime=target.runtime, threads=target.threads, seed=context.seed("export again")
     )
-    moved = clock_beside(context, rest[0]).factor / front.get("clock", 1.0) if rest else 1.0
+    now = clock_beside(context, rest[0]) if rest else None
+    moved = 1.0 if now is None else now.factor / front.get("clock", 1.0)
     return _Candidate(
         entry=entry,
         architecture=trained.module.architecture,
@@ -227,6 +236,7 @@ def _try(context: RunContext, entry: Mapping[str, Any], folder: Path, front: Map
         target=chosen[0],
         again=again,
         budget_ms=None if front["budget_ms"] is None else front["budget_ms"] * moved,
+        budget_error=0.0 if now is None else now.error,
         judged=("again",) if rest else ("first", "again"),
     )
 
@@ -292,9 +302,9 @@ def _estimated(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _latency_document(found: _Candidate) -> dict[str, Any]:
     """Both measurements of the file, the budget, and what is left of it after the error of those that count."""
     values = found.measurements
-    upper = max(values[name].latency_ms + values[name].standard_error_ms for name in found.judged)
+    upper = max(values[name].latency_ms + found.error_ms(name) for name in found.judged)
     return {
-        **{name: {"latency_ms": latency.latency_ms, "standard_error_ms": latency.standard_error_ms}
+        **{name: {"latency_ms": latency.latency_ms, "standard_error_ms": found.error_ms(name)}
            for name, latency in values.items()},
         "judged": list(found.judged),
         "budget_ms": found.budget_ms,
