@@ -15,9 +15,9 @@ from edgenas.arch.padding import PaddingRule, padding_of
 class _Builder:
     """Collects operations; owns the running shapes."""
 
-    def __init__(self, shape: TensorShape, padding: PaddingRule) -> None:
-        self.ops: list[Op] = [Op(kind="input", name="image", shape=shape)]
-        self.shapes: dict[str, TensorShape] = {"image": shape}
+    def __init__(self, source: Op, padding: PaddingRule) -> None:
+        self.ops: list[Op] = [source]
+        self.shapes: dict[str, TensorShape] = {source.name: source.shape}
         self.block, self.padding = "", padding
 
     def add(self, op: Op) -> str:
@@ -141,11 +141,45 @@ def lower(architecture: Architecture) -> Graph:
         The operations in execution order. Equal networks have equal graphs, whatever their grouping into stages.
         Names are stable: `stem.conv`, `stages.S.B.expand` (see `block_names`), `head.classifier`.
     """
-    image = TensorShape(architecture.in_channels, architecture.resolution, architecture.resolution)
-    builder = _Builder(image, architecture.padding)
+    builder = _Builder(image_of(architecture.in_channels, architecture.resolution), architecture.padding)
     last = _stem(builder, architecture.stem)
     for name, block in zip(block_names(architecture), architecture.blocks(), strict=True):
         builder.block = name
         last = _block(builder, last, block)
     _head(builder, last, architecture.head, architecture.classes)
     return Graph(ops=tuple(builder.ops), norm_eps=architecture.norm_eps)
+
+
+def image_of(channels: int, resolution: int) -> Op:
+    """Return the input of a network."""
+    return Op(kind="input", name="image", shape=TensorShape(channels, resolution, resolution))
+
+
+def lower_stem(stem: Stem, image: Op, padding: PaddingRule) -> tuple[Op, ...]:
+    """Lower a stem alone: the operations of `lower` for it, behind its input."""
+    builder = _Builder(image, padding)
+    _stem(builder, stem)
+    return tuple(builder.ops)
+
+
+def lower_block(block: Block, name: str, source: Op, padding: PaddingRule) -> tuple[Op, ...]:
+    """Lower a block alone: the operations of `lower` for it, behind what it reads.
+
+    Args:
+        block: The block.
+        name: Of the block in the network, see `block_names`.
+        source: What it reads; its name and shape count.
+        padding: Of the network.
+    """
+    builder = _Builder(source, padding)
+    builder.block = name
+    last = _block(builder, source.name, block)
+    assert last == builder.ops[-1].name, "a block ends with its last operation"
+    return tuple(builder.ops)
+
+
+def lower_head(head: Head, classes: int, source: Op, padding: PaddingRule) -> tuple[Op, ...]:
+    """Lower a head alone: the operations of `lower` for it, behind what it reads."""
+    builder = _Builder(source, padding)
+    _head(builder, source.name, head, classes)
+    return tuple(builder.ops)

@@ -63,7 +63,7 @@ class TwoPaths:
             _blocks(self._supernet.path(self._with_depths(genes, pair.first, second, counts)))
             for genes in (pair.first, second)
         )
-        x = self._run(ours[0], at_resolution(images, path.architecture.resolution))
+        x = self._run(ours[0], at_resolution(images, path.resolution))
         start = 1
         for stage, (depth, other_depth) in enumerate(counts.T.tolist()):
             both = list(zip(ours, theirs, strict=True))[start : start + max(depth, other_depth)]
@@ -111,7 +111,7 @@ class TwoPaths:
 
     def _counts(self, genes: Genes) -> list[int]:
         """Blocks of every stage of a network."""
-        return [len(stage.blocks) for stage in self._supernet.path(genes).architecture.stages]
+        return list(self._supernet.path(genes).depths)
 
     def _run(self, steps: tuple[Step, ...], x: Tensor) -> Tensor:
         return run_steps(steps, x, self._supernet.layer, first=steps[0].inputs[0])

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional
 
-from edgenas.arch.architecture import Architecture
-from edgenas.arch.graph import Graph, Op
+from edgenas.arch.graph import Op
 from edgenas.nn import layers
-from edgenas.nn.plan import Function, plan, run_steps
+from edgenas.nn.plan import Function, run_steps
 from edgenas.supernet.shapes import Sharing
 
 
@@ -41,26 +40,14 @@ class Path(NamedTuple):
     """A member of a space as steps.
 
     Attributes:
-        architecture: The member.
-        graph: Its graph.
+        resolution: Height and width of its images, pixels.
+        depths: Blocks of each stage.
         steps: All operations but the input, in order.
     """
 
-    architecture: Architecture
-    graph: Graph
+    resolution: int
+    depths: tuple[int, ...]
     steps: tuple[Step, ...]
-
-
-def make_path(architecture: Architecture, graph: Graph, sharing: list[Sharing | None]) -> Path:
-    """Arrange the steps of a member.
-
-    Args:
-        architecture: The member.
-        graph: Its graph.
-        sharing: One entry per operation of the graph.
-    """
-    steps = tuple(Step(*step, sharing=sharing[step.output], eps=graph.norm_eps) for step in plan(graph))
-    return Path(architecture, graph, steps)
 
 
 def run_path(path: Path, x: Tensor, layer: Callable[[Tensor, Step], Tensor]) -> Tensor:
@@ -74,7 +61,7 @@ def run_path(path: Path, x: Tensor, layer: Callable[[Tensor, Step], Tensor]) -> 
     Returns:
         Logits (N, classes).
     """
-    return run_steps(path.steps, at_resolution(x, path.architecture.resolution), layer)
+    return run_steps(path.steps, at_resolution(x, path.resolution), layer)
 
 
 def at_resolution(images: Tensor, resolution: int) -> Tensor:

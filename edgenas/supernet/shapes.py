@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edgenas.arch.architecture import Architecture, Block, Head, Stage, Stem
-from edgenas.arch.block_names import block_names
 from edgenas.arch.graph import Graph, Op
 from edgenas.arch.lower import lower
-from edgenas.errors import SpaceError, explain
 from edgenas.space import SearchSpace
 
 
@@ -61,7 +59,7 @@ def sharings(graph: Graph, places: Mapping[str, str]) -> Iterator[Sharing | None
 
     Args:
         graph: A member's graph.
-        places: Name of the shared weights of each block, see `block_places`.
+        places: Name of the shared weights of each block, see `place_of`.
     """
     for op, sources in graph.with_inputs():
         if not op.weighted:
@@ -76,25 +74,6 @@ def sharings(graph: Graph, places: Mapping[str, str]) -> Iterator[Sharing | None
             norm=op.norm,
             depthwise=op.depthwise,
         )
-
-
-def block_places(architecture: Architecture, slots: Sequence[tuple[int, int]]) -> dict[str, str]:
-    """Map the blocks of a graph (`stages.1.0`) to the names of their shared weights (`stages.1.2.mbconv`).
-
-    Args:
-        architecture: A member.
-        slots: Place of each of its blocks in the space's full grid.
-
-    Raises:
-        SpaceError: There are not as many slots as blocks.
-    """
-    names = block_names(architecture)
-    if len(names) != len(slots):
-        raise SpaceError(explain("a space must name a slot for every block", got=len(slots), allowed=len(names)))
-    return {
-        name: _place(stage, index, block)
-        for name, (stage, index), block in zip(names, slots, architecture.blocks(), strict=True)
-    }
 
 
 def shared_shapes(space: SearchSpace) -> dict[str, Sharing]:
@@ -116,7 +95,7 @@ def shared_shapes(space: SearchSpace) -> dict[str, Sharing]:
     _widen(found, ends)
     for stage, index in space.grid:
         for channels, block in space.blocks_at(stage, index):
-            _widen(found, _block_sharings(channels, block, _place(stage, index, block)))
+            _widen(found, _block_sharings(channels, block, place_of(stage, index, block)))
     return found
 
 
@@ -134,7 +113,7 @@ def block_alone(channels: int, block: Block, stage: int, index: int) -> tuple[Gr
         block: Its operations are those of `stages.0.0`.
         stage, index: Its place in the space's full grid.
     """
-    return _lowered(channels, block), _place(stage, index, block)
+    return _lowered(channels, block), place_of(stage, index, block)
 
 
 def _lowered(channels: int, block: Block) -> Graph:
@@ -162,7 +141,13 @@ def _widen(found: dict[str, Sharing], more: Iterable[Sharing | None]) -> None:
         )
 
 
-def _place(stage: int, index: int, block: Block) -> str:
+def place_of(stage: int, index: int, block: Block) -> str:
+    """Name the shared weights of a block: `stages.1.2.mbconv`.
+
+    Args:
+        stage, index: Its place in the space's full grid.
+        block: Its form counts.
+    """
     return f"stages.{stage}.{index}.{block_form(block)}"
 
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgenas.arch.lower import lower
 from edgenas.errors import SpaceError, WeightsError, explain
 from edgenas.nn import GraphModule, Weights, build
 from edgenas.nn.initialise import CLASSIFIER_STD
 from edgenas.space import SearchSpace
 from edgenas.supernet.elastic.kernels import shrink, smaller_kernels
-from edgenas.supernet.path import Path, Step, convolve, make_path, run_path, slice_weight
-from edgenas.supernet.shapes import Sharing, block_places, shared_shapes, sharings
+from edgenas.supernet.path import Path, Step, convolve, run_path, slice_weight
+from edgenas.supernet.paths import Paths
+from edgenas.supernet.shapes import Sharing, shared_shapes
 from edgenas.types import Genes
 
 KNOWN_PATHS = 4096
@@ -64,6 +64,7 @@ class Supernet(nn.Module):
             for size in smaller_kernels(sharing.kernel) if kernel_transforms and sharing.depthwise else ():
                 self._add(f"{name}.change{size}", torch.zeros(size**2, size**2))
         self._paths: OrderedDict[bytes, Path] = OrderedDict()
+        self._made = Paths(space, self._require_room)
 
     def forward(self, x: Tensor, genes: Genes) -> Tensor:
         """Run one member on a batch.
@@ -85,25 +86,17 @@ class Supernet(nn.Module):
         key = np.asarray(genes, np.int64).tobytes()
         path = self._paths.get(key)
         if path is None:
-            architecture = self.space.decode(genes)
-            graph = lower(architecture)
-            places = block_places(architecture, self.space.slots(genes))
-            sharing = list(sharings(graph, places))
-            self._require_room(sharing)
-            path = self._paths[key] = make_path(architecture, graph, sharing)
+            path = self._paths[key] = self._made.of(genes)
             if len(self._paths) > KNOWN_PATHS:
                 self._paths.popitem(last=False)
         return path
 
-    def _require_room(self, sharing: list[Sharing | None]) -> None:
-        for need in sharing:
-            if need is None:
-                continue
-            have = self.shared.get(need.name)
-            if have is None or not need.fits_into(have):
-                raise SpaceError(
-                    explain(f"the supernet of {self.space.name} has no weights for {need.name}", got=need, allowed=have)
-                )
+    def _require_room(self, need: Sharing) -> None:
+        have = self.shared.get(need.name)
+        if have is None or not need.fits_into(have):
+            raise SpaceError(
+                explain(f"the supernet of {self.space.name} has no weights for {need.name}", got=need, allowed=have)
+            )
 
     def shared_weights(self) -> dict[str, nn.Parameter]:
         """Return the shared weights by name: `stages.2.0.mbconv.expand.weight`, `head.classifier.bias`."""
@@ -128,7 +121,7 @@ class Supernet(nn.Module):
 
     def extract(self, genes: Genes) -> GraphModule:
         """Build one member as a plain network that computes exactly what the supernet computes for it in training."""
-        module = build(self.path(genes).architecture)
+        module = build(self.space.decode(genes))
         module.load_weights(self.member_weights(genes))
         return module
 

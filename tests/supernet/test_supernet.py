@@ -7,12 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgenas.arch import lower
+from edgenas.arch.block_names import block_names
 from edgenas.cost import params
 from edgenas.errors import SpaceError, WeightsError
 from edgenas.nn import build, check_weights
-from edgenas.space import load
+from edgenas.nn.plan import plan
+from edgenas.space import SearchSpace, load
 from edgenas.supernet.judging.member import Member
-from edgenas.supernet.shapes import block_form
+from edgenas.supernet.paths import Paths
+from edgenas.supernet.shapes import block_form, place_of, sharings
 from edgenas.supernet.supernet import Supernet
 from tests.supernet.samples import mixed_space, plain_space, tiny_space
 
@@ -46,6 +49,50 @@ def test_members_find_their_place_where_operations_are_numbered_otherwise_than_t
             assert torch.equal(net(x, genes), extracted(x))
     deep = [name for name in net.member_weights(space.largest()) if name.endswith("project.weight")]
     assert deep == [f"stages.{number}.0.project.weight" for number in range(4)]
+
+
+@pytest.mark.parametrize("space", [MIXED, plain_space(), load("mobilenet_v4"), load("ofa_mobilenet_v3")], ids=repr)
+def test_a_member_of_known_parts_has_the_operations_of_its_whole_network(space: SearchSpace) -> None:
+    paths = Paths(space, lambda need: None)
+    for genes in (space.largest(), space.smallest(), *space.sample(40, np.random.default_rng(0))):
+        architecture, path = space.decode(genes), paths.of(genes)
+        graph = lower(architecture)
+        assert [step.op for step in path.steps] == list(graph.ops[1:])
+        assert path.resolution == architecture.resolution
+        assert path.depths == tuple(len(stage.blocks) for stage in architecture.stages)
+        slots, blocks = space.slots(genes), architecture.blocks()
+        places = {
+            name: place_of(*slot, block)
+            for name, slot, block in zip(block_names(architecture), slots, blocks, strict=True)
+        }
+        assert [step.sharing for step in path.steps] == list(sharings(graph, places))[1:]
+        whole = plan(graph)
+        assert [step.function for step in path.steps] == [step.function for step in whole]
+        assert {step.eps for step in path.steps} == {graph.norm_eps}
+        # Every operation reads the results that it names, and they are let go after their last use.
+        held = {path.steps[0].inputs[0]: "image"}
+        for step, plain in zip(path.steps, whole, strict=True):
+            assert tuple(held[slot] for slot in step.inputs) == step.op.inputs
+            assert {held[slot] for slot in step.free} == {graph.ops[slot].name for slot in plain.free}
+            for slot in step.free:
+                del held[slot]
+            held[step.output] = step.op.name
+        assert list(held.values()) == [graph.output.name]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_member_after_many_others_computes_what_it_computes_as_the_first(seed: int) -> None:
+    genes, others = MIXED.sample(1, np.random.default_rng(seed))[0], MIXED.sample(30, np.random.default_rng(9))
+    late, x = Supernet(MIXED), images(12)
+    for row in others:
+        late.path(row)
+    first = Supernet(MIXED)
+    outputs = []
+    for net in (late, first):
+        loss = net(x, genes)
+        loss.square().sum().backward()
+        outputs.append([loss.detach(), *(p.grad for p in net.parameters() if p.grad is not None)])
+    assert all(torch.equal(a, b) for a, b in zip(*outputs, strict=True))
 
 
 @settings(max_examples=20, deadline=None)

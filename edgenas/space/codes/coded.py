@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,10 +18,24 @@ from edgenas.space.check import check
 from edgenas.space.codes.counting import stage_counts
 from edgenas.space.codes.layout import FIXED, Layout, layout_of
 from edgenas.space.codes.matching import match
-from edgenas.space.codes.stage import SKIP_ID, StageCode, compacted, stage_code
+from edgenas.space.codes.stage import StageCode, stage_code
 from edgenas.space.definition import Choice, Definition
 from edgenas.space.rules import BlockKey, block_of, head_of, scaled_channels, stem_of
 from edgenas.types import Genes
+
+
+class PlainCode(NamedTuple):
+    """What one code chose.
+
+    Attributes:
+        resolution: Height and width, pixels.
+        width: Width multiplier.
+        stages: Keys of the blocks of each stage.
+    """
+
+    resolution: int
+    width: float
+    stages: list[list[BlockKey]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,33 +184,31 @@ class CodedSpace:
         Raises:
             SpaceError: The code does not lie in the space.
         """
-        code = self.validated(np.asarray(genes)[None])
-        definition = self.definition
-        resolution, width = (
-            values[int(code[0, gene]) if gene != FIXED else 0]
-            for values, gene in (
-                (definition.resolution, self.layout.resolution), (definition.width, self.layout.width),
-            )
-        )
+        plain, definition = self.plain_code(genes), self.definition
         return Architecture(
-            resolution=int(resolution),
+            resolution=plain.resolution,
             in_channels=definition.in_channels,
-            stem=stem_of(definition, width),
-            stages=tuple(Stage(blocks=self._blocks(stage, code)) for stage in self.stages),
-            head=head_of(definition, width),
+            stem=stem_of(definition, plain.width),
+            stages=tuple(Stage(blocks=tuple(block_of(definition, key) for key in keys)) for keys in plain.stages),
+            head=head_of(definition, plain.width),
             classes=definition.classes,
             norm_eps=definition.norm_eps,
             padding=definition.padding,
         )
 
-    def _blocks(self, stage: StageCode, code: Genes) -> tuple[Block, ...]:
-        context = int(stage.context(code)[0])
-        blocks = []
-        for position, number in enumerate(compacted(stage.block_ids(code))[0]):
-            key = stage.tables[position].keys[context][number]
-            if key is not None:
-                blocks.append(block_of(self.definition, key))
-        return tuple(blocks)
+    def plain_code(self, genes: ArrayLike) -> PlainCode:
+        """Return what one code (D,) chose, before it is built.
+
+        Raises:
+            SpaceError: The code does not lie in the space.
+        """
+        code: list[int] = self.validated(np.asarray(genes)[None])[0].tolist()
+        at, definition = self.layout, self.definition
+        return PlainCode(
+            resolution=int(definition.resolution[0 if at.resolution == FIXED else code[at.resolution]]),
+            width=definition.width[0 if at.width == FIXED else code[at.width]],
+            stages=[stage.keys(code) for stage in self.stages],
+        )
 
     def slots(self, genes: ArrayLike) -> tuple[tuple[int, int], ...]:
         """Return (stage, index) of each block of `decode(genes)`: its place in `grid`, which names shared weights.
@@ -205,9 +217,8 @@ class CodedSpace:
         slots. They are the numbers of its genes' names (`stages.2.0.kernel`). Operations are numbered by the network
         alone (`edgenas.arch.block_names`).
         """
-        code = self.validated(np.asarray(genes)[None])
-        counts = [(stage.block_ids(code)[0] != SKIP_ID).sum() for stage in self.stages]
-        return tuple((stage, index) for stage, count in enumerate(counts) for index in range(count))
+        stages = self.plain_code(genes).stages
+        return tuple((stage, index) for stage, keys in enumerate(stages) for index in range(len(keys)))
 
     def encode(self, architecture: Architecture) -> Genes:
         """Return the canonical code (D,) of a network.

@@ -23,6 +23,7 @@ class Member:
     """
 
     def __init__(self, supernet: Supernet, genes: Genes) -> None:
+        self._space, self._genes = supernet.space, genes
         self._path = supernet.path(genes)
         self._weights: dict[str, Tensor] = {}
         for step in self._path.steps:
@@ -36,7 +37,7 @@ class Member:
     @property
     def resolution(self) -> int:
         """Height and width of the images it takes."""
-        return self._path.architecture.resolution
+        return self._path.resolution
 
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Tensor]) -> None:
@@ -72,7 +73,7 @@ class Member:
 
     def module(self) -> GraphModule:
         """Build the member as a plain network with the estimated statistics."""
-        module = build(self._path.architecture)
+        module = build(self._space.decode(self._genes))
         module.load_weights(self.weights())
         return module
 
