@@ -121,7 +121,8 @@ def main() -> None:
     new = new_member_ms()
     print(f"a new member of ofa_mobilenet_v3: {new:.3f} ms")
     if options.json is not None:
-        about = {"new_member_ms": new, "space": space.name, "batch": BATCH, "judged_images": JUDGED, "torch": torch.__version__,
+        about = {"new_member_ms": new,
+                 "space": space.name, "batch": BATCH, "judged_images": JUDGED, "torch": torch.__version__,
                  "ratio_median": float(np.median(ratios)), "ratio_largest": max(ratios),
                  "judge_seconds_median": float(np.median(seconds)), "judge_seconds_largest": max(seconds),
                  "rows": rows}  # fmt: skip
