@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edgenas.data.augment.colours import change_colours
+from edgenas.data.augment.crops import random_resized_crop, shift_and_flip
+from edgenas.data.augment.draws import Draws, step_generator
+from edgenas.data.augment.mixing import erase, mix
+from edgenas.data.augment.randaugment import rand_augment
 from edgenas.data.augment.settings import AugmentSettings
-from edgenas.data.augment.transforms import change_colours, erase, mix, shift_and_flip
 from edgenas.data.network_input import Preprocessing
 from edgenas.data.transfer import has_room, to_device
 from edgenas.data.values import ArraySplit, Images, Indices, Split
@@ -144,7 +149,8 @@ class Batches:
     ) -> Iterator[Batch]:
         """Yield the batches of one epoch.
 
-        Order and augmentation depend only on (seed, epoch, step), so an epoch can be resumed in its middle.
+        Order and augmentation depend only on (seed, epoch, step), so an epoch can be resumed in its middle. The numbers
+        of the augmentation are drawn on the device, and differ between kinds of devices.
 
         Args:
             seed: Of the training.
@@ -154,21 +160,30 @@ class Batches:
             first_step: Batches to leave out at the start.
         """
         chunks = self.shuffled_chunks(seed=seed, epoch=epoch)[first_step:]
+        if augment.repeats > 1:
+            # Each distinct image is read once and changed several times.
+            chunks = [chunk[: math.ceil(len(chunk) / augment.repeats)] for chunk in chunks]
         for step, (chunk, images) in enumerate(zip(chunks, self._read(chunks), strict=True), first_step):
-            rng = np.random.default_rng((seed, epoch, step))
-            yield self._augmented(images, self._take_labels(chunk), augment, classes, rng)
+            labels = self._take_labels(chunk)
+            if augment.repeats > 1:
+                images, labels = (
+                    values.repeat_interleave(augment.repeats, 0)[: self.batch_size] for values in (images, labels)
+                )
+            draws = Draws(step_generator(self.device, seed=seed, epoch=epoch, step=step), len(images))
+            yield self._augmented(images, labels, augment, classes, draws)
 
     def _augmented(
-        self, images: Tensor, labels: Tensor, augment: AugmentSettings, classes: int, rng: np.random.Generator
+        self, images: Tensor, labels: Tensor, augment: AugmentSettings, classes: int, draws: Draws
     ) -> Batch:
-        images = shift_and_flip(images, augment, rng)
-        if augment.jitter or augment.randaugment_ops:
-            unit = images.permute(0, 3, 1, 2).float() / 255
-            floats = self._normalise_floats(change_colours(unit, augment, rng) * 255)
+        if augment.crop_scale is not None:
+            images = shift_and_flip(images, replace(augment, flip=False), draws)
+            levels = random_resized_crop(images, self.preprocessing.resolution, augment, draws)
         else:
-            floats = self._normalise(images)
-        floats = erase(floats, augment.erase_probability, rng)
-        mixed, targets = mix(floats, labels, augment, classes=classes, rng=rng)
+            levels = self._resize(shift_and_flip(images, augment, draws).permute(0, 3, 1, 2).float())
+        levels = change_colours(levels, augment, draws)
+        floats = self._scale(rand_augment(levels, augment, draws))
+        floats = erase(floats, augment, draws)
+        mixed, targets = mix(floats, labels, augment, classes=classes, draws=draws)
         mixed = mixed.contiguous(memory_format=torch.channels_last)
         return Batch(images=mixed, labels=labels, targets=targets)
 

@@ -1,151 +1,137 @@
-"""A batched form of RandAugment (Cubuk 2020): every image gets one operation per round.
+"""RandAugment (Cubuk 2020) and timm's form of it, for a batch: every image gets operations of its own.
 
-Images of one operation are changed together.
-
-Differences from the paper: strengths are drawn uniformly up to the magnitude instead of fixed, and Equalize is left out
-(it needs a histogram per image).
+A strength is a share: 1 is magnitude 10 of timm and TensorFlow, and the greatest of torchvision.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from edgenas.data.transfer import to_device
+from edgenas.data.augment.draws import Draws
+from edgenas.data.augment.operations import POINTWISE, WARPS, warp
+from edgenas.data.augment.settings import AugmentSettings
 
-Operation = Callable[[Tensor, Tensor], Tensor]
-
-GREATEST_DEGREES = 30.0
-GREATEST_SHEAR = 0.3
-GREATEST_TRANSLATION = 0.3
-GREATEST_ENHANCEMENT = 0.9
+Argument: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""From strengths and signs, (B,) each, to the argument of an operation, (B,)."""
 
 
-def rand_augment(images: Tensor, magnitude: float, rng: np.random.Generator) -> Tensor:
-    """Apply one random operation to every image.
+def _signed(greatest: float) -> Argument:
+    return lambda strength, sign: greatest * strength * sign
+
+
+def _enhanced(strength: Tensor, sign: Tensor) -> Tensor:
+    return (1 + 0.9 * strength * sign).clamp_min(0.1)
+
+
+def _enhanced_tensorflow(strength: Tensor, _: Tensor) -> Tensor:
+    return 1.8 * strength + 0.1
+
+
+def _unused(strength: Tensor, _: Tensor) -> Tensor:
+    return strength
+
+
+_MOVES = {"rotate": _signed(30.0), "shear_x": _signed(0.3), "shear_y": _signed(0.3)}
+_ENHANCEMENTS = ("colour", "contrast", "brightness", "sharpness")
+_TIMM = {
+    **{name: _unused for name in ("auto_contrast", "equalize", "invert")},
+    **_MOVES,
+    "translate_x": _signed(0.45),
+    "translate_y": _signed(0.45),
+    "solarize_add": lambda strength, _: (110 * strength).floor(),
+}
+FORMS: Mapping[str, Mapping[str, Argument]] = {
+    # Cubuk 2020, section 3.1, with the ranges of AutoAugment (Cubuk 2019, table 6) as in torchvision.
+    "paper": {
+        **{name: _unused for name in ("identity", "auto_contrast", "equalize")},
+        **_MOVES,
+        "translate_x": _signed(150 / 331),
+        "translate_y": _signed(150 / 331),
+        "posterize": lambda strength, _: 8 - (4 * strength).round(),
+        "solarize": lambda strength, _: 255 * (1 - strength),
+        **{name: lambda strength, sign: 1 + 0.9 * strength * sign for name in _ENHANCEMENTS},
+    },
+    # timm's `rand-`, after TensorFlow's EfficientNet: posterize, solarize and the enhancements are not monotonic.
+    "timm": {
+        **_TIMM,
+        "posterize": lambda strength, _: (4 * strength).floor(),
+        "solarize": lambda strength, _: (256 * strength).floor(),
+        **{name: _enhanced_tensorflow for name in _ENHANCEMENTS},
+    },
+    "timm_increasing": {
+        **_TIMM,
+        "posterize": lambda strength, _: 4 - (4 * strength).floor(),
+        "solarize": lambda strength, _: 256 - (256 * strength).floor(),
+        **{name: _enhanced for name in _ENHANCEMENTS},
+    },
+}
+"""Of each form the operations, and what a strength means to them. Each operation is equally likely."""
+
+
+def rand_augment(levels: Tensor, settings: AugmentSettings, draws: Draws) -> Tensor:
+    """Apply random operations to every image, one after the other.
 
     Args:
-        images: (B, C, H, W) float in [0, 1].
-        magnitude: Greatest strength, 0 to 1.
-        rng: Draws operation, strength and direction per image.
+        levels: Whole grey levels 0..255, (B, C, H, W) float.
+        settings: The keys that begin with `randaugment` are used.
+        draws: Operation, strength, sign and whether to apply it, per image and operation.
 
     Returns:
-        (B, C, H, W) float in [0, 1].
+        Whole grey levels, (B, C, H, W) float.
     """
-    choice = rng.integers(len(OPERATIONS), size=len(images))
-    strength = rng.uniform(0, magnitude, len(images)) * rng.choice((-1.0, 1.0), len(images))
-    out = images.clone()
-    for number, operation in enumerate(OPERATIONS.values()):
-        chosen = np.flatnonzero(choice == number)
-        if not len(chosen):
-            continue
-        index = to_device(chosen, images.device)
-        amount = to_device(strength[chosen], images.device, images.dtype)[:, None, None, None]
-        out[index] = operation(images[index], amount)
-    return out
+    names = tuple(FORMS[settings.randaugment_form])
+    for _ in range(settings.randaugment_ops):
+        choice = draws.below(len(names))
+        sign = torch.where(draws.coin(), 1.0, -1.0)
+        strength = torch.full_like(sign, settings.randaugment_magnitude)
+        if settings.randaugment_noise:
+            greatest = max(1.0, settings.randaugment_magnitude)
+            strength = (strength + settings.randaugment_noise * draws.normal()).clamp(0, greatest)
+        if settings.randaugment_probability < 1:
+            # No operation has this number.
+            choice = torch.where(draws.coin(settings.randaugment_probability), choice, -1)
+        levels = apply_operations(levels, choice, strength, sign, form=settings.randaugment_form)
+    return levels
 
 
-def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale towards black (factor 0) or beyond; factor (B, 1, 1, 1)."""
-    return (images * factor).clamp_(0, 1)
+def apply_operations(levels: Tensor, choice: Tensor, strength: Tensor, sign: Tensor, *, form: str) -> Tensor:
+    """Apply to each image the operation that was chosen for it.
+
+    Args:
+        levels: Whole grey levels 0..255, (B, C, H, W) float; left as they are.
+        choice: Place of the operation in `FORMS[form]`, (B,); -1 is none.
+        strength: (B,).
+        sign: 1 or -1, (B,).
+        form: A name of `FORMS`.
+    """
+    _, _, height, width = levels.shape
+    out = levels.clone()
+    matrix = levels.new_tensor(((1, 0, 0), (0, 1, 0))).expand(len(levels), 2, 3)
+    moved = torch.zeros_like(choice, dtype=torch.bool)
+    for number, (name, argument) in enumerate(FORMS[form].items()):
+        chosen = choice == number
+        values = argument(strength, sign)
+        if name in POINTWISE:
+            out = _where(chosen, out, POINTWISE[name], values)
+        elif name in WARPS:
+            matrix = torch.where(chosen[:, None, None], WARPS[name](values, height, width), matrix)
+            moved = moved | chosen
+    # All turns, shears and shifts at once.
+    return _where(moved, out, warp, matrix)
 
 
-def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale around the mean grey level of each image; factor (B, 1, 1, 1)."""
-    middle = _grey(images).mean((1, 2, 3), keepdim=True)
-    return torch.lerp(middle, images, factor).clamp_(0, 1)
+def _where(chosen: Tensor, levels: Tensor, operation: Callable[[Tensor, Tensor], Tensor], values: Tensor) -> Tensor:
+    """Change the chosen images.
 
-
-def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale around grey; images with one channel stay as they are; factor (B, 1, 1, 1)."""
-    return images if images.shape[1] == 1 else torch.lerp(_grey(images), images, factor).clamp_(0, 1)
-
-
-def _grey(images: Tensor) -> Tensor:
-    """Return luma (ITU-R BT.601), (B, 1, H, W)."""
-    if images.shape[1] == 1:
-        return images
-    return (images * images.new_tensor((0.299, 0.587, 0.114))[:, None, None]).sum(1, keepdim=True)
-
-
-def _sharpness(images: Tensor, amount: Tensor) -> Tensor:
-    channels = images.shape[1]
-    # The smoothing kernel of Pillow's ImageFilter.SMOOTH.
-    kernel = images.new_tensor(((1, 1, 1), (1, 5, 1), (1, 1, 1))) / 13
-    smooth = functional.conv2d(
-        functional.pad(images, (1, 1, 1, 1), mode="replicate"), kernel.expand(channels, 1, 3, 3), groups=channels
-    )
-    return torch.lerp(smooth, images, 1 + GREATEST_ENHANCEMENT * amount).clamp_(0, 1)
-
-
-def _posterize(images: Tensor, amount: Tensor) -> Tensor:
-    levels = torch.exp2(8 - torch.round(4 * amount.abs()))
-    return torch.floor(images * (levels - 1) + 0.5) / (levels - 1)
-
-
-def _solarize(images: Tensor, amount: Tensor) -> Tensor:
-    return torch.where(images > 1 - amount.abs(), 1 - images, images)
-
-
-def _auto_contrast(images: Tensor, amount: Tensor) -> Tensor:
-    low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
-    return torch.where(high > low, (images - low) / (high - low).clamp_min(1e-6), images)
-
-
-def _warp(images: Tensor, matrix: Tensor) -> Tensor:
-    """Sample at an affine map of the output positions; (B, 2, 3) in relative coordinates; outside is reflected."""
-    # The list is sizes, not the tensor's own: affine_grid wants plain integers.
-    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-
-
-def _affine(amount: Tensor, *, xx: Tensor | float = 1.0, xy: Tensor | float = 0.0, x: Tensor | float = 0.0,
-            yx: Tensor | float = 0.0, yy: Tensor | float = 1.0, y: Tensor | float = 0.0) -> Tensor:  # fmt: skip
-    flat = amount[:, 0, 0, 0]
-    rows = [[torch.zeros_like(flat) + value for value in row] for row in ((xx, xy, x), (yx, yy, y))]
-    return torch.stack([torch.stack(row, 1) for row in rows], 1)
-
-
-def _rotate(images: Tensor, amount: Tensor) -> Tensor:
-    angle = amount[:, 0, 0, 0] * math.radians(GREATEST_DEGREES)
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    return _warp(images, _affine(amount, xx=cos, xy=-sin, yx=sin, yy=cos))
-
-
-def _shear_x(images: Tensor, amount: Tensor) -> Tensor:
-    return _warp(images, _affine(amount, xy=GREATEST_SHEAR * amount[:, 0, 0, 0]))
-
-
-def _shear_y(images: Tensor, amount: Tensor) -> Tensor:
-    return _warp(images, _affine(amount, yx=GREATEST_SHEAR * amount[:, 0, 0, 0]))
-
-
-def _translate_x(images: Tensor, amount: Tensor) -> Tensor:
-    # Relative coordinates span 2.
-    return _warp(images, _affine(amount, x=2 * GREATEST_TRANSLATION * amount[:, 0, 0, 0]))
-
-
-def _translate_y(images: Tensor, amount: Tensor) -> Tensor:
-    return _warp(images, _affine(amount, y=2 * GREATEST_TRANSLATION * amount[:, 0, 0, 0]))
-
-
-OPERATIONS: dict[str, Operation] = {
-    "identity": lambda images, amount: images,
-    "brightness": lambda images, amount: adjust_brightness(images, 1 + GREATEST_ENHANCEMENT * amount),
-    "contrast": lambda images, amount: adjust_contrast(images, 1 + GREATEST_ENHANCEMENT * amount),
-    "saturation": lambda images, amount: adjust_saturation(images, 1 + GREATEST_ENHANCEMENT * amount),
-    "sharpness": _sharpness,
-    "posterize": _posterize,
-    "solarize": _solarize,
-    "auto_contrast": _auto_contrast,
-    "rotate": _rotate,
-    "shear_x": _shear_x,
-    "shear_y": _shear_y,
-    "translate_x": _translate_x,
-    "translate_y": _translate_y,
-}
+    On a CPU only these are computed. Elsewhere all are: to count the chosen the host would have to wait for the device.
+    """
+    if levels.device.type != "cpu":
+        return torch.where(chosen[:, None, None, None], operation(levels, values), levels)
+    index = chosen.nonzero()[:, 0]
+    if len(index):
+        levels[index] = operation(levels[index], values[index])
+    return levels
