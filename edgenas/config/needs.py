@@ -25,8 +25,16 @@ Needs: TypeAlias = Mapping[str, Need]
 _ADAMW_ONLY = ("adamw",)
 _NO_SANDWICH = ("single_path", "fair", "cycle", "progressive")
 
+_CROPS = Need(words="crop_scale", holds=lambda section: section.crop_scale is not None)
+_RANDAUGMENT = Need(words="randaugment_ops above 0", holds=lambda section: section.randaugment_ops > 0)
 AUGMENT: Needs = {
-    "randaugment_magnitude": Need(words="randaugment_ops above 0", holds=lambda section: section.randaugment_ops > 0),
+    "crop_ratio": _CROPS,
+    "crop_interpolation": _CROPS,
+    "randaugment_form": _RANDAUGMENT,
+    "randaugment_magnitude": _RANDAUGMENT,
+    "randaugment_noise": _RANDAUGMENT,
+    "randaugment_probability": _RANDAUGMENT,
+    "erase_fill": Need(words="erase_probability above 0", holds=lambda section: section.erase_probability > 0),
 }
 # An optimizer or a scheme of another package may read every key.
 FIT: Needs = {

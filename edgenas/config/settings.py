@@ -188,13 +188,34 @@ class AugmentSection(Section):
     needs: ClassVar[Needs] = AUGMENT
 
     crop_padding: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="Largest random shift, pixels.")
+    crop_scale: float | None = Field(
+        None, ge=0.001, le=1,
+        description="Random resized crop: least share of the area that is cut out and scaled; none if left out.",
+    )
+    crop_ratio: float = Field(4 / 3, ge=1, le=10, description="Its greatest width over height; the least is 1 over it.")
+    crop_interpolation: Literal["bilinear", "bicubic"] = Field("bilinear", description="Its filter.")
     flip: bool = Field(False, description="Mirror left and right.")
-    jitter: float = Field(0.0, ge=0, le=1, description="Strength of colour changes.")
+    jitter: float = Field(0.0, ge=0, le=1, description="Strength of brightness, contrast and saturation changes.")
+    brightness: float | None = Field(None, ge=0, le=1, description="Strength of this alone; of jitter if left out.")
+    contrast: float | None = Field(None, ge=0, le=1, description="Likewise.")
+    saturation: float | None = Field(None, ge=0, le=1, description="Likewise.")
+    hue: float = Field(0.0, ge=0, le=0.5, description="Greatest turn of the hue, share of the circle.")
+    randaugment_form: Literal["paper", "timm", "timm_increasing"] = Field(
+        "paper", description="Operations and what a magnitude means (docs/training.md)."
+    )
     randaugment_ops: Annotated[int, Field(ge=0, le=10)] = Field(0, description="Operations an image.")
-    randaugment_magnitude: float = Field(0.5, ge=0, le=1, description="How strong they are.")
+    randaugment_magnitude: float = Field(
+        0.5, ge=0, le=3, description="How strong they are; 1 is magnitude 10 of timm and TensorFlow."
+    )
+    randaugment_noise: float = Field(0.0, ge=0, le=1, description="Deviation of the magnitude; timm's mstd0.5 is 0.05.")
+    randaugment_probability: float = Field(1.0, ge=0, le=1, description="Of each operation; timm's is 0.5.")
     erase_probability: float = Field(0.0, ge=0, le=1, description="Share of images with an erased rectangle.")
-    mixup_alpha: float = Field(0.0, ge=0, le=100, description="Mixed images; with cutmix too, one of both a batch.")
+    erase_fill: Literal["mean", "noise"] = Field("mean", description="What is put there.")
+    mixup_alpha: float = Field(0.0, ge=0, le=100, description="Mixed images; with cutmix too, one of both an image.")
     cutmix_alpha: float = Field(0.0, ge=0, le=100, description="Rectangles of other images.")
+    repeats: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Times that an image is in a batch, changed anew each time."
+    )
 
 
 class FitSection(Section):

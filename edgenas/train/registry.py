@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edgenas.data.augment.settings import without_newer_defaults as augment_without_newer_defaults
 from edgenas.registry import Registry
 
 OPTIMIZERS: Registry[Callable[[Any, Any], Any]] = Registry(
@@ -39,6 +40,13 @@ loss. Entry points of the group `edgenas.losses` add to it.
 USUAL_LOSS = "cross_entropy"
 
 
-def without_usual_loss(values: dict[str, Any]) -> dict[str, Any]:
-    """Return settings without the usual loss. The key is newer, and earlier finished work must stay valid."""
-    return {key: value for key, value in values.items() if (key, value) != ("loss", USUAL_LOSS)}
+def without_newer_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """Return settings without newer keys at their defaults, so that earlier finished work stays valid.
+
+    Args:
+        values: Of `TrainSettings` or of a section of a configuration, as plain values.
+    """
+    kept = {key: value for key, value in values.items() if (key, value) != ("loss", USUAL_LOSS)}
+    if "augment" in kept:
+        kept["augment"] = augment_without_newer_defaults(kept["augment"])
+    return kept

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from edgenas.data.augment.settings import AugmentSettings
 from edgenas.errors import ConfigError, explain, nearest
-from edgenas.train.registry import LOSSES, OPTIMIZERS, USUAL_LOSS, without_usual_loss
+from edgenas.train.registry import LOSSES, OPTIMIZERS, USUAL_LOSS, without_newer_defaults
 
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 KeepName = Literal["final", "best"]
@@ -136,4 +136,4 @@ class TrainSettings:
         """Return plain values for JSON: all that the weights depend on, and `workers`."""
         values = asdict(self)
         del values["checkpoint_minutes"]
-        return without_usual_loss(values)
+        return without_newer_defaults(values)

@@ -21,8 +21,9 @@ import torch
 
 from edgenas.arch.notation import format_notation, parse_notation
 from edgenas.config.settings import RunSettings
-from edgenas.data import DataSettings, ImageData, fit_preprocessing
+from edgenas.data import ArraySplit, DataSettings, ImageData, fit_preprocessing
 from edgenas.data import load as load_data
+from edgenas.data.batches import Batches
 from edgenas.latency import LatencyTable, write_table
 from edgenas.measure import build_table
 from edgenas.nn import build
@@ -39,6 +40,7 @@ from edgenas.pipeline.search.session import Searching
 from edgenas.pipeline.stages import data as data_stage
 from edgenas.pipeline.stages import family, front, latency_table, search, supernet
 from edgenas.pipeline.training.network import train_member
+from edgenas.pipeline.training.settings import augment_settings
 from edgenas.search import AskTell
 from edgenas.space import SearchSpace
 from edgenas.study import History, open_store
@@ -112,6 +114,15 @@ def trained(settings: RunSettings, folder: Path) -> Any:
 
     weights = _array_digest(dict(load_checkpoint(found.checkpoint).weights))
     return weights, history, result["validation_accuracy"], result["accumulation"], torch.get_num_threads()
+
+
+def coloured(section: str, settings: RunSettings, folder: Path) -> Any:
+    """A batch of coloured images, changed as a section says."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 3), dtype=np.uint8)
+    split = ArraySplit(images=pixels, labels=np.zeros(8, np.int64))
+    batches = Batches(split, fit_preprocessing(split), batch_size=8)
+    augment = augment_settings(getattr(settings, section).augment)
+    return next(batches.shuffled(seed=0, epoch=0, classes=1, augment=augment)).images.tolist()
 
 
 def checkpoints(settings: RunSettings, folder: Path) -> Any:

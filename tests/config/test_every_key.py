@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,25 @@ def _one_shot(value: Any, **beside: Any) -> Row:
 
 
 def _augment(prefix: str, make: Callable[..., Row]) -> dict[str, Row]:
-    values = {"crop_padding": 2, "flip": True, "jitter": 0.5, "randaugment_ops": 2, "erase_probability": 1.0,
-              "mixup_alpha": 0.5, "cutmix_alpha": 0.5}  # fmt: skip
-    rows = {f"{prefix}.augment.{name}": make(value) for name, value in values.items()}
-    magnitude = make(1.0)
-    beside = {**magnitude.beside, f"{prefix}.augment.randaugment_ops": 2}
-    rows[f"{prefix}.augment.randaugment_magnitude"] = Row(value=1.0, probe=magnitude.probe, beside=beside)
+    """Rows of all keys: a value, and what has to be beside it."""
+    values: dict[str, tuple[Any, dict[str, Any]]] = {
+        "crop_padding": (2, {}), "flip": (True, {}), "jitter": (0.5, {}), "brightness": (0.5, {}),
+        "contrast": (0.5, {}), "crop_scale": (0.3, {}), "crop_ratio": (3.0, {"crop_scale": 0.3}),
+        "crop_interpolation": ("bicubic", {"crop_scale": 0.3}), "randaugment_ops": (2, {}),
+        "randaugment_magnitude": (1.0, {"randaugment_ops": 2}), "randaugment_noise": (0.2, {"randaugment_ops": 2}),
+        "randaugment_probability": (0.5, {"randaugment_ops": 2}),
+        "randaugment_form": ("timm", {"randaugment_ops": 2}), "erase_probability": (1.0, {}),
+        "erase_fill": ("noise", {"erase_probability": 1.0}), "mixup_alpha": (0.5, {}), "cutmix_alpha": (0.5, {}),
+        "repeats": (2, {}),
+    }  # fmt: skip
+    rows: dict[str, Row] = {}
+    for name, (value, beside) in values.items():
+        plain = make(value)
+        others = {f"{prefix}.augment.{key}": other for key, other in beside.items()}
+        rows[f"{prefix}.augment.{name}"] = Row(value=value, probe=plain.probe, beside={**plain.beside, **others})
+    # The digits of the other probes are grey, and have neither.
+    for name in ("saturation", "hue"):
+        rows[f"{prefix}.augment.{name}"] = Row(value=0.5, probe=partial(probes.coloured, prefix))
     return rows
 
 

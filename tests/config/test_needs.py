@@ -19,6 +19,10 @@ CASES = [
     ("supernet.distillation_weight=0.5", "supernet.scheme=sandwich"),
     ("supernet.distil_after=0.5", "supernet.scheme=sandwich"),
     ("train.augment.randaugment_magnitude=0.9", "train.augment.randaugment_ops=2"),
+    ("train.augment.randaugment_form=timm", "train.augment.randaugment_ops=2"),
+    ("train.augment.crop_ratio=2.0", "train.augment.crop_scale=0.2"),
+    ("train.augment.crop_interpolation=bicubic", "train.augment.crop_scale=0.2"),
+    ("train.augment.erase_fill=noise", "train.augment.erase_probability=0.5"),
     ("search.predictor_candidates=99", "search.estimator=predictor"),
 ]
 

@@ -1,6 +1,7 @@
 """What a configuration takes, the settings behind it take too: the same keys, defaults and limits."""
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +16,11 @@ from edgenas.train.settings import TrainSettings
 
 # What only a run knows: where weights come from, and what a schedule is told beside its section.
 ONLY_SECTION = {"teacher", "from_supernet", "start", "finalists", "kernel_transforms"}
-ONLY_SETTINGS = {"steps", "workers", "seed", "train"}
+ONLY_SETTINGS = {"steps", "workers", "seed", "train", "checkpoint_minutes"}
 BESIDE = {"momentum": {"optimizer": "sgd"}, "recalibration_images": {"averaging_decay": 0.9},
           "distillation_weight": {"teacher": "x.safetensors"},
           "distillation_temperature": {"teacher": "x.safetensors"}}  # fmt: skip
+CONTEXT: Any = SimpleNamespace(threads=1, settings=SimpleNamespace(checkpoint_minutes=10.0))
 SANDWICH = {"random_members", "distillation_weight", "distil_after"}
 
 
@@ -89,7 +91,8 @@ def test_what_the_supernet_section_takes_a_supernet_takes(name: str, value: floa
 
 @pytest.mark.parametrize(("name", "value"), AUGMENT_ENDS)
 def test_what_the_augment_section_takes_a_batch_takes(name: str, value: float) -> None:
-    augment_settings(AugmentSection(**{"randaugment_ops": 1, name: value}))  # type: ignore[arg-type]
+    beside = {} if name == "randaugment_ops" and not value else {"randaugment_ops": 1, "crop_scale": 0.5}
+    augment_settings(AugmentSection(**{**beside, name: value}))  # type: ignore[arg-type]
 
 
 def _same(make: Any, section: type[Section], values: dict[str, Any]) -> None:
@@ -99,7 +102,7 @@ def _same(make: Any, section: type[Section], values: dict[str, Any]) -> None:
         assert "Value error" in str(error)
         return
     try:
-        make(taken, seed=0)
+        make(taken, CONTEXT, seed=0)
     except ConfigError as error:
         if "two images or more per part" not in str(error):
             raise

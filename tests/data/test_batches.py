@@ -14,8 +14,9 @@ from edgenas.data.endless import EndlessBatches
 from edgenas.data.transfer import has_room, to_device
 
 ALL = AugmentSettings(
-    crop_padding=2, flip=True, jitter=0.3, randaugment_ops=2, erase_probability=0.3, mixup_alpha=0.2, cutmix_alpha=1.0
-)
+    crop_padding=2, crop_scale=0.3, flip=True, jitter=0.3, hue=0.1, randaugment_form="timm", randaugment_ops=2,
+    randaugment_noise=0.05, erase_probability=0.3, erase_fill="noise", mixup_alpha=0.2, cutmix_alpha=1.0,
+)  # fmt: skip
 
 
 def numbered(count: int = 50) -> ArraySplit:
@@ -78,6 +79,34 @@ def test_each_step_of_each_epoch_has_draws_of_its_own() -> None:
         for batch in batches.shuffled(seed=0, epoch=epoch, classes=1, augment=shifts)
     ]
     assert len(set(drawn)) == 4
+
+
+def test_repeated_images_lie_in_one_batch_with_their_labels_and_are_changed_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    split, read = numbered(), list[int]()
+    plain = ArraySplit.read
+    monkeypatch.setattr(ArraySplit, "read", lambda self, indices: read.append(len(indices)) or plain(self, indices))
+    batches = make(split)
+    read.clear()
+    epoch = list(batches.shuffled(seed=0, epoch=0, classes=5, augment=AugmentSettings(repeats=3)))
+    assert [len(batch.labels) for batch in epoch] == [16, 16, 16]
+    assert read == [6, 6, 6]
+    for batch in epoch:
+        values = batch.images[:, 0, 0, 0]
+        assert sorted(torch.unique(values, return_counts=True)[1].tolist()) == [1, 3, 3, 3, 3, 3]
+        assert len({(value, label) for value, label in zip(values.tolist(), batch.labels.tolist(), strict=True)}) == 6
+    brighter = AugmentSettings(repeats=3, brightness=0.9)
+    batch = next(make(split).shuffled(seed=0, epoch=0, classes=5, augment=brighter))
+    assert len(set(batch.images[:3, 0, 0, 0].tolist())) == 3
+
+
+def test_crops_are_cut_from_larger_images_at_the_networks_resolution() -> None:
+    split = ArraySplit(images=np.full((8, 20, 20, 3), 90, np.uint8), labels=np.zeros(8, np.int64))
+    batches = Batches(split, fit_preprocessing(split, resolution=12), batch_size=8)
+    batch = next(batches.shuffled(seed=0, epoch=0, classes=1, augment=AugmentSettings(crop_scale=0.1)))
+    assert batch.images.shape == (8, 3, 12, 12)
+    assert torch.equal(batch.images, next(batches.in_order()).images)
 
 
 def test_an_epoch_can_be_taken_up_in_its_middle() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.training.settings import train_settings
-from edgenas.train.registry import without_usual_loss
+from edgenas.train.registry import without_newer_defaults
 
 if TYPE_CHECKING:
     from edgenas.evaluate.quality import Quality
@@ -50,7 +50,7 @@ def own_settings(context: RunContext) -> dict[str, Any] | None:
     name = context.settings.search.estimator
     if ESTIMATORS[name].needs_supernet:
         return None
-    train = without_usual_loss(context.settings.train.model_dump(exclude={"from_supernet", "teacher"}))
+    train = without_newer_defaults(context.settings.train.model_dump(exclude={"from_supernet", "teacher"}))
     origin = ESTIMATORS.origin(name)
     # The values of a package's estimator are those of its version.
     return {"train": train, "seed": context.seed(_SEED), **({} if origin == "edgenas" else {"package": origin})}

@@ -24,7 +24,7 @@ from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.export.bundle import export_network, file_document
 from edgenas.pipeline.training.network import train_afresh
 from edgenas.scale import Coefficients, Member, compound, family, memory_bytes
-from edgenas.train.registry import without_usual_loss
+from edgenas.train.registry import without_newer_defaults
 
 _MIB = 1 << 20
 
@@ -36,7 +36,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     return {
         "seed": settings.seed,
         "scale": settings.scale.model_dump(),
-        "train": without_usual_loss(settings.train.model_dump()),
+        "train": without_newer_defaults(settings.train.model_dump()),
         "target": settings.target.model_dump(),
         "recipe": recipe_digest(settings.export.recipe),
     }

@@ -18,7 +18,7 @@ from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.training.initial_weights import start_from
 from edgenas.pipeline.training.settings import importance_of, supernet_settings, transforms_kernels
 from edgenas.pipeline.training.teacher import load_teacher, require_apart_teacher, teacher_digest
-from edgenas.train.registry import without_usual_loss
+from edgenas.train.registry import without_newer_defaults
 
 _ELASTIC = ("teacher", "importance", "kernel_transforms")
 
@@ -42,7 +42,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     return {
         "seed": settings.seed,
         "space": artifacts.space(context).digest,
-        "supernet": without_usual_loss(
+        "supernet": without_newer_defaults(
             settings.supernet.model_dump(exclude={"recalibration_images", "start", *_ELASTIC, *unused})
         ),
         **_elastic(settings.supernet),

@@ -45,7 +45,7 @@ from edgenas.pipeline.training import finalists
 from edgenas.pipeline.training.network import Trained, train_member
 from edgenas.pipeline.training.teacher import teacher_digest
 from edgenas.reading.json_text import plain_text
-from edgenas.train.registry import without_usual_loss
+from edgenas.train.registry import without_newer_defaults
 
 if TYPE_CHECKING:
     from edgenas.deploy import Card, FileCard
@@ -102,7 +102,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     unused = {"finalists"} if settings.train.finalists == 1 else set()
     return {
         "seed": settings.seed,
-        "train": without_usual_loss(settings.train.model_dump(exclude=unused)),
+        "train": without_newer_defaults(settings.train.model_dump(exclude=unused)),
         "teacher": teacher_digest(settings.train.teacher),
         "target": settings.target.model_dump(),
         "export": settings.export.model_dump(),

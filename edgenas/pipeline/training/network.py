@@ -17,7 +17,7 @@ from edgenas.pipeline.core.images import load_images, preprocessing_of
 from edgenas.pipeline.core.seen import history_of, trained_on
 from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import load_teacher, teacher_digest
-from edgenas.train.registry import without_usual_loss
+from edgenas.train.registry import without_newer_defaults
 from edgenas.types import Genes, Progress
 
 if TYPE_CHECKING:
@@ -199,5 +199,5 @@ def _images(context: RunContext, architecture: Architecture) -> tuple[ImageData,
 def _folder(context: RunContext, name: str, data: ImageData, *, seed: int, **more: str | None) -> Path:
     """Return the folder for the state of a training. Other dependencies give another folder."""
     section = context.settings.train
-    depends_on = {"train": without_usual_loss(section.model_dump()), "seed": seed, "data": data.digest, **more}
+    depends_on = {"train": without_newer_defaults(section.model_dump()), "seed": seed, "data": data.digest, **more}
     return context.state_folder(name, {**depends_on, "teacher": teacher_digest(section.teacher)})

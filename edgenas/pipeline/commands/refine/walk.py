@@ -24,7 +24,7 @@ from edgenas.pipeline.core.directory import RunDirectory, file_digest
 from edgenas.pipeline.core.seen import history_metadata, trained_on
 from edgenas.pipeline.training.teacher import require_teacher, teacher_digest
 from edgenas.scale import Proposal, choose, layers, narrowed, propose, require_reachable
-from edgenas.train.registry import without_usual_loss
+from edgenas.train.registry import without_newer_defaults
 
 if TYPE_CHECKING:
     from edgenas.latency import LatencyTable
@@ -100,7 +100,7 @@ def _state_folder(refiner: Refiner, source: Path) -> RunDirectory:
     depends_on = {
         "source": file_digest(source),
         "plan": asdict(refiner.plan),
-        "train": without_usual_loss(settings.train.model_dump()),
+        "train": without_newer_defaults(settings.train.model_dump()),
         "teacher": teacher_digest(settings.train.teacher),
         "data": refiner.data.digest,
         "target": settings.target.model_dump(),
