@@ -62,6 +62,14 @@ def say_line(text: str) -> None:
     print(printable(text, keep="\n\t"), flush=True)
 
 
+def say_nothing(text: str) -> None:
+    """Print nothing: a `Say` for quiet work.
+
+    Args:
+        text: The line; unused.
+    """
+
+
 def or_default(progress: ProgressFactory | None, say: Say | None) -> tuple[ProgressFactory, Say]:
     """Return the given values, with the defaults in place of None."""
     return progress or progress_bar, say or say_line

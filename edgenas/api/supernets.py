@@ -42,6 +42,8 @@ def train_supernet(
 ) -> Run:
     """Load the images and train the shared weights of a configuration: the first stages of `edgenas.run`.
 
+    Where torchrun started several processes, they train together; process 0 writes and prints. See docs/scale.md.
+
     Args:
         config, overrides: See `edgenas.run`.
         progress: Makes a progress display for a title; a bar, or lines, if None.
@@ -56,10 +58,18 @@ def train_supernet(
         TrainingError: The training cannot go on.
     """
     from edgenas.pipeline.commands.run import run_some
+    from edgenas.pipeline.commands.together import follow, leading
     from edgenas.pipeline.stages import DATA, SUPERNET
+    from edgenas.train.processes import joined
 
     shown, told = or_default(progress, say)
-    path = run_some((DATA, SUPERNET), load_config(config, overrides), progress=shown, say=told)
+    settings = load_config(config, overrides)
+    with joined() as processes:
+        if processes.first:
+            with leading(processes):
+                path = run_some((DATA, SUPERNET), settings, progress=shown, say=told)
+        else:
+            path = follow(processes, settings)
     return Run(folder=Folder(path=path))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from edgenas.api.folder import Folder, folder_of
 from edgenas.api.images import data_section
 from edgenas.api.networks import Network, load_network
 from edgenas.arch import Architecture
-from edgenas.display import or_default
+from edgenas.display import no_progress, or_default, say_nothing
 from edgenas.errors import InputError, explain
 from edgenas.markup import html_table
 from edgenas.reading.json_text import plain_value
@@ -127,6 +128,9 @@ def train(
 ) -> TrainedNetwork:
     """Train one network and judge it on the test images.
 
+    Where torchrun started several processes, they train together: each takes its part of every batch, and process 0
+    writes and prints. See docs/scale.md.
+
     Args:
         network: A network that a search found, or any other; see `load_network`. Its classes, channels and input size
             become those of the images; what a search found keeps its input size.
@@ -160,6 +164,7 @@ def train(
     from edgenas.pipeline.commands.train import train_alone
     from edgenas.pipeline.core.given import Given
     from edgenas.pipeline.core.lock import writing
+    from edgenas.train.processes import joined
 
     if start is None and start_package is not None:
         raise InputError(explain("start_package is of a start, and there is none", got=repr(start_package)))
@@ -174,14 +179,16 @@ def train(
     if data is not None:
         settings = with_sections(settings, data=data_section(data, resolution=wanted).model_dump())
     shown, told = or_default(progress, say)
-    with writing(where.path):
+    with joined() as processes, writing(where.path) if processes.first else nullcontext():
+        if not processes.first:
+            shown, told = no_progress, say_nothing
         found = train_alone(
             architecture, settings, where.path, start=start, start_package=start_package,
             given=Given(images=data), progress=shown, say=told,
         )  # fmt: skip
     return TrainedNetwork(
         checkpoint=found.checkpoint,
-        architecture=load_network(found.checkpoint),
+        architecture=found.architecture,
         validation_accuracy=found.validation_accuracy,
         test_accuracy=found.test_accuracy,
         test_standard_error=found.test_standard_error,

@@ -61,12 +61,37 @@ _SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 _PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.EEXIST)
 
 
+_TOGETHER = (["train"], ["supernet", "train"])
+"""Commands that several processes can do together."""
+
+
+def _rank() -> int:
+    """Number of this process among those that torchrun started."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def _take_part() -> None:
+    """Let only the first of several processes print, and refuse commands that one process does."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ:
+        return
+    if not any(sys.argv[1 : 1 + len(words)] == words for words in _TOGETHER) and "--help" not in sys.argv:
+        _fail(
+            "this command is for one process; several of torchrun can do `edgenas train` and `edgenas supernet train`. "
+            "Train the supernet with torchrun, then run the rest without."
+        )
+    if _rank():
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open as long as the process runs
+
+
 def _fail(message: str) -> None:
-    print(f"error: {printable(message, keep=_LAYOUT)}", file=sys.stderr)
+    who = f"process {_rank()}: " if _rank() else ""
+    print(f"{who}error: {printable(message, keep=_LAYOUT)}", file=sys.stderr)
     raise SystemExit(USAGE_ERROR)
 
 
 def _say_interrupted() -> None:
+    if _rank():
+        return
     print(f"interrupted; what was finished is kept. To continue:\n  {_this_command()}", file=sys.stderr)
 
 
@@ -96,6 +121,7 @@ def _print_any_name() -> None:
 def main() -> None:
     """Run the command line; errors of edgenas and of the machine become one message and status 2."""
     _print_any_name()
+    _take_part()
     try:
         app()
     except EdgenasError as error:

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 from edgenas.data.batches import Batch, Batches
 from edgenas.data.network_input import Preprocessing
+from edgenas.data.shards import ShardedBatches
+from edgenas.data.transfer import to_device
 from edgenas.data.values import Split
 from edgenas.train.loop.memory import Room
+from edgenas.train.processes import current
 from edgenas.train.result import Accuracy, standard_error
 
 BATCH_SIZE = 256
@@ -55,19 +58,27 @@ def predict_logits(
 
 
 def evaluate_batches(model: nn.Module, batches: Batches) -> Accuracy:
-    """Judge a model on batches that are kept between judgements; see `evaluate`."""
-    predictions, right = [], []
-    for batch, logits in _forward(model, batches):
+    """Judge a model on batches that are kept between judgements; see `evaluate`.
+
+    Where several processes train together, each judges its batches, and all return the whole.
+    """
+    count, processes = len(batches.split), current()
+    # Everything stays on the device until the end: reading a number would make the host wait.
+    predictions = torch.zeros(count, dtype=torch.int64, device=batches.device)
+    hits = torch.zeros((), dtype=torch.int64, device=batches.device)
+    for chunk, (batch, logits) in zip(batches.chunks(), _forward(model, batches), strict=True):
         predicted = logits.argmax(1)
-        predictions.append(predicted)
-        right.append(predicted == batch.labels)
-    hits = int(torch.cat(right).sum())
-    count = len(batches.split)
+        predictions[to_device(chunk, batches.device)] = predicted
+        hits += (predicted == batch.labels).sum()
+    if isinstance(batches, ShardedBatches):
+        processes.sum_(predictions)
+        processes.sum_(hits)
+    right = int(hits)
     return Accuracy(
-        value=hits / count,
-        standard_error=standard_error(hits, count),
+        value=right / count,
+        standard_error=standard_error(right, count),
         count=count,
-        predictions=torch.cat(predictions).cpu().numpy(),
+        predictions=predictions.cpu().numpy(),
     )
 
 

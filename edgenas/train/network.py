@@ -18,6 +18,7 @@ from edgenas.errors import WeightsError, explain
 from edgenas.train.accuracy import BATCH_SIZE, evaluate_batches
 from edgenas.train.averaging import WeightAverage, recalibrate
 from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.images import judging_batches
 from edgenas.train.loop.memory import Room
 from edgenas.train.loop.schedule import learning_rate
 from edgenas.train.loop.step import PartLoss, Stepper
@@ -60,7 +61,9 @@ class NetworkWork:
         self._data, self._settings, self._preprocessing = data, settings, preprocessing
         self._teacher, self._batches = teacher, batches
         self._taught = {} if teacher is None else {"teacher": weights_digest(teacher)}
-        self._validation = Batches(data.validation, preprocessing, batch_size=BATCH_SIZE, device=batches.device)
+        self._validation = judging_batches(
+            data.validation, preprocessing, batch_size=BATCH_SIZE, device=batches.device
+        )
         self._right: list[Tensor] = []
         self._seen, self._rate = 0, 0.0
         # The last evaluation and the evaluated model; None if the weights have changed since.
@@ -78,7 +81,7 @@ class NetworkWork:
         self._rate = learning_rate(self._settings, min(1.0, budget.share(ahead=0.5)))
         outcome = self.stepper.step(batch, self._rate, self._losses)
         self._right.append(outcome.right)
-        self._seen += len(batch.labels)
+        self._seen += self._batches.batch_size
         return outcome.loss
 
     def _losses(self, part: Batch) -> Iterator[PartLoss]:
@@ -141,6 +144,8 @@ class NetworkWork:
 
         # Begun anew where memory runs out: the first batch replaces all statistics.
         room.do(statistics)
+        running = [value for value in model.buffers() if value.is_floating_point()]
+        self.stepper.processes.combine(running, self._batches.batch_size)
         return model
 
     def keep(self) -> Accuracy:

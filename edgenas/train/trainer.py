@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edgenas.data.batches import Batches
 from edgenas.data.network_input import Preprocessing, fit_preprocessing
 from edgenas.data.values import ImageData
 from edgenas.train.accuracy import in_evaluation
 from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.images import training_batches
 from edgenas.train.loop.loop import Loop
 from edgenas.train.network import NetworkWork
 from edgenas.train.result import EpochRecord, FitResult
@@ -40,6 +40,10 @@ def fit(
     step and started again with the same arguments ends, on a CPU, with the same weights bit for bit. This includes
     noise inside the model if it comes from torch's own generator or from an attribute `noise.generator` of a module, as
     in `edgenas.nn`.
+
+    Where torchrun started several processes (`edgenas.train.processes.joined`), they train together: every one calls
+    this with the same arguments, a batch is divided among them, batch norm sees the part of each, and process 0 keeps
+    the state. The losses are those of one process with `accumulation` set to the number of processes.
 
     Args:
         model: From images (B, C, H, W) to logits (B, K); moved to `device` and changed.
@@ -72,9 +76,7 @@ def fit(
     if teacher is not None:
         teacher.to(target, memory_format=layout)  # type: ignore[call-overload]
     preprocessing = preprocessing or fit_preprocessing(data.train)
-    batches = Batches(
-        data.train, preprocessing, batch_size=settings.batch_size, device=target, workers=settings.workers
-    )
+    batches = training_batches(data.train, preprocessing, settings, device=target, section="train")
     work = NetworkWork(model, data, settings, preprocessing=preprocessing, teacher=teacher, batches=batches)
     loop = Loop(work, batches, Budget(settings, batches.steps), settings, classes=len(data.classes))
     with in_evaluation(teacher or nn.Identity()):

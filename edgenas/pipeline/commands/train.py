@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgenas.arch import Architecture
 from edgenas.config.settings import RunSettings
@@ -19,9 +18,6 @@ from edgenas.pipeline.training.teacher import require_apart_teacher, require_tea
 from edgenas.reading.json_text import plain_text
 from edgenas.types import ProgressFactory, Say
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
@@ -29,6 +25,7 @@ class Alone:
 
     Attributes:
         checkpoint: The file with weights, architecture, preprocessing and labels.
+        architecture: The network, fitted to the images.
         validation_accuracy: In [0, 1].
         test_accuracy: In [0, 1].
         test_standard_error: Of it.
@@ -38,6 +35,7 @@ class Alone:
     """
 
     checkpoint: Path
+    architecture: Architecture
     validation_accuracy: float
     test_accuracy: float
     test_standard_error: float
@@ -76,9 +74,13 @@ def train_alone(
         DataError: The images cannot be used, or `start` or the teacher was trained on the test images.
         TrainingError: The training cannot go on.
     """
+    import torch
+
     from edgenas.data.identity import find_seen
     from edgenas.nn import Checkpoint, save_checkpoint
-    from edgenas.train import evaluate
+    from edgenas.train.accuracy import BATCH_SIZE, evaluate_batches
+    from edgenas.train.loop.images import judging_batches
+    from edgenas.train.processes import current
     from edgenas.weights.load import find_start
 
     require_teacher(settings.train.teacher)
@@ -91,7 +93,13 @@ def train_alone(
     make_folder(out)
     context = RunContext(settings, RunDirectory(path=out), progress=progress, say=say, given=given)
     wanted = settings.data.resolution or (None if settings.data.source == "digits" else architecture.resolution)
+    processes = current()
+    if not processes.first:
+        processes.wait()
     data = load_images(context, resolution=wanted)
+    if processes.first:
+        # The others read what this process prepared.
+        processes.wait()
     for note in data.notes:
         say(f"  {note}")
     weights = None
@@ -117,7 +125,10 @@ def train_alone(
             progress=report,
         )
     module, found, device = trained.module, trained.fit, context.compute_device
-    tested = evaluate(module.to(device), data.test, preprocessing, device=device)
+    tested = evaluate_batches(
+        module.to(device),
+        judging_batches(data.test, preprocessing, batch_size=BATCH_SIZE, device=torch.device(device)),
+    )
     module.to("cpu")
     for note in found.notes:
         say(f"  {note}")
@@ -128,11 +139,14 @@ def train_alone(
         "training": plain_text(settings.train.model_dump()),
         **history_metadata(trained.history),
     }
-    save_checkpoint(checkpoint, Checkpoint(architecture=fitted, weights=module.weights(), metadata=metadata))
-    finding = find_seen(trained.history, data.contents)
-    context.directory.write_json("training.json", {**found.to_dict(), "test_images": finding.to_dict()})
+    if processes.first:
+        save_checkpoint(checkpoint, Checkpoint(architecture=fitted, weights=module.weights(), metadata=metadata))
+        finding = find_seen(trained.history, data.contents)
+        context.directory.write_json("training.json", {**found.to_dict(), "test_images": finding.to_dict()})
+    processes.wait()
     return Alone(
         checkpoint=checkpoint,
+        architecture=fitted,
         validation_accuracy=found.validation_accuracy,
         test_accuracy=tested.value,
         test_standard_error=tested.standard_error,

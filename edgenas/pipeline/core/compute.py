@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from edgenas.errors import DeviceError, explain
 
 
@@ -19,6 +21,10 @@ def choose_device(wanted: str, *, threads: int) -> str:
 
     torch.set_num_threads(threads)
     available = torch.cuda.is_available()
+    local = os.environ.get("LOCAL_RANK") if wanted in ("auto", "cuda") else None
+    if local is not None and available and torch.cuda.device_count() > 1:
+        # Each process that torchrun started has a GPU of its own.
+        wanted = f"cuda:{local}"
     if wanted == "auto":
         return "cuda" if available else "cpu"
     if wanted.startswith("cuda"):

@@ -83,9 +83,10 @@ class RunContext:
 
     @property
     def threads(self) -> int:
-        """Threads for training."""
+        """Threads for training; the processes that torchrun started on this host divide its cores."""
         affinity = getattr(os, "sched_getaffinity", None)
-        return self.settings.threads or (len(affinity(0)) if affinity else os.cpu_count() or 1)
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        return self.settings.threads or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
     @cached_property
     def compute_device(self) -> str:

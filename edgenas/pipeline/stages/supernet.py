@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgenas.config.settings import SupernetSection
 from edgenas.errors import WeightsError
@@ -18,7 +18,12 @@ from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.training.initial_weights import start_from
 from edgenas.pipeline.training.settings import importance_of, supernet_settings, transforms_kernels
 from edgenas.pipeline.training.teacher import load_teacher, require_apart_teacher, teacher_digest
+from edgenas.reading.json_text import plain_text
 from edgenas.train.registry import without_newer_defaults
+
+if TYPE_CHECKING:
+    from edgenas.data.identity import ImageHistory
+    from edgenas.supernet import Supernet, SupernetResult
 
 _ELASTIC = ("teacher", "importance", "kernel_transforms")
 
@@ -60,11 +65,27 @@ def _digest_of(start: str) -> str:
         return "absent"
 
 
-def _run(context: RunContext) -> None:
+def train_along(context: RunContext) -> None:
+    """Take part in the training of a run's supernet in a process beside the one that does the stage.
+
+    Args:
+        context: With the settings of that process. Nothing is written.
+    """
+    _trained(context, None)
+
+
+def _trained(
+    context: RunContext, folder: Path | None
+) -> tuple[Supernet, SupernetResult, list[tuple[str, ImageHistory | None]]]:
+    """Train the supernet of a run, and return it with the weights that it comes from.
+
+    Args:
+        context: Of the run.
+        folder: Of the checkpoints.
+    """
     import torch
 
     from edgenas.supernet import Supernet, train_supernet
-    from edgenas.supernet.files import save_supernet
 
     seed = context.seed("supernet")
     device = context.compute_device
@@ -76,7 +97,7 @@ def _run(context: RunContext) -> None:
     preprocessing = artifacts.preprocessing(context)
     require_apart_teacher(section.teacher, images, say=context.say)
     teacher = load_teacher(section.teacher, classes=images.classes, preprocessing=preprocessing)
-    ancestors = []
+    ancestors: list[tuple[str, ImageHistory | None]] = []
     if context.settings.supernet.start is not None:
         from edgenas.weights.load import find_start
 
@@ -88,7 +109,6 @@ def _run(context: RunContext) -> None:
     if section.teacher is not None:
         ancestors.append(("its teacher's weights", history_of(Path(section.teacher))))
     settings = supernet_settings(context.settings.supernet, context, seed=seed)
-    folder = context.state_folder("supernet/checkpoint", {**_inputs(context), "data": artifacts.images(context).digest})
     with context.progress("train the supernet") as report:
         result = train_supernet(
             supernet,
@@ -100,6 +120,16 @@ def _run(context: RunContext) -> None:
             checkpoint_dir=folder,
             device=device,
         )
+    return supernet, result, ancestors
+
+
+def _run(context: RunContext) -> None:
+    from edgenas.supernet.files import save_supernet
+    from edgenas.train.processes import current
+
+    folder = context.state_folder("supernet/checkpoint", {**_inputs(context), "data": artifacts.images(context).digest})
+    current().told(plain_text({"supernet": str(context.directory.path)}).encode())
+    supernet, result, ancestors = _trained(context, folder)
     for note in result.notes:
         context.say(f"  {note}")
     metadata = history_metadata(trained_on(artifacts.images(context), *ancestors))
@@ -107,13 +137,14 @@ def _run(context: RunContext) -> None:
     context.directory.write_json(
         SUPERNET_TRAINING_FILE,
         {
-            "scheme": settings.scheme,
+            "scheme": context.settings.supernet.scheme,
             "epochs": len(result.history),
             "seconds": result.seconds,
             "images_per_second": result.images_per_second,
             "waiting_share": result.waiting_share,
             "notes": list(result.notes),
-            "device": device,
+            "device": context.compute_device,
+            "processes": current().count,
             "history": [{"epoch": record.epoch + 1, "loss": record.train_loss} for record in result.history],
         },
     )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from edgenas.data import ImageData, Preprocessing
-from edgenas.data.batches import Batch, Batches
+from edgenas.data.batches import Batch
 from edgenas.supernet.elastic.channels import sort_channels
 from edgenas.supernet.registry import SCHEMES
 from edgenas.supernet.settings import SupernetSettings
@@ -22,6 +22,7 @@ from edgenas.supernet.training.members import MemberStepper
 from edgenas.supernet.training.placement import place
 from edgenas.train.averaging import WeightAverage
 from edgenas.train.loop.budget import Budget
+from edgenas.train.loop.images import training_batches
 from edgenas.train.loop.loop import Loop
 from edgenas.train.loop.schedule import learning_rate
 from edgenas.types import Progress
@@ -87,6 +88,8 @@ def train_supernet(
     started again with the same arguments ends with the same weights bit for bit, on a CPU and with a budget of epochs
     or steps.
 
+    Where torchrun started several processes, they train together, as in `edgenas.train.fit`.
+
     Args:
         supernet: Changed in place and moved to `device`.
         data: Its training images, of the space's number of classes and channels.
@@ -109,7 +112,7 @@ def train_supernet(
     target = torch.device(device)
     prepared = place(supernet, data, preprocessing, target)
     train = settings.train
-    batches = Batches(data.train, prepared, batch_size=train.batch_size, device=target, workers=train.workers)
+    batches = training_batches(data.train, prepared, train, device=target, section="supernet")
     work = SupernetWork(supernet, data, settings, prepared, target, teacher=teacher)
     loop = Loop(work, batches, Budget(train, batches.steps), train, classes=len(data.classes))
     loop.run(

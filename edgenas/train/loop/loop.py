@@ -21,11 +21,15 @@ from edgenas.errors import TrainingError, WeightsError, explain
 from edgenas.interrupt import finishing, stops_here, terminating
 from edgenas.train.loop.budget import Budget
 from edgenas.train.loop.checkpoint import TrainCheckpoint, last_state, read_checkpoint, require_same, write_checkpoint
+from edgenas.train.loop.handed_on import shared_checkpoint
 from edgenas.train.loop.losses import BrokenLoss, EpochLosses
 from edgenas.train.loop.work import Record, Work
 from edgenas.train.optimizer import load_state_tensors, state_tensors
 from edgenas.train.settings import CHANGEABLE, TrainSettings
 from edgenas.types import Progress
+
+TOGETHER = 16
+"""Steps after which several processes ask each other whether they shall end."""
 
 
 class Loop(Generic[Record]):
@@ -54,7 +58,7 @@ class Loop(Generic[Record]):
         self.epoch, self.budget = 0, budget
         self.training_seconds, self.waiting_seconds, self.images = 0.0, 0.0, 0
         self._work, self._batches, self._settings, self._classes = work, batches, settings, classes
-        self._model = work.stepper.model
+        self._model, self._processes = work.stepper.model, work.stepper.processes
         self._folder: Path | None = None
         self._losses = self._no_losses()
         self._saved, self._spacing = time.perf_counter(), 0.0
@@ -87,8 +91,10 @@ class Loop(Generic[Record]):
             StoreError: A checkpoint cannot be written.
             KeyboardInterrupt: The user ended it.
         """
-        if folder is not None:
-            self.resume(folder)
+        # One process writes. The others take what it read.
+        if folder is not None or self._processes.count > 1:
+            self.resume(folder if self._processes.first else None)
+        self._begin_alike()
         self._saved, self._spacing = time.perf_counter(), spacing_seconds
         with terminating():
             while not self._done(stop_after_epochs):
@@ -120,8 +126,11 @@ class Loop(Generic[Record]):
             record = self._work.end_epoch(self.epoch - 1, loss, self.budget)
             self.budget.pause()
             due = self._done(stop_after_epochs) or time.perf_counter() - self._saved >= self._spacing
-            if self._folder is not None and (due or stops_here()):
+            ends = self._processes.agree(stops_here())
+            if self._folder is not None and (due or ends):
                 self.save(self._folder)
+        if ends:
+            raise KeyboardInterrupt
         return record
 
     def _walk(self, progress: Progress | None) -> None:
@@ -133,16 +142,20 @@ class Loop(Generic[Record]):
             first_step=len(self._losses),
         )  # fmt: skip
         with torch.random.fork_rng(devices=[self._batches.device] if self._batches.device.type == "cuda" else []):
-            while not self.budget.spent:
+            going = True
+            while going and not self.budget.spent:
                 with finishing("this training step"):
-                    batch = next(batches, None)
-                    if batch is None:
-                        break
-                    self._seed_noise(generators)
-                    self._step(batch)
-                    if progress is not None:
-                        progress(*self.budget.progress())
-                    self._keep_if_due()
+                    for _ in range(1 if self._processes.count == 1 else TOGETHER):
+                        batch = None if self.budget.spent else next(batches, None)
+                        if going := batch is not None:
+                            self._seed_noise(generators)
+                            self._step(batch)
+                            if progress is not None:
+                                progress(*self.budget.progress())
+                    ends = self._processes.agree(stops_here())
+                    self._keep_if_due(ends)
+                if ends:
+                    raise KeyboardInterrupt
 
     def _step(self, batch: Batch) -> None:
         budget = self.budget
@@ -151,13 +164,13 @@ class Loop(Generic[Record]):
         if self._work.average is not None:
             self._work.average.update(self._model.parameters(), budget.step)
         budget.step += 1
-        self.images += len(batch.labels)
+        self.images += self._batches.batch_size
         self._losses.add(loss, share)
 
-    def _keep_if_due(self) -> None:
+    def _keep_if_due(self, ends: bool) -> None:
         """Keep the state within an epoch where it is time, or where the user ends the training."""
         due = time.perf_counter() - self._saved >= 60 * self._settings.checkpoint_minutes
-        if self._folder is None or not (due or stops_here()):
+        if self._folder is None or not (due or ends):
             return
         self._refuse_broken()
         self.budget.pause()
@@ -174,7 +187,8 @@ class Loop(Generic[Record]):
 
     def _seed_noise(self, generators: list[torch.Generator]) -> None:
         """Seed dropout and other noise by epoch and step alone, so that a resumed training draws the same."""
-        sequence = np.random.SeedSequence((self._settings.seed, self.epoch, len(self._losses)))
+        rank = (self._processes.rank,) if self._processes.rank else ()
+        sequence = np.random.SeedSequence((self._settings.seed, self.epoch, len(self._losses), *rank))
         seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
         torch.manual_seed(seed)
         for generator in generators:
@@ -238,21 +252,27 @@ class Loop(Generic[Record]):
         write_checkpoint(folder, checkpoint, tag=f"{self.epoch:05d}-{self.budget.step:08d}")
         self._saved = time.perf_counter()
 
+    def _begin_alike(self) -> None:
+        """Give all processes the weights of the first."""
+        average = self._work.average
+        self._processes.spread_([*self._model.state_dict().values(), *([] if average is None else average.values)])
+
     @torch.no_grad()
-    def resume(self, folder: Path) -> None:
-        """Restore the state from a folder, if it holds one.
+    def resume(self, folder: Path | None) -> None:
+        """Restore the state from the folder of the first process, if it holds one.
 
         Raises:
             WeightsError: It is broken or belongs to another training.
         """
-        self._folder = folder
-        checkpoint = read_checkpoint(folder, notes=self._work.stepper.notes)
+        self._folder, where = folder, folder or Path("the first process")
+        checkpoint = None if folder is None else read_checkpoint(folder, notes=self._work.stepper.notes)
+        checkpoint = shared_checkpoint(checkpoint, self._processes)
         if checkpoint is None:
             return
         facts, groups = checkpoint.facts, checkpoint.groups()
         theirs = {name: value for name, value in facts["training"].items() if name not in CHANGEABLE}
-        require_same(self._work.identity(), theirs, folder, what=self._work.name)
-        _load(self._model, groups["model"], folder)
+        require_same(self._work.identity(), theirs, where, what=self._work.name)
+        _load(self._model, groups["model"], where)
         load_state_tensors(self._work.stepper.optimizer, groups["optimizer"])
         if self._work.average is not None:
             for index, value in enumerate(self._work.average.values):

@@ -14,6 +14,7 @@ from edgenas.data.batches import Batch
 from edgenas.errors import ConfigError, TrainingError, explain
 from edgenas.train.loop.memory import is_out_of_memory, release
 from edgenas.train.optimizer import make_optimizer, set_learning_rate
+from edgenas.train.processes import current
 from edgenas.train.settings import TrainSettings
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -83,6 +84,7 @@ class Stepper:
         scaler: Of fp16 losses; idle in other precisions.
         accumulation: Parts of a batch; doubled once where memory ran out.
         notes: Says so then.
+        processes: That train this model together.
     """
 
     def __init__(self, model: nn.Module, settings: TrainSettings, *, device: torch.device, section: str) -> None:
@@ -103,6 +105,7 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision.dtype is torch.float16)
         self.accumulation = settings.accumulation
         self.notes: list[str] = []
+        self.processes = current()
         self._settings, self._device, self._section = settings, device, section
 
     def step(self, batch: Batch, learning_rate: float, losses: Losses) -> StepOutcome:
@@ -123,12 +126,25 @@ class Stepper:
         while outcome is None:
             self._halve(len(batch.labels))
             outcome = self._gradients(batch, losses)
+        if self.processes.count > 1:
+            self._combine(outcome, len(batch.labels))
         if self._settings.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return outcome
+
+    def _combine(self, outcome: StepOutcome, images: int) -> None:
+        """Make gradients, results and running statistics those of the batches of all processes.
+
+        All have gradients for the same weights, since all ran the same network or the same members. What is not finite
+        in one process is so in all afterwards, and the scale of fp16 follows alike.
+        """
+        gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        statistics = [value for value in self.model.buffers() if value.is_floating_point()]
+        self.processes.combine([*gradients, *statistics, outcome.loss], images)
+        self.processes.sum_(outcome.right)
 
     @property
     def facts(self) -> dict[str, Any]:
