@@ -169,8 +169,11 @@ class Batches:
                 images, labels = (
                     values.repeat_interleave(augment.repeats, 0)[: self.batch_size] for values in (images, labels)
                 )
-            draws = Draws(step_generator(self.device, seed=seed, epoch=epoch, step=step), len(images))
+            draws = self._draws(len(images), seed=seed, epoch=epoch, step=step)
             yield self._augmented(images, labels, augment, classes, draws)
+
+    def _draws(self, images: int, *, seed: int, epoch: int, step: int) -> Draws:
+        return Draws(step_generator(self.device, seed=seed, epoch=epoch, step=step), images)
 
     def _augmented(
         self, images: Tensor, labels: Tensor, augment: AugmentSettings, classes: int, draws: Draws

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import torch
 
-from edgenas.data.batches import Batch, Batches
+from edgenas.data.augment.draws import Draws, step_generator
+from edgenas.data.batches import Batches
 from edgenas.data.network_input import Preprocessing
 from edgenas.data.values import Indices, Split
 
@@ -21,7 +19,7 @@ class ShardedBatches(Batches):
     """
 
     def __init__(
-        self, split: Split, preprocessing: Preprocessing, *, rank: int, count: int, seed: int = 0, batch_size: int,
+        self, split: Split, preprocessing: Preprocessing, *, rank: int, count: int, batch_size: int,
         device: torch.device, workers: int = 2,
     ) -> None:  # fmt: skip
         """Keep the arguments. Nothing is read yet.
@@ -30,10 +28,9 @@ class ShardedBatches(Batches):
             split, preprocessing, batch_size, device, workers: See `Batches`.
             rank: Which part, from 0.
             count: Of parts.
-            seed: Of the order, the same in all processes.
         """
         super().__init__(split, preprocessing, batch_size=batch_size, device=device, workers=workers)
-        self.rank, self.count, self._seed = rank, count, seed
+        self.rank, self.count = rank, count
 
     def chunks(self) -> list[Indices]:
         """Return the indices of every batch in order that this process takes."""
@@ -41,10 +38,21 @@ class ShardedBatches(Batches):
 
     def shuffled_chunks(self, *, seed: int, epoch: int) -> list[Indices]:
         """Return the indices of this process's part of every batch of one shuffled epoch."""
-        whole = super().shuffled_chunks(seed=self._seed, epoch=epoch)
-        return [np.array_split(chunk, self.count)[self.rank] for chunk in whole]
+        return [chunk[self._part] for chunk in super().shuffled_chunks(seed=seed, epoch=epoch)]
 
-    def shuffled(self, *, seed: int, **more: Any) -> Iterator[Batch]:
-        """Yield this process's part of the batches of one epoch; every process draws changes of its own."""
-        own = seed if self.rank == 0 else int(np.random.SeedSequence((seed, self.rank)).generate_state(1)[0])
-        return super().shuffled(seed=own, **more)
+    @property
+    def _part(self) -> slice:
+        parts = np.array_split(np.arange(self.batch_size), self.count)
+        start = sum(len(part) for part in parts[: self.rank])
+        return slice(start, start + len(parts[self.rank]))
+
+    def _draws(self, images: int, *, seed: int, epoch: int, step: int) -> Draws:
+        """Draw what one process alone would draw for these images of the whole batch.
+
+        Repeated images are other ones than those of one process; their changes are drawn by each process for itself.
+        """
+        part = self._part
+        if images == part.stop - part.start:
+            return Draws(step_generator(self.device, seed=seed, epoch=epoch, step=step), self.batch_size, part=part)
+        own = int(np.random.SeedSequence((seed, self.rank)).generate_state(1)[0])
+        return super()._draws(images, seed=own, epoch=epoch, step=step)

@@ -38,7 +38,7 @@ def training_batches(
         what = f"{section}.seconds ends the training of one process only"
         raise ConfigError(explain(what, got=f"{processes.count} processes", remedy=f"Set {section}.epochs instead."))
     batches = ShardedBatches(
-        split, preprocessing, rank=processes.rank, count=processes.count, seed=settings.seed,
+        split, preprocessing, rank=processes.rank, count=processes.count,
         batch_size=settings.batch_size, device=device, workers=settings.workers,
     )  # fmt: skip
     if batches.batch_size // processes.count < 2 * settings.accumulation:

@@ -59,6 +59,13 @@ def test_the_losses_are_those_of_one_process_at_the_same_batch(results: list[dic
     assert whole["losses"] != pytest.approx(alone["losses"], abs=1e-4)
 
 
+def test_random_changes_of_images_are_those_of_one_process(results: list[dict[str, Any]]) -> None:
+    alone = two.trained(replace(two.AUGMENTED, accumulation=2), None)
+    for found in results:
+        assert found["augmented"]["losses"] == pytest.approx(alone["losses"], abs=1e-4)
+        assert found["augmented"]["losses"] != pytest.approx(found["plain"]["losses"], abs=1e-4)
+
+
 @pytest.mark.parametrize("scheme", ["sandwich", "progressive"])
 def test_so_are_those_of_a_supernet(results: list[dict[str, Any]], scheme: str) -> None:
     train = replace(two.SETTINGS, accumulation=2, averaging_decay=0.9)

@@ -14,7 +14,6 @@ from edgenas.data import AugmentSettings, ImageData, fit_preprocessing
 from edgenas.errors import EdgenasError
 from edgenas.nn import build
 from edgenas.reading.json_text import plain_text
-from edgenas.space import SearchSpace
 from edgenas.supernet import Supernet, SupernetSettings, train_supernet
 from edgenas.train import TrainSettings, evaluate, fit
 from edgenas.train.processes import current, joined
@@ -23,7 +22,9 @@ from tests.supernet.samples import blobs, tiny_space
 DATA = blobs(per_class=33)
 # 132 images: three batches of 43, which two processes divide into 22 and 21, and three images that are left out.
 SETTINGS = TrainSettings(epochs=3, batch_size=43, learning_rate=1e-2, workers=1)
-SPACES: dict[str, SearchSpace] = {"tiny": tiny_space()}
+AUGMENTED = replace(
+    SETTINGS, augment=AugmentSettings(crop_padding=1, flip=True, jitter=0.2, randaugment_ops=1, erase_probability=0.3)
+)
 
 
 def network() -> nn.Module:
@@ -92,6 +93,7 @@ def jobs(folder: Path) -> dict[str, object]:
     found["plain"] = trained(SETTINGS, folder / "plain")
     found["again"] = trained(SETTINGS, folder / "plain")
     found["everything"] = trained(everything, None)
+    found["augmented"] = trained(AUGMENTED, None)
     often = replace(SETTINGS, checkpoint_minutes=1e-9)
 
     class Killed(Exception):
