@@ -1,8 +1,9 @@
-"""Write the tables of keys in docs/ from the settings, or check that they are as the settings say.
+"""Write the tables of keys and recipes in docs/ from the code, or check that they are as the code says.
 
     python scripts/docs_tables.py [--check]
 
-A table stands between `<!-- keys: SECTION -->` and `<!-- end of keys -->`; `run` is the top level.
+A table stands between `<!-- keys: SECTION -->` and `<!-- end of keys -->`; `run` is the top level. A published recipe
+stands between `<!-- recipe: NAME -->` and `<!-- end of recipe -->`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from edgenas.config.settings import RunSettings
+from edgenas.train.recipes import RECIPES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+RECIPE = re.compile(r"(<!-- recipe: ([a-z0-9_]+) -->\n).*?(<!-- end of recipe -->)", re.DOTALL)
 MARKED = re.compile(r"(<!-- keys: ([a-z_.]+) -->\n).*?(<!-- end of keys -->)", re.DOTALL)
 
 
@@ -91,8 +94,19 @@ def table(name: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def recipe(name: str) -> str:
+    """Return what a recipe is for, its keys with their sources, and what differs from the published training."""
+    found = RECIPES[name]
+    about = f"For {found.about}. The rate is that of a batch of {found.batch_size:,} and follows the batch "
+    about += "in proportion." if found.scaling == "linear" else "by its square root."
+    rows = ["| key | value | source |", "|---|---|---|"]
+    rows += [f"| `{key}` | {_shown(one.value)} | {one.source} |" for key, one in found.keys.items()]
+    return "\n".join([about, "", *rows, "", *(f"- {sentence}" for sentence in found.differences)]) + "\n"
+
+
 def generated(text: str) -> str:
-    """Return a page with its tables as the settings say."""
+    """Return a page with its tables as the code says."""
+    text = RECIPE.sub(lambda found: found[1] + recipe(found[2]) + found[3], text)
     return MARKED.sub(lambda found: found[1] + table(found[2]) + found[3], text)
 
 

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from edgenas.arch import limits
@@ -25,6 +34,7 @@ from edgenas.config.bounds import (
     Threads,
 )
 from edgenas.config.needs import AUGMENT, FIT, SEARCH, SUPERNET, TRAIN, Needs, unmet
+from edgenas.config.recipe import filled, forget_filled
 from edgenas.reading.files import path_problem
 from edgenas.reading.names import NameIn
 from edgenas.text import SAFE_NAME, is_safe_name
@@ -49,6 +59,7 @@ SourceName = Annotated[str, NameIn("edgenas.data.registry:SOURCES")]
 SchemeName = Annotated[str, NameIn("edgenas.supernet.registry:SCHEMES")]
 OptimizerName = Annotated[str, NameIn("edgenas.train.registry:OPTIMIZERS")]
 LossName = Annotated[str, NameIn("edgenas.train.registry:LOSSES")]
+RecipeName = Annotated[str, NameIn("edgenas.train.recipes:RECIPES")]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
 Metric = Literal["accuracy", "latency_ms", "macs", "params"]
 
@@ -223,16 +234,22 @@ class FitSection(Section):
 
     needs: ClassVar[Needs] = FIT
 
+    recipe: RecipeName | None = Field(
+        None, description="A published recipe that fills in keys which are left out (docs/recipes.md)."
+    )
     epochs: Epochs = Field(40, description="Passes over the training images.")
     seconds: Seconds | None = Field(None, description="Ends the training too; then it is not repeatable.")
     batch_size: BatchSize = Field(64, description="Images an optimizer step.")
     accumulation: Parts = Field(1, description="Parts in which a batch is processed; saves memory.")
     optimizer: OptimizerName = Field("adamw", description="What turns gradients into steps.")
     learning_rate: Rate = Field(3e-3, description="Peak, after warm-up.")
-    momentum: float = Field(0.9, ge=0, le=0.9999, description="Of sgd (Nesterov).")
+    momentum: float = Field(0.9, ge=0, le=0.9999, description="Of sgd (Nesterov) and rmsprop.")
     weight_decay: float = Field(1e-2, ge=0, le=10, description="Never on norms and biases.")
     warmup_share: float = Field(0.05, ge=0, le=1, description="Share of the training in which the rate rises.")
-    final_learning_rate_share: float = Field(0.0, ge=0, le=1, description="End of the cosine, of the peak.")
+    schedule: Literal["cosine", "exponential"] = Field("cosine", description="How the rate falls after the warm-up.")
+    final_learning_rate_share: float = Field(
+        0.0, ge=0, le=1, description="End of the schedule, of the peak; exponential needs one above 0."
+    )
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(None, description="Largest norm of the gradient.")
     averaging_decay: float | None = Field(None, gt=0, lt=1, description="Decay of the average of the weights.")
     recalibration_images: Images = Field(1024, description="Training images for the average's norm statistics.")
@@ -242,6 +259,23 @@ class FitSection(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Of the forward pass; auto is bf16 or fp16 on CUDA and fp32 elsewhere."
     )
+
+    @model_validator(mode="after")
+    def _ends_above_nothing(self) -> Self:
+        if self.schedule == "exponential" and self.final_learning_rate_share == 0:
+            raise ValueError("final_learning_rate_share above 0 with schedule: exponential")
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _follows_its_recipe(cls, document: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        from edgenas.train.recipes import RECIPES
+
+        if not isinstance(document, Mapping) or document.get("recipe") not in RECIPES:
+            return handler(document)
+        section = handler(filled(document, cls))
+        forget_filled(section, document)
+        return section
 
 
 def _again(name: str, default: Any, description: str = "") -> Any:

@@ -13,6 +13,10 @@ from edgenas.train.settings import TrainSettings
 Groups: TypeAlias = list[dict[str, Any]]
 """Parameters with their weight decay, as torch takes them."""
 
+RMSPROP_DECAY = 0.9
+# Of the code of EfficientNet (tensorflow/tpu), inside the root there; torch adds it outside.
+RMSPROP_EPSILON = 1e-3
+
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """Return the optimiser that the settings name, on the parameters of a model.
@@ -38,6 +42,23 @@ def sgd(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
     """Return SGD, with Nesterov momentum where there is momentum."""
     nesterov = settings.momentum > 0
     return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=nesterov)
+
+
+def rmsprop(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
+    """Return RMSprop with momentum as MobileNetV3 and EfficientNet use it (Tan 2019, section 5.2: decay 0.9).
+
+    As in TensorFlow the mean square begins at one: from zero the first steps would be three times too long.
+    """
+    made = torch.optim.RMSprop(
+        groups, lr=settings.learning_rate, alpha=RMSPROP_DECAY, eps=RMSPROP_EPSILON, momentum=settings.momentum
+    )
+    for group in made.param_groups:
+        for parameter in group["params"]:
+            state = {"step": torch.zeros(()), "square_avg": torch.ones_like(parameter)}
+            if settings.momentum:
+                state["momentum_buffer"] = torch.zeros_like(parameter)
+            made.state[parameter] = state
+    return made
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

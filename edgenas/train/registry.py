@@ -11,7 +11,7 @@ from edgenas.registry import Registry
 OPTIMIZERS: Registry[Callable[[Any, Any], Any]] = Registry(
     "train.optimizer",
     group="edgenas.optimizers",
-    entries={"adamw": "edgenas.train.optimizer:adamw", "sgd": "edgenas.train.optimizer:sgd"},
+    entries={name: f"edgenas.train.optimizer:{name}" for name in ("adamw", "sgd", "rmsprop")},
     check=callable,
     expected="a function from groups of parameters and TrainSettings to a torch.optim.Optimizer",
 )
@@ -46,7 +46,10 @@ def without_newer_defaults(values: dict[str, Any]) -> dict[str, Any]:
     Args:
         values: Of `TrainSettings` or of a section of a configuration, as plain values.
     """
-    kept = {key: value for key, value in values.items() if (key, value) != ("loss", USUAL_LOSS)}
+    usual = {("loss", USUAL_LOSS), ("schedule", "cosine")}
+    # A recipe is named; what it fills in is compared.
+    kept = {key: value for key, value in values.items() if key != "recipe"}
+    kept = {key: value for key, value in kept.items() if not isinstance(value, str) or (key, value) not in usual}
     if "augment" in kept:
         kept["augment"] = augment_without_newer_defaults(kept["augment"])
     return kept

@@ -9,10 +9,12 @@ from edgenas.data.augment.settings import AugmentSettings
 from edgenas.errors import ConfigError, explain, nearest
 from edgenas.train.registry import LOSSES, OPTIMIZERS, USUAL_LOSS, without_newer_defaults
 
+ScheduleName = Literal["cosine", "exponential"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 KeepName = Literal["final", "best"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
+    "schedule": get_args(ScheduleName),
     "precision": get_args(PrecisionName),
     "keep": get_args(KeepName),
 }
@@ -42,12 +44,13 @@ class TrainSettings:
         seconds: Wall-clock budget; the schedule then follows the clock too, and the result is not repeatable.
         batch_size: Images per optimizer step.
         accumulation: Parts in which a batch is processed one after the other; saves memory, normalisation sees a part.
-        optimizer: "adamw" (Loshchilov 2019) or "sgd" with Nesterov momentum.
+        optimizer: "adamw" (Loshchilov 2019), "sgd" with Nesterov momentum, or "rmsprop" with momentum as in TensorFlow.
         learning_rate: Peak, after warm-up.
-        momentum: Of sgd.
-        weight_decay: Decoupled for adamw; never on norms and biases.
+        momentum: Of sgd and rmsprop.
+        weight_decay: Decoupled for adamw, otherwise part of the gradient; never on norms and biases.
         warmup_share: Share of the budget in which the learning rate rises linearly.
-        final_learning_rate_share: End of the cosine, as a share of the peak (Loshchilov 2017, eq. 5).
+        schedule: How the rate falls after warm-up: "cosine" (Loshchilov 2017, eq. 5) or "exponential".
+        final_learning_rate_share: End of the schedule, as a share of the peak; exponential needs one above 0.
         clip_norm: Largest norm of the gradient; None does not clip.
         averaging_decay: Decay of the exponential average of the weights, which is then what is judged and kept; None
             keeps the last weights. The decay rises as (1 + t) / (10 + t), so short trainings average too.
@@ -79,6 +82,7 @@ class TrainSettings:
     momentum: float = 0.9
     weight_decay: float = 1e-2
     warmup_share: float = 0.05
+    schedule: ScheduleName = "cosine"
     final_learning_rate_share: float = 0.0
     clip_norm: float | None = None
     averaging_decay: float | None = None
@@ -127,6 +131,14 @@ class TrainSettings:
                     "parts of a batch are too small for batch normalisation",
                     got=f"batch_size {self.batch_size} in {self.accumulation}",
                     allowed="two images or more per part",
+                )
+            )
+        if self.schedule == "exponential" and not self.final_learning_rate_share:
+            raise ConfigError(
+                explain(
+                    "an exponential schedule never reaches nothing",
+                    got="final_learning_rate_share 0",
+                    allowed="above 0",
                 )
             )
         if self.seed < 0:

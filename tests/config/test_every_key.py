@@ -91,6 +91,7 @@ RECIPE = {
     "seconds": (1e-6, {}), "accumulation": (2, {}), "optimizer": ("sgd", {}), "learning_rate": (0.05, {}),
     "momentum": (0.5, {"optimizer": "sgd"}), "weight_decay": (0.5, {}), "warmup_share": (0.5, {}),
     "final_learning_rate_share": (0.9, {}), "clip_norm": (1e-3, {"optimizer": "sgd"}), "averaging_decay": (0.9, {}),
+    "recipe": ("efficientnet", {}), "schedule": ("exponential", {"final_learning_rate_share": 0.1}),
     "label_smoothing": (0.3, {}), "loss": ("binary_cross_entropy", {}),
     "precision": ("bf16", {}), "batch_size": (8, {}), "epochs": (3, {}),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from edgenas.supernet.settings import SupernetSettings
 from edgenas.train.settings import TrainSettings
 
 # What only a run knows: where weights come from, and what a schedule is told beside its section.
-ONLY_SECTION = {"teacher", "from_supernet", "start", "finalists", "kernel_transforms"}
+ONLY_SECTION = {"recipe", "teacher", "from_supernet", "start", "finalists", "kernel_transforms"}
 ONLY_SETTINGS = {"steps", "workers", "seed", "train", "checkpoint_minutes"}
 BESIDE = {"momentum": {"optimizer": "sgd"}, "recalibration_images": {"averaging_decay": 0.9},
           "distillation_weight": {"teacher": "x.safetensors"},

@@ -12,7 +12,7 @@ def model() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "sgd", "rmsprop"])
 def test_norms_and_biases_do_not_decay(name: str) -> None:
     module = model()
     optimizer = make_optimizer(module, TrainSettings(optimizer=name, weight_decay=0.5))  # type: ignore[arg-type]
@@ -29,7 +29,7 @@ def test_frozen_weights_are_left_out() -> None:
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 4
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "sgd", "rmsprop"])
 def test_the_state_goes_through_tensors_unchanged(name: str) -> None:
     settings = TrainSettings(optimizer=name)  # type: ignore[arg-type]
     first, second = model(), model()
@@ -48,3 +48,21 @@ def test_the_state_goes_through_tensors_unchanged(name: str) -> None:
     step(first, one)
     step(second, two)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_rmsprop_steps_as_tensorflow_writes_it(momentum: float) -> None:
+    weight = nn.Parameter(torch.tensor([[0.5, -2.0]]))
+    holder = nn.Module()
+    holder.weight = weight
+    settings = TrainSettings(optimizer="rmsprop", learning_rate=0.1, momentum=momentum, weight_decay=0.01)
+    optimizer = make_optimizer(holder, settings)
+    expected, mean_square, velocity = weight.detach().numpy().astype(float), 1.0, 0.0
+    for slope in (1.0, -3.0, 0.2):
+        weight.grad = torch.full((1, 2), slope)
+        optimizer.step()
+        gradient = slope + 0.01 * expected
+        mean_square = 0.9 * mean_square + 0.1 * gradient**2
+        velocity = momentum * velocity + gradient / (mean_square**0.5 + 1e-3)
+        expected = expected - 0.1 * velocity
+    assert weight.detach().numpy() == pytest.approx(expected, rel=1e-5)

@@ -21,6 +21,8 @@ from edgenas.train import TrainSettings
         ({"averaging_decay": 1.0}, "averaging_decay"),
         ({"batch_size": 3, "accumulation": 2}, "two images or more per part"),
         ({"precision": "int8"}, "precision"),
+        ({"schedule": "cosinus"}, "did you mean 'cosine'"),
+        ({"schedule": "exponential"}, "never reaches nothing"),
         ({"seed": -1}, "seed"),
         ({"distillation_temperature": 0.0}, "distillation_temperature"),
     ],

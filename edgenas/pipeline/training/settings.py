@@ -36,7 +36,7 @@ def train_settings(section: TrainSection, context: RunContext, *, seed: int) -> 
     """
     from edgenas.train import TrainSettings
 
-    values = section.model_dump(exclude={"from_supernet", "finalists", "augment", "teacher"})
+    values = section.model_dump(exclude={"recipe", "from_supernet", "finalists", "augment", "teacher"})
     values |= {"seed": seed, "workers": context.threads, "checkpoint_minutes": context.settings.checkpoint_minutes}
     return TrainSettings(**values, augment=augment_settings(section.augment))
 
@@ -52,7 +52,7 @@ def supernet_settings(section: SupernetSection, context: RunContext, *, seed: in
     from edgenas.supernet.settings import SupernetSettings
     from edgenas.train import TrainSettings
 
-    values = section.model_dump(exclude={*_OWN, *_OF_SUPERNET, "augment", "recalibration_images"})
+    values = section.model_dump(exclude={*_OWN, *_OF_SUPERNET, "recipe", "augment", "recalibration_images"})
     values |= {"seed": seed, "workers": context.threads, "checkpoint_minutes": context.settings.checkpoint_minutes}
     train = TrainSettings(**values, augment=augment_settings(section.augment))
     return SupernetSettings(**section.model_dump(include=_OWN), importance=importance_of(section), train=train)

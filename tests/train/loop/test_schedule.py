@@ -1,5 +1,7 @@
 """The learning rate and the budget as laws."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,18 @@ def test_it_starts_at_0_peaks_after_warm_up_and_ends_at_its_final_share() -> Non
     assert learning_rate(SETTINGS, 0.1) == pytest.approx(2.0)
     assert learning_rate(SETTINGS, 0.55) == pytest.approx((2.0 + 0.02) / 2)
     assert learning_rate(SETTINGS, 1.0) == pytest.approx(0.02)
+
+
+def test_an_exponential_falls_by_the_same_factor_in_the_same_time() -> None:
+    settings = replace(SETTINGS, schedule="exponential")
+    assert learning_rate(settings, 0.05) == pytest.approx(1.0)
+    assert learning_rate(settings, 0.1) == pytest.approx(2.0)
+    assert learning_rate(settings, 0.55) == pytest.approx(0.2)
+    assert learning_rate(settings, 1.0) == pytest.approx(0.02)
+    # 0.97 every 2.4 of 350 epochs, the schedule of EfficientNet.
+    ends = TrainSettings(learning_rate=1.0, warmup_share=0, schedule="exponential",
+                         final_learning_rate_share=0.97 ** (350 / 2.4))  # fmt: skip
+    assert learning_rate(ends, 24 / 350) == pytest.approx(0.97**10)
 
 
 @settings(deadline=None)
