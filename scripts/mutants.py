@@ -16,6 +16,7 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -170,14 +171,22 @@ def _end(write: Callable[[str], None], text: str, code: int) -> None:
 def _in_fork(work: Callable[[Callable[[str], None]], None], limit: float) -> tuple[int | None, str]:
     """Do something in a fork: its exit code, None where it took too long, and what it wrote.
 
+    It works in a temporary folder, since a mutant may write files wherever it is.
+
     Seconds of a core are limited, since a shared machine makes everything slow now and then, and a mutant that is only
     slow was not noticed. What waits and needs no core ends after ten times as long.
     """
+    with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as folder:
+        return _in_folder(work, limit, folder)
+
+
+def _in_folder(work: Callable[[Callable[[str], None]], None], limit: float, folder: str) -> tuple[int | None, str]:
     inlet, outlet = os.pipe()
     child = os.fork()
     if not child:
         code = 1
         try:
+            os.chdir(folder)
             os.setsid()
             resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit), math.ceil(limit) + 1))
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -107,8 +107,13 @@ def compare(logits: NDArray[np.float32], reference: NDArray[np.float32], labels:
         labels: True classes, (N,).
 
     Raises:
-        ExportError: Some logits are not finite. Such a file is broken, whatever its accuracy.
+        ExportError: Some logits are not finite, or they are not of as many images and classes as torch's. Such a file
+            is broken, whatever its accuracy.
     """
+    if logits.shape != reference.shape:
+        raise ExportError(
+            explain("the file gives logits of another shape than torch", got=logits.shape, allowed=reference.shape)
+        )
     _require_finite(logits, "the file")
     _require_finite(reference, "torch")
     found, expected = logits.argmax(1), reference.argmax(1)

@@ -11,7 +11,7 @@ from edgenas.data import Preprocessing, Split
 from edgenas.data.subset import chosen_images
 from edgenas.errors import ExportError, explain
 from edgenas.formats import FORMATS, Predict
-from edgenas.formats.foreign import guarded, require_installed
+from edgenas.formats.foreign import guarded, package_of, require_installed
 from edgenas.registry import resolved
 
 FloatImages = NDArray[np.float32]
@@ -32,7 +32,8 @@ def open_file(data: bytes, file_format: str, *, threads: int = 1) -> Predict:
         and outputs are converted on the way; a file of fixed batch is run as often as needed.
 
     Raises:
-        ExportError: There is no such format, its package is missing, or the runtime does not load the file.
+        ExportError: There is no such format, its package is missing, or the runtime does not load the file. The
+            function raises it where the runtime fails, or gives other than one row of numbers an image.
         DeviceError: The runtime is not installed.
     """
     require_installed(file_format)
@@ -40,7 +41,25 @@ def open_file(data: bytes, file_format: str, *, threads: int = 1) -> Predict:
     if opener is None:
         raise ExportError(explain(f"{file_format} files cannot be run here"))
     with guarded(file_format, "does not load the file"):
-        return resolved(opener, what=f"what opens {file_format} files")(data, threads)
+        predict = resolved(opener, what=f"what opens {file_format} files")(data, threads)
+    return lambda images: _logits(predict, images, file_format)
+
+
+def _logits(predict: Predict, images: FloatImages, file_format: str) -> Logits:
+    """Run a file, and refuse what are no logits: code of another package may return anything."""
+    with guarded(file_format, "does not run the file"):
+        found = np.asarray(predict(images))
+    if found.ndim != 2 or len(found) != len(images) or not found.shape[1] or found.dtype.kind != "f":
+        whose = package_of(file_format) or "the runtime"
+        raise ExportError(
+            explain(
+                f"{whose} gives no logits for {file_format} files",
+                got=f"{found.dtype} of shape {found.shape}",
+                allowed=f"floats of shape ({len(images)}, classes)",
+                remedy="Correct what `open` of the format returns.",
+            )
+        )
+    return np.asarray(found, np.float32)
 
 
 def can_run(file_format: str) -> bool:

@@ -82,6 +82,30 @@ def test_a_target_that_computes_something_else_ends_the_export(
     assert not (tmp_path / "bundle").exists()
 
 
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [
+        (lambda images: np.zeros(len(images), np.float32), r"shape \(\d+,\)"),
+        (lambda images: np.zeros((len(images) - 1, 3), np.float32), r"shape \(\d+, 3\)"),
+        (lambda images: np.zeros((len(images), 3, 1, 1), np.float32), r"shape \(\d+, 3, 1, 1\)"),
+        (lambda images: np.zeros((len(images), 99), np.float32), r"\(\d+, 99\)"),
+        (lambda images: [["a", "b"]] * len(images), "<U1"),
+        (lambda images: None, "object"),
+        (lambda images: images[0, 0, 0, 10**6], "out of bounds"),
+    ],
+    ids=["one number an image", "an image too few", "two axes more", "too many classes", "texts", "None", "a crash"],
+)
+def test_a_target_that_returns_no_logits_ends_the_export_with_one_error(
+    returned, got: str, pretended: str, trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = FormatKind(module="onnx", package="some-package", ending=".pretended", write=FORMATS[pretended].write,
+                       open=lambda data, threads: returned)  # fmt: skip
+    put(monkeypatch, pretended, wrong)
+    with pytest.raises(ExportError, match=got) as caught:
+        trained.export(tmp_path / "bundle", recipe(pretended))
+    assert got == r"\(\d+, 99\)" or "some-package" in str(caught.value)
+
+
 def test_a_target_that_cannot_be_run_here_is_marked_on_the_card(
     pretended: str, trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

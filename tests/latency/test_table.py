@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from edgenas.errors import InputError, TableError
-from edgenas.latency import DeviceInfo, Entry, RuntimeInfo, local_device
-from tests.latency.examples import DEVICE, RUNTIME, table
+from edgenas.latency import DeviceInfo, Entry, RuntimeInfo, local_device, predict
+from tests.latency.examples import DEVICE, RUNTIME, network, table
 
 
 def test_a_table_is_accepted_where_it_was_measured() -> None:
@@ -70,8 +70,13 @@ def test_a_runtime_that_cannot_be_is_refused(change: dict[str, object]) -> None:
 
 
 def test_at_another_clock_only_the_reference_changes() -> None:
-    assert table().at_clock(0.06).reference.latency_ms == 0.06
-    assert table().at_clock(0.06).entries == table().entries
+    before, after = table(), table().at_clock(0.06)
+    assert before.reference.latency_ms == 0.03 and after.entries == before.entries
+    # Twice the time of the reference network is twice the time of every network, its interval and every layer.
+    one, other = predict(before, network()), predict(after, network())
+    for name in ("latency_ms", "low_ms", "high_ms", "overhead_ms"):
+        assert getattr(other, name) == pytest.approx(2 * getattr(one, name), rel=1e-12)
+    assert [layer.latency_ms for layer in other.layers] == pytest.approx([2 * layer.latency_ms for layer in one.layers])
 
 
 def test_the_local_device_describes_itself() -> None:

@@ -65,7 +65,9 @@ def _shipped(context: RunContext) -> LatencyTable | None:
         if found.passed:
             # The table's milliseconds are those of the day it was built. The front is measured at today's clock.
             return present(table, found)
-        context.say(f"  the shipped table {listed.path.name} does not hold here; measuring one")
+        context.say(f"  the shipped table {listed.path.parent.name}/{listed.path.name} does not hold here:")
+        for reason in (*found.differences, *found.doubts):
+            context.say(f"    {reason}")
     return None
 
 
