@@ -91,14 +91,21 @@ def pool(x: Tensor) -> Tensor:
 
 
 class Noise:
-    """Dropout and stochastic depth from a generator of their own; masks are drawn on the CPU for any device."""
+    """Dropout and stochastic depth from a generator of their own. Masks are drawn where the values lie.
+
+    Attributes:
+        generator: On the device of the last values. It moves with them and begins there with its seed.
+    """
 
     def __init__(self, generator: torch.Generator) -> None:
         self.generator = generator
 
     def _mask(self, shape: tuple[int, ...], keep: float, x: Tensor) -> Tensor:
-        kept = torch.rand(shape, generator=self.generator) < keep
-        return (kept / keep).to(device=x.device, dtype=x.dtype, non_blocking=True)
+        if self.generator.device != x.device:
+            # A copy of a mask drawn on the host would make it wait for all that is queued on the device.
+            self.generator = torch.Generator(x.device).manual_seed(self.generator.initial_seed())
+        kept = torch.rand(shape, generator=self.generator, device=x.device) < keep
+        return (kept / keep).to(x.dtype)
 
     def dropout(self, x: Tensor, rate: float) -> Tensor:
         """Zero each value with probability `rate`, scale the rest (Srivastava 2014)."""

@@ -121,8 +121,8 @@ def joined() -> Iterator[Processes]:
         yield ALONE
         return
     cuda = torch.cuda.is_available()
-    if cuda:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if cuda and (own := int(os.environ.get("LOCAL_RANK", "0"))) < torch.cuda.device_count():
+        torch.cuda.set_device(own)
     # Messages between hosts that are no gradients go through gloo: they must not wait for the GPU.
     distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
     _joined.append(Processes(rank=distributed.get_rank(), count=distributed.get_world_size()))

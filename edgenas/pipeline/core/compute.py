@@ -22,7 +22,7 @@ def choose_device(wanted: str, *, threads: int) -> str:
     torch.set_num_threads(threads)
     available = torch.cuda.is_available()
     local = os.environ.get("LOCAL_RANK") if wanted in ("auto", "cuda") else None
-    if local is not None and available and torch.cuda.device_count() > 1:
+    if local is not None and available:
         # Each process that torchrun started has a GPU of its own.
         wanted = f"cuda:{local}"
     if wanted == "auto":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -136,7 +136,7 @@ class Loop(Generic[Record]):
     def _walk(self, progress: Progress | None) -> None:
         """Take the steps of an epoch that are left."""
         self._model.train()
-        generators = _noise_generators(self._model)
+        noises = _noises(self._model)
         batches = self._batches.shuffled(
             seed=self._settings.seed, epoch=self.epoch, classes=self._classes, augment=self._settings.augment,
             first_step=len(self._losses),
@@ -148,7 +148,7 @@ class Loop(Generic[Record]):
                     for _ in range(1 if self._processes.count == 1 else TOGETHER):
                         batch = None if self.budget.spent else next(batches, None)
                         if going := batch is not None:
-                            self._seed_noise(generators)
+                            self._seed_noise(noises)
                             self._step(batch)
                             if progress is not None:
                                 progress(*self.budget.progress())
@@ -185,14 +185,14 @@ class Loop(Generic[Record]):
         self.training_seconds += self._counted[0] - seconds
         self.waiting_seconds += self._counted[1] - waited
 
-    def _seed_noise(self, generators: list[torch.Generator]) -> None:
+    def _seed_noise(self, noises: list[Any]) -> None:
         """Seed dropout and other noise by epoch and step alone, so that a resumed training draws the same."""
         rank = (self._processes.rank,) if self._processes.rank else ()
         sequence = np.random.SeedSequence((self._settings.seed, self.epoch, len(self._losses), *rank))
         seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
         torch.manual_seed(seed)
-        for generator in generators:
-            generator.manual_seed(seed)
+        for noise in noises:
+            noise.generator.manual_seed(seed)
 
     # What must not go on
 
@@ -286,10 +286,10 @@ class Loop(Generic[Record]):
             self._losses.load(groups["epoch"]["losses"].to(self._batches.device))
 
 
-def _noise_generators(model: nn.Module) -> list[torch.Generator]:
-    """Return the generators of a model's own noise."""
-    found = (getattr(getattr(module, "noise", None), "generator", None) for module in model.modules())
-    return [generator for generator in found if isinstance(generator, torch.Generator)]
+def _noises(model: nn.Module) -> list[Any]:
+    """Return what holds the generators of a model's own noise. They may move to another device in the first step."""
+    found = (getattr(module, "noise", None) for module in model.modules())
+    return [noise for noise in found if isinstance(getattr(noise, "generator", None), torch.Generator)]
 
 
 def _load(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
