@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgenas.arch import Graph, Op, TensorShape
 from edgenas.arch.activations import activation
 from edgenas.arch.weights import check_weights
+from edgenas.formats.uniform import distinct, spread
 
 GateForm = Literal["clip", "relu6"]
 CLIP01 = "clip01"
@@ -130,7 +131,8 @@ class _Folder:
         return FoldedGraph(ops=tuple(self.made.values()))
 
     def _weighted(self, op: Op, inputs: tuple[str, ...]) -> FoldedOp:
-        weight = self.weights[f"{op.name}.weight"].astype(np.float64)
+        given = self.weights[f"{op.name}.weight"]
+        weight = distinct(given).astype(np.float64)
         if op.norm:
             gamma, beta, mean, variance = (
                 self.weights[f"{op.name}.norm.{part}"].astype(np.float64)
@@ -145,7 +147,7 @@ class _Folder:
             op=op,
             inputs=inputs,
             source=op.name,
-            weight=weight.astype(np.float32),
+            weight=spread(weight.astype(np.float32), given.shape),
             bias=bias.astype(np.float32),
         )
 

@@ -13,6 +13,7 @@ from edgenas.arch import Graph
 from edgenas.arch.activations import activation
 from edgenas.errors import ExportError, explain
 from edgenas.formats.fold import FoldedOp
+from edgenas.formats.uniform import distinct, spread
 
 Range = tuple[float, float]
 Ranges = Mapping[str, Range]
@@ -72,8 +73,9 @@ def quantise_layer(op: FoldedOp, input_step: float, output_step: float, *, limit
     steps = weight_steps(op, input_step, output_step, limit=limit)
     column = steps.reshape(-1, *[1] * (weight.ndim - 1))
     bias_steps = (steps * np.float32(input_step)).astype(np.float32)
+    codes = np.clip(np.round(distinct(weight) / column), -limit, limit).astype(np.int8)
     return QuantisedLayer(
-        weight=np.clip(np.round(weight / column), -limit, limit).astype(np.int8),
+        weight=spread(codes, weight.shape),
         weight_steps=steps,
         bias=np.round(bias.astype(np.float64) / bias_steps).astype(np.int32),
         bias_steps=bias_steps,
@@ -83,7 +85,7 @@ def quantise_layer(op: FoldedOp, input_step: float, output_step: float, *, limit
 def weight_steps(op: FoldedOp, input_step: float, output_step: float, *, limit: int = 127) -> NDArray[np.float32]:
     """Steps of the weights alone, (out,); see `quantise_layer`."""
     weight, bias = op.arrays
-    rows = np.abs(weight.reshape(len(weight), -1)).max(axis=1).astype(np.float64)
+    rows = np.abs(distinct(weight).reshape(len(weight), -1)).max(axis=1).astype(np.float64)
     steps = np.maximum(rows / limit, np.abs(bias) / input_step / 2**30)
     return np.maximum(steps, output_step / input_step * 2.0**-31).astype(np.float32)
 

@@ -8,6 +8,7 @@ other form. So any set of operations can stay in floating point.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -54,8 +55,41 @@ def write_tflite(
     Raises:
         ExportError: A range is missing.
     """
-    writer = _Writer(folded, weight_form, ranges, frozenset(float_ops), integer_io, batch)
-    return writer.run(metadata or {})
+    draft = draft_tflite(
+        folded, weight_form=weight_form, ranges=ranges, float_ops=float_ops, integer_io=integer_io, batch=batch
+    )
+    return draft.pack(metadata or {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TfliteDraft:
+    """A TFLite file that is not packed yet.
+
+    Attributes:
+        file: Its tensors and operators.
+        image, logits: Numbers of the tensors that the user fills and reads.
+    """
+
+    file: TfliteFile
+    image: int
+    logits: int
+
+    def pack(self, metadata: Mapping[str, bytes]) -> bytes:
+        """Return the file, with bytes by name beside the network."""
+        return self.file.pack(inputs={INPUT_NAME: self.image}, outputs={OUTPUT_NAME: self.logits}, metadata=metadata)
+
+
+def draft_tflite(
+    folded: FoldedGraph,
+    *,
+    weight_form: WeightForm = "fp32",
+    ranges: Ranges | None = None,
+    float_ops: Collection[str] = (),
+    integer_io: bool = False,
+    batch: int = 1,
+) -> TfliteDraft:
+    """Collect the tensors and operators of a TFLite file; see `write_tflite`."""
+    return _Writer(folded, weight_form, ranges, frozenset(float_ops), integer_io, batch).run()
 
 
 def _padding_kind(source: TensorShape, op: FoldedOp) -> int | None:
@@ -85,14 +119,16 @@ class _Writer:
         self.codes: dict[str, int] = {}
         self.affine = choose_steps(folded, ranges, float_ops=float_ops) if ranges is not None else {}
 
-    def run(self, metadata: Mapping[str, bytes]) -> bytes:
+    def run(self) -> TfliteDraft:
         first, last = self.folded.ops[0], self.folded.ops[-1]
         for op in self.folded.ops:
             self._write(op)
         integer = self.integer_io and self.ranges is not None
-        inputs = {INPUT_NAME: self.codes[first.name] if integer else self.floats[first.name]}
-        outputs = {OUTPUT_NAME: self._as_codes(last.name) if integer else self._as_float(last.name)}
-        return self.file.pack(inputs=inputs, outputs=outputs, metadata=metadata)
+        return TfliteDraft(
+            file=self.file,
+            image=self.codes[first.name] if integer else self.floats[first.name],
+            logits=self._as_codes(last.name) if integer else self._as_float(last.name),
+        )
 
     def _shape(self, op: FoldedOp) -> list[int]:
         shape = op.op.shape

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 _SCHEMA_VERSION = 3
 _BUFFER_ALIGNMENT = 16
 _TENSOR_TYPES = {"float32": 0, "float16": 1, "int32": 2, "int8": 9}
+BYTES = {"float32": 4, "float16": 2, "int32": 4, "int8": 1}
+"""Of one value of a tensor."""
 
 
 class Code(IntEnum):
@@ -149,6 +151,10 @@ class TfliteFile:
         index = self.codes.setdefault((int(code), version), len(self.codes))
         self.operators.append(_Operator(index, tuple(inputs), output, options))
         return output
+
+    def kind(self, operator: _Operator) -> Code:
+        """Which built-in operator one is."""
+        return Code([code for code, _ in self.codes][operator.code])
 
     def pack(self, *, inputs: Mapping[str, int], outputs: Mapping[str, int], metadata: Mapping[str, bytes]) -> bytes:
         """Pack the file with one `serving_default` signature.
