@@ -77,6 +77,9 @@ def search(
     budget_ms: float | None = None,
     budget_share: float | None = None,
     max_macs: int | None = None,
+    max_params: int | None = None,
+    max_file_kib: float | None = None,
+    max_ram_kib: float | None = None,
     objectives: Sequence[str] | None = None,
     strategy: str | None = None,
     estimator: str | None = None,
@@ -100,7 +103,11 @@ def search(
         budget_ms: Largest latency, ms.
         budget_share: Instead: share of the latency of the space's largest network, above 0 and up to 1.
         max_macs: Largest number of multiply-accumulates.
-        objectives: Among `accuracy`, `latency_ms`, `macs`, `params`; the first three if None.
+        max_params: Largest number of parameters.
+        max_file_kib: Largest size of the file that ships for the target, KiB.
+        max_ram_kib: Largest memory that the runtime plans for activations, KiB; see `target.ram_of`.
+        objectives: Among `accuracy`, `latency_ms`, `macs`, `params`, `file_bytes`, `ram_bytes`; the first three if
+            None.
         strategy: How networks are proposed, such as `nsga2` (used if None), `ageing`, `surrogate` or `random`.
         estimator: What judges accuracy, such as `supernet` (used if None), `predictor`, `trained` or `naswot`.
         evaluations: Distinct networks to judge; 300 if None.
@@ -130,6 +137,7 @@ def search(
 
     keys = given(
         target__budget_ms=budget_ms, target__budget_share=budget_share, target__max_macs=max_macs,
+        target__max_params=max_params, target__max_file_kib=max_file_kib, target__max_ram_kib=max_ram_kib,
         search__objectives=None if objectives is None else list(objectives), search__strategy=strategy,
         search__estimator=estimator, search__evaluations=evaluations, front__measure=measure, seed=seed,
     )  # fmt: skip

@@ -25,6 +25,7 @@ Threads: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 # torch takes seeds of 64 bits.
 Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 MiB: TypeAlias = Annotated[int, Field(ge=1, le=2**30)]
+KiB: TypeAlias = Annotated[float, Field(gt=0, le=2**40)]
 Macs: TypeAlias = Annotated[int, Field(ge=1, le=10**15)]
 Candidates: TypeAlias = Annotated[int, Field(ge=1, le=10**8)]
 """Networks that are looked at, not measured."""

@@ -23,6 +23,7 @@ from edgenas.config.bounds import (
     Candidates,
     Epochs,
     Images,
+    KiB,
     Macs,
     MiB,
     Milliseconds,
@@ -61,7 +62,8 @@ OptimizerName = Annotated[str, NameIn("edgenas.train.registry:OPTIMIZERS")]
 LossName = Annotated[str, NameIn("edgenas.train.registry:LOSSES")]
 RecipeName = Annotated[str, NameIn("edgenas.train.recipes:RECIPES")]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
-Metric = Literal["accuracy", "latency_ms", "macs", "params"]
+Metric = Literal["accuracy", "latency_ms", "macs", "params", "file_bytes", "ram_bytes"]
+ArenaName = Literal["litert", "tflite_micro"]
 
 
 _COMPUTE = r"^(auto|cpu|cuda(:\d+)?)$"
@@ -171,6 +173,14 @@ class TargetSection(Section):
         None, gt=0, le=1, description="Instead: share of the latency of the space's largest network."
     )
     max_macs: Macs | None = Field(None, description="Largest number of multiply-accumulates.")
+    max_params: Macs | None = Field(None, description="Largest number of parameters.")
+    max_file_kib: KiB | None = Field(None, description="Largest size of the very file that ships for the target, KiB.")
+    max_ram_kib: KiB | None = Field(
+        None, description="Largest memory that the runtime plans for activations of one image, KiB (docs/search.md)."
+    )
+    ram_of: ArenaName | None = Field(
+        None, description="Whose plan max_ram_kib and ram_bytes mean; that of runtime if left out, which knows litert."
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> TargetSection:

@@ -118,6 +118,7 @@ class Recipe:
         files: At least one.
         calibration: For its int8 files.
         guard: For all of its files.
+        licence: Of the weights, stated in every file; empty where nobody states one.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Recipe:
     files: tuple[FileSpec, ...]
     calibration: CalibrationSpec = CalibrationSpec()
     guard: GuardSpec = GuardSpec()
+    licence: str = ""
 
     def __post_init__(self) -> None:
         if not self.files:

@@ -19,7 +19,7 @@ from edgenas.formats.tflite_schema import BYTES, Code
 _IN_PLACE = {Code.ADD, Code.MUL}
 """Operators whose result LiteRT writes over an input that nothing else reads."""
 
-# Structures of TensorFlow Lite Micro on a machine of 64 bits, as its allocator records them; on 32 bits they are smaller.
+# Structures of TensorFlow Lite Micro on a machine of 64 bits, as its allocator records them; smaller on 32 bits.
 _MICRO_BASE, _MICRO_TENSOR, _MICRO_NODE = 860, 24 + 8, 64
 _MICRO_DATA = {
     Code.ADD: 60, Code.CONV_2D: 80, Code.DEPTHWISE_CONV_2D: 80, Code.DEQUANTIZE: 32, Code.FULLY_CONNECTED: 72,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgenas.arch import Architecture, Graph
 from edgenas.errors import ExportError, explain, nearest
+from edgenas.formats.about import About
 from edgenas.formats.foreign import guarded, require_installed
 from edgenas.formats.quantise import Ranges, synthetic_ranges
 from edgenas.formats.registry import FORMATS, Contents, FormatName, writer_of
@@ -79,8 +80,9 @@ def contents_of(
     batch: int | None = 1,
     metadata: Mapping[str, str] | None = None,
     architecture: Architecture | None = None,
+    about: About | None = None,
 ) -> Contents:
-    """Check and complete what a file is to hold; arguments as for `encode`.
+    """Check and complete what a file is to hold; arguments as for `encode`, and names and units for other programs.
 
     Raises:
         ExportError: The combination is not one.
@@ -97,6 +99,7 @@ def contents_of(
         float_ops=float_ops if integer else (),
         batch=batch,
         metadata=metadata or {},
+        about=about,
     )
 
 

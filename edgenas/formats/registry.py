@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgenas.arch import Architecture, Graph
 from edgenas.errors import ExportError, InputError, explain
+from edgenas.formats.about import About
 from edgenas.formats.quantise import Ranges
 from edgenas.latency.device import PRECISIONS, Precision
 from edgenas.registry import Registry, resolved
@@ -34,6 +35,7 @@ class Contents:
         float_ops: int8: names of operations that stay in floating point.
         batch: Images a run; None for any number.
         metadata: Text to be stored in the file.
+        about: Names and units for the metadata that other programs read; None leaves it out.
     """
 
     graph: Graph
@@ -45,6 +47,7 @@ class Contents:
     float_ops: Collection[str] = ()
     batch: int | None = 1
     metadata: Mapping[str, str] = field(default_factory=dict)
+    about: About | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,27 +167,28 @@ class TfliteFile:
         builder = flatbuffers.Builder(sum(map(len, self.buffers)) + 65536)
         buffers = [*self.buffers, *metadata.values()]
         entries = {name: len(self.buffers) + index for index, name in enumerate(metadata)}
-        data = _offsets(builder, [_buffer(builder, content) for content in buffers])
-        meta = _offsets(builder, [_named(builder, name, index) for name, index in entries.items()])
-        signature = _offsets(builder, [_signature(builder, inputs, outputs)])
-        subgraph = _offsets(builder, [self._subgraph(builder, [*inputs.values()], [*outputs.values()])])
-        codes = _offsets(builder, [_operator_code(builder, code, version) for code, version in self.codes])
+        data = offsets(builder, [_buffer(builder, content) for content in buffers])
+        meta = offsets(builder, [_named(builder, name, index) for name, index in entries.items()])
+        signature = offsets(builder, [_signature(builder, inputs, outputs)])
+        subgraph = offsets(builder, [self._subgraph(builder, [*inputs.values()], [*outputs.values()])])
+        codes = offsets(builder, [_operator_code(builder, code, version) for code, version in self.codes])
         description = builder.CreateString("edgenas")
         slots = ((1, codes), (2, subgraph), (3, description), (4, data), (6, meta), (7, signature))
-        model = _table(builder, [(0, "uint32", _SCHEMA_VERSION), *((slot, "offset", at) for slot, at in slots)])
+        model = table(builder, [(0, "uint32", _SCHEMA_VERSION), *((slot, "offset", at) for slot, at in slots)])
         builder.Finish(model, b"TFL3")
         return bytes(builder.Output())
 
     def _subgraph(self, builder: flatbuffers.Builder, inputs: list[int], outputs: list[int]) -> int:
-        tensors = _offsets(builder, [_tensor(builder, tensor) for tensor in self.tensors])
-        operators = _offsets(builder, [_operator(builder, operator) for operator in self.operators])
+        tensors = offsets(builder, [_tensor(builder, tensor) for tensor in self.tensors])
+        operators = offsets(builder, [_operator(builder, operator) for operator in self.operators])
         ends = [_numbers(builder, indices, np.int32) for indices in (inputs, outputs)]
         name = builder.CreateString("main")
-        offsets = enumerate((tensors, *ends, operators, name))
-        return _table(builder, [(slot, "offset", offset) for slot, offset in offsets])
+        parts = enumerate((tensors, *ends, operators, name))
+        return table(builder, [(slot, "offset", offset) for slot, offset in parts])
 
 
-def _table(builder: flatbuffers.Builder, slots: Sequence[Slot]) -> int:
+def table(builder: flatbuffers.Builder, slots: Sequence[Slot]) -> int:
+    """Add a table of (slot, type, value) and return its offset."""
     prepend: dict[str, Callable[[int, int, int], None]] = {
         "offset": builder.PrependUOffsetTRelativeSlot,
         "int8": builder.PrependInt8Slot,
@@ -206,35 +207,36 @@ def _numbers(builder: flatbuffers.Builder, values: Sequence[float], dtype: type[
     return int(builder.CreateNumpyVector(np.asarray(values, dtype=dtype)))
 
 
-def _offsets(builder: flatbuffers.Builder, offsets: Sequence[int]) -> int:
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
+def offsets(builder: flatbuffers.Builder, targets: Sequence[int]) -> int:
+    """Add a vector of offsets and return its own."""
+    builder.StartVector(4, len(targets), 4)
+    for offset in reversed(targets):
         builder.PrependUOffsetTRelative(offset)
     return int(builder.EndVector())
 
 
 def _buffer(builder: flatbuffers.Builder, content: bytes) -> int:
     if not content:
-        return _table(builder, [])
+        return table(builder, [])
     # Runtimes map the file and read weights in place: the builder's own alignment of 4 bytes is too little.
     builder.Prep(_BUFFER_ALIGNMENT, len(content))
-    return _table(builder, [(0, "offset", builder.CreateByteVector(content))])
+    return table(builder, [(0, "offset", builder.CreateByteVector(content))])
 
 
 def _named(builder: flatbuffers.Builder, name: str, index: int) -> int:
     """A TensorMap or a Metadata entry: both are a name and an index."""
-    return _table(builder, [(0, "offset", builder.CreateString(name)), (1, "uint32", index)])
+    return table(builder, [(0, "offset", builder.CreateString(name)), (1, "uint32", index)])
 
 
 def _signature(builder: flatbuffers.Builder, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> int:
-    ends = [_offsets(builder, [_named(builder, *item) for item in end.items()]) for end in (inputs, outputs)]
+    ends = [offsets(builder, [_named(builder, *item) for item in end.items()]) for end in (inputs, outputs)]
     key = builder.CreateString("serving_default")
-    return _table(builder, [(0, "offset", ends[0]), (1, "offset", ends[1]), (2, "offset", key), (4, "uint32", 0)])
+    return table(builder, [(0, "offset", ends[0]), (1, "offset", ends[1]), (2, "offset", key), (4, "uint32", 0)])
 
 
 def _operator_code(builder: flatbuffers.Builder, code: int, version: int) -> int:
     # The deprecated 8-bit code is what old runtimes read. Version 1 is the default of the slot.
-    return _table(builder, [(0, "int8", min(code, 127)), (2, "int32", version), (3, "int32", code)])
+    return table(builder, [(0, "int8", min(code, 127)), (2, "int32", version), (3, "int32", code)])
 
 
 def _operator(builder: flatbuffers.Builder, operator: _Operator) -> int:
@@ -245,8 +247,8 @@ def _operator(builder: flatbuffers.Builder, operator: _Operator) -> int:
     ]
     if operator.options.tag:
         # Dilations of 1 are the schema's default and need no slot.
-        slots += [(3, "uint8", operator.options.tag), (4, "offset", _table(builder, operator.options.slots))]
-    return _table(builder, slots)
+        slots += [(3, "uint8", operator.options.tag), (4, "offset", table(builder, operator.options.slots))]
+    return table(builder, slots)
 
 
 def _tensor(builder: flatbuffers.Builder, tensor: _Tensor) -> int:
@@ -260,6 +262,6 @@ def _tensor(builder: flatbuffers.Builder, tensor: _Tensor) -> int:
     if quantisation is not None:
         steps = _numbers(builder, quantisation.steps, np.float32)
         zeros = _numbers(builder, quantisation.zeros, np.int64)
-        parameters = _table(builder, [(2, "offset", steps), (3, "offset", zeros), (6, "int32", quantisation.axis)])
+        parameters = table(builder, [(2, "offset", steps), (3, "offset", zeros), (6, "int32", quantisation.axis)])
         slots.append((4, "offset", parameters))
-    return _table(builder, slots)
+    return table(builder, slots)

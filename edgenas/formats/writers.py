@@ -28,15 +28,21 @@ def onnx_file(contents: Contents) -> bytes:
 def tflite_file(contents: Contents) -> bytes:
     """Write a TFLite file, NHWC."""
     from edgenas.formats.tflite import write_tflite
+    from edgenas.formats.tflite_metadata import METADATA_NAME, task_metadata, with_labels
 
     calibrated = contents.ranges is not None
     integer = {op.name for op in contents.graph.ops} - set(contents.float_ops) if calibrated else set()
-    return write_tflite(
+    about = contents.about
+    data = write_tflite(
         fold(contents.graph, contents.weights, gate="relu6", late_factors=integer),
         weight_form="fp16" if contents.precision == "fp16" else "fp32",
         ranges=contents.ranges,
         float_ops=contents.float_ops,
         integer_io=contents.scheme == "int8_io",
         batch=contents.batch or 1,
-        metadata={name: text.encode() for name, text in contents.metadata.items()},
+        metadata={
+            **{name: text.encode() for name, text in contents.metadata.items()},
+            **({} if about is None else {METADATA_NAME: task_metadata(about)}),
+        },
     )
+    return data if about is None else with_labels(data, about)

@@ -243,6 +243,8 @@ def searched(settings: RunSettings, folder: Path) -> Any:
         searching = Searching(context)
         study = searching.study
         seen += [[o.metric for o in study.objectives], [(o.metric, o.at_most) for o in study.all_limits]]
+        sizes, space = searching._costs.sizes, artifacts.space(context)
+        seen.append(None if sizes is None else sizes.exact(space.decode(space.smallest())))
 
         def run(study: Any, searcher: Any, judge: Any, budget: Any, *, store: Any, **_: Any) -> None:
             _told(seen, searcher, budget)

@@ -32,13 +32,15 @@ from edgenas.deploy.bundle.card import (
 from edgenas.deploy.bundle.folder import restore, write_folder
 from edgenas.deploy.bundle.inputs import Images, check_inputs
 from edgenas.deploy.bundle.latencies import with_latency
-from edgenas.deploy.bundle.texts import labels_text, texts_of
+from edgenas.deploy.bundle.texts import texts_of
 from edgenas.deploy.quantise.calibrate import Observations
 from edgenas.deploy.quantise.guard import Guard, Judged
 from edgenas.deploy.recipe import FileSpec, Recipe
 from edgenas.deploy.runners import can_run, logits_of_split, open_file
+from edgenas.deploy.shipping import metadata_of, shipped_contents
 from edgenas.errors import ExportError, TrainingError, explain
-from edgenas.formats import FORMATS, Contents, contents_of, fold, write
+from edgenas.formats import FORMATS, Contents, fold, write
+from edgenas.formats.about import about_of
 from edgenas.formats.foreign import guarded
 from edgenas.latency.device import local_device
 from edgenas.measure import FileLatency, ModelFile
@@ -67,6 +69,7 @@ def export_bundle(
     training_facts: Mapping[str, Any] | None = None,
     seed: int = 0,
     augment: AugmentSettings = NO_AUGMENTATION,
+    file_facts: Callable[[Sequence[FileCard]], Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
 ) -> Card:
     """Write a bundle.
@@ -84,6 +87,7 @@ def export_bundle(
         data_facts, training_facts: Plain values for the card.
         seed: Of the remedy that trains.
         augment: Random changes of the images that it trains on: those of the network's training.
+        file_facts: From the files to more plain values for the card.
         progress: Called with (done, in all, what).
 
     Returns:
@@ -101,7 +105,8 @@ def export_bundle(
     job = _Job(architecture, weights, recipe, data, preprocessing, tuple(labels), seed, augment, progress)
     contents, files = job.files()
     files = job.with_latencies(contents, files, measure)
-    card = job.card(files, data_facts or {}, training_facts or {})
+    more = {} if file_facts is None else file_facts(files)
+    card = job.card(files, data_facts or {}, {**(training_facts or {}), **more})
     write_folder(out, {**contents, **job.texts(card), **job.probe_file()}, force=force)
     return card
 
@@ -129,6 +134,7 @@ class _Job:
         self.validation_logits = self._logits(self.torch, data.validation, "torch on validation images")
         self.test_logits = self._logits(self.torch, data.test, "torch on test images")
         self.probe_pixels = data.test.read(chosen_images(data.test, _PROBE_IMAGES))
+        self.about = about_of(preprocessing.to_dict(), self.labels, licence=recipe.licence)
         self.identity = identity_of(architecture, weights_digest(weights), preprocessing.to_dict(), self.labels)
 
     def _logits(self, predict: Callable[[Any], Any], split: Split, what: str) -> NDArray[np.float32]:
@@ -207,26 +213,25 @@ class _Job:
         )
 
     def _metadata(self) -> dict[str, str]:
-        return {
-            "edgenas.identity": self.identity,
-            "edgenas.labels": labels_text(self.labels).removesuffix("\n"),
-            "edgenas.preprocessing": json_text(self.preprocessing.to_dict(), what="the preprocessing"),
-            "edgenas.architecture": format_notation(self.architecture),
-        }
+        return metadata_of(
+            self.architecture,
+            identity=self.identity,
+            preprocessing=self.preprocessing.to_dict(),
+            labels=self.labels,
+            about=self.about,
+        )
 
     def _contents(self, file: FileSpec, judged: Judged | None) -> Contents:
         quantisation = judged.quantisation if judged else None
-        return contents_of(
+        return shipped_contents(
+            self.architecture,
             self.graph,
             quantisation.weights if quantisation else self.weights,
-            file_format=file.format,
-            precision=file.precision,  # type: ignore[arg-type]
-            ranges=quantisation.ranges if quantisation else None,
-            scheme=file.scheme,
-            float_ops=quantisation.float_ops if quantisation else (),
-            batch=file.batch or None,
+            file,
             metadata=self._metadata(),
-            architecture=self.architecture,
+            about=self.about,
+            ranges=quantisation.ranges if quantisation else None,
+            float_ops=quantisation.float_ops if quantisation else (),
         )
 
     def _file_card(self, file: FileSpec, data: bytes, judged: Judged | None, contents: Contents) -> FileCard:

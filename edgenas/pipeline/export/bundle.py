@@ -30,7 +30,11 @@ def recipe_digest(recipe: str) -> str:
     """
     from edgenas.deploy import load_recipe
 
-    text = plain_text(dataclasses.asdict(load_recipe(recipe)), sort_keys=True)
+    document = dataclasses.asdict(load_recipe(recipe))
+    # A key of a newer version, left at its default, must not change the digest.
+    if not document["licence"]:
+        del document["licence"]
+    text = plain_text(document, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -74,6 +78,7 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
     from edgenas.data.identity import find_seen
     from edgenas.deploy import Images, export_bundle, load_recipe
     from edgenas.measure import measure_files
+    from edgenas.pipeline.search.file_sizes import size_facts
 
     about, settings, data = context.directory.read_json("data.json"), context.settings, trained.data
 
@@ -100,6 +105,7 @@ def export_network(context: RunContext, trained: Trained, folder: Path) -> Card:
                             **table_facts(context)},
             seed=context.seed("export"),
             augment=augment_settings(settings.train.augment),
+            file_facts=lambda files: size_facts(settings, trained.module.architecture, files),
             progress=report,
         )
 

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from edgenas.config.settings import RunSettings
-from edgenas.errors import BudgetError, explain
-from edgenas.formats import file_format_of
+from edgenas.pipeline.search.file_sizes import planned_file, target_file, wanted_sizes
 from edgenas.pipeline.training.teacher import require_teacher
 from edgenas.types import Say
 
@@ -24,7 +23,7 @@ def require_usable(settings: RunSettings, stages: Collection[str], *, own_store:
     Raises:
         StoreError: The store cannot be opened.
         WeightsError: The teacher cannot be read.
-        ConfigError: There is no such recipe, or it is broken.
+        ConfigError: There is no such recipe, or it is broken; or a memory is limited that nothing here can plan.
         BudgetError: The recipe writes no file for the target, so no budget could be held.
     """
     from edgenas.study import open_store
@@ -33,6 +32,8 @@ def require_usable(settings: RunSettings, stages: Collection[str], *, own_store:
     require_teacher(settings.supernet.teacher, key="supernet.teacher")
     if "winner" in stages:
         require_target_file(settings)
+    if "search" in stages and "ram_bytes" in wanted_sizes(settings):
+        planned_file(settings)
     if "search" in stages or settings.search.store is not None:
         open_store(settings.search.store or own_store, say=say).close()
 
@@ -44,16 +45,4 @@ def require_target_file(settings: RunSettings) -> None:
         ConfigError: There is no such recipe, or it is broken.
         BudgetError: It does not.
     """
-    from edgenas.deploy import load_recipe
-
-    files = load_recipe(settings.export.recipe).files
-    wanted = (file_format_of(settings.target.runtime), settings.target.precision)
-    if wanted not in {(file.format, file.precision) for file in files}:
-        raise BudgetError(
-            explain(
-                f"the recipe {settings.export.recipe} writes no file for the target",
-                got=", ".join(file.name for file in files),
-                allowed=f"one with format {wanted[0]} and precision {wanted[1]}",
-                remedy="Choose another export.recipe, or another target.",
-            )
-        )
+    target_file(settings)

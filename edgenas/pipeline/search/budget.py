@@ -1,24 +1,39 @@
-"""The latency budget in milliseconds, and the check that some network can meet it."""
+"""The latency budget in milliseconds, and the check that some network can meet it and the other limits."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgenas.config.settings import TargetSection
 from edgenas.errors import BudgetError, explain
-from edgenas.pipeline.search.cost_model import CostModel
+from edgenas.pipeline.search.cost_model import Costs
+from edgenas.pipeline.search.limits import LIMITS, SIZES, limits_of
+from edgenas.types import Genes
 
 if TYPE_CHECKING:
+    from edgenas.pipeline.search.sizes import SizeModel
     from edgenas.space import SearchSpace
 
 _LOOKED_AT = 20_000
 
 
+class Costing(Protocol):
+    """What gives the costs of networks."""
+
+    @property
+    def sizes(self) -> SizeModel | None:
+        """Of the files that ship; None where they are not known."""
+
+    def __call__(self, genes: Genes) -> Costs:
+        """Return the costs of networks (N, D)."""
+        ...
+
+
 def budget_in_ms(
-    target: TargetSection, space: SearchSpace, costs: CostModel, *, clock: float = 1.0
+    target: TargetSection, space: SearchSpace, costs: Costing, *, clock: float = 1.0
 ) -> float | None:
     """Return the budget in milliseconds of the table's time; None where the configuration sets none.
 
@@ -46,7 +61,7 @@ def within(latency_ms: float, error_ms: float, budget_ms: float | None) -> bool:
 
 
 def require_possible(
-    target: TargetSection, space: SearchSpace, costs: CostModel, *, seed: int, clock: float = 1.0
+    target: TargetSection, space: SearchSpace, costs: Costing, *, seed: int, clock: float = 1.0
 ) -> None:
     """Make sure that some network may meet the limits of a run, before anything is spent on a search.
 
@@ -60,8 +75,8 @@ def require_possible(
     Raises:
         BudgetError: The fastest or smallest network that could be found is over; says what it costs and which it is.
     """
-    budget_ms = budget_in_ms(target, space, costs, clock=clock)
-    if budget_ms is None and target.max_macs is None:
+    budget_ms, limits = budget_in_ms(target, space, costs, clock=clock), limits_of(target)
+    if budget_ms is None and not limits:
         return
     genes = looked_at(space, seed=seed)
     found = costs(genes)
@@ -77,18 +92,34 @@ def require_possible(
                     remedy="Raise target.budget_ms, or choose a smaller space or resolution.",
                 )
             )
-    if target.max_macs is not None:
-        smallest = int(np.argmin(found.macs))
-        if not found.macs[smallest] <= target.max_macs:
+    for metric, most in limits.items():
+        smallest, value = _smallest(metric, costs, found, space, genes)
+        if not value <= most:
+            kind = LIMITS[metric]
             raise BudgetError(
                 explain(
-                    f"no network of the space {space.name} meets target.max_macs",
-                    got=f"{target.max_macs:,}",
-                    allowed=f"{found.macs[smallest]:,.0f} or more; that is the smallest of {len(genes):,} networks "
+                    f"no network of the space {space.name} meets target.{kind.key}",
+                    got=kind.text(most),
+                    allowed=f"{kind.text(value)} or more; that is the smallest of {len(genes):,} networks "
                     f"looked at: {_notation(space, genes[smallest])}",
-                    remedy="Raise target.max_macs, or choose a smaller space or resolution.",
+                    remedy=f"Raise target.{kind.key}, or choose a smaller space or resolution.",
                 )
             )
+
+
+def _smallest(
+    metric: str, costs: Costing, found: Costs, space: SearchSpace, genes: NDArray[np.int64]
+) -> tuple[int, float]:
+    """Return the row of the network with the smallest value, and that value; of files by the files themselves."""
+    if metric in SIZES:
+        if costs.sizes is None:
+            # Nothing of the run's files is known yet: the stages of the search ask again.
+            return 0, 0.0
+        row = costs.sizes.smallest(metric, genes)
+        return row, float(costs.sizes.exact(space.decode(genes[row]))[metric])
+    values = np.asarray(getattr(found, metric), dtype=np.float64)
+    row = int(np.argmin(values))
+    return row, float(values[row])
 
 
 def looked_at(space: SearchSpace, *, seed: int) -> NDArray[np.int64]:

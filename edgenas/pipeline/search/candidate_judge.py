@@ -15,6 +15,7 @@ from edgenas.errors import DeviceError, ExportError, TrainingError
 from edgenas.evaluate.quality import Quality
 from edgenas.evaluate.registry import Judgement
 from edgenas.pipeline.search.cost_model import CostModel, Costs
+from edgenas.pipeline.search.limits import LIMITS
 from edgenas.study import Evaluation, Failure, Limit, Metric, Objective, Outcome
 from edgenas.study.values import Source
 from edgenas.types import Genes
@@ -34,7 +35,7 @@ _NONE = Judgement(value=math.nan)
 _Value: TypeAlias = tuple[float, float | None, str, Source]
 """Value, standard error, unit and source of a metric whose value may be NaN."""
 
-GOALS: dict[str, str] = {"accuracy": "maximise", "latency_ms": "minimise", "macs": "minimise", "params": "minimise"}
+GOALS: dict[str, str] = {"accuracy": "maximise", "latency_ms": "minimise", **dict.fromkeys(LIMITS, "minimise")}
 
 
 def objectives_of(names: list[str]) -> tuple[Objective, ...]:
@@ -96,7 +97,7 @@ class Judge:
         """Which of N networks are beyond a limit, as far as that is known before they are judged."""
         beyond = np.zeros(count, dtype=bool)
         for limit in self._limits:
-            known = limit.metric in ("macs", "params") or (limit.metric == "latency_ms" and self._measure is None)
+            known = limit.metric in LIMITS or (limit.metric == "latency_ms" and self._measure is None)
             if known and limit.at_most is not None:
                 beyond |= np.asarray(getattr(costs, limit.metric)) > limit.at_most
         return beyond
@@ -134,7 +135,14 @@ class Judge:
             "latency_ms": self._latency(network, costs, row),
             "macs": (float(costs.macs[row]), 0.0, "MAC", "proxy"),
             "params": (float(costs.params[row]), 0.0, "parameter", "proxy"),
+            **self._sizes(network),
         }
+
+    def _sizes(self, network: Architecture) -> dict[str, _Value]:
+        """Size and planned memory of the network's own file, where they are asked for."""
+        sizes = getattr(self._costs, "sizes", None)
+        found: dict[str, int] = {} if sizes is None else sizes.exact(network)
+        return {name: (float(value), 0.0, LIMITS[name].unit, "predicted") for name, value in found.items()}
 
     def _quality(self, code: Genes) -> Judgement:
         if isinstance(self._accuracy, Quality):

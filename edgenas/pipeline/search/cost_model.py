@@ -15,6 +15,7 @@ from edgenas.types import Floats, Genes
 
 if TYPE_CHECKING:
     from edgenas.latency import LatencyTable
+    from edgenas.pipeline.search.sizes import SizeModel
     from edgenas.space import SearchSpace
 
 
@@ -28,12 +29,16 @@ class Costs:
         latency_error_ms: (N,) standard error of the prediction.
         macs: (N,) multiply-accumulates.
         params: (N,) parameters.
+        file_bytes: (N,) size of the file that ships; None where nobody asks for it.
+        ram_bytes: (N,) memory planned for activations; likewise.
     """
 
     latency_ms: Floats
     latency_error_ms: Floats
     macs: NDArray[np.int64]
     params: NDArray[np.int64]
+    file_bytes: Floats | None = None
+    ram_bytes: Floats | None = None
 
 
 class CostModel:
@@ -41,15 +46,19 @@ class CostModel:
 
     Attributes:
         relative: Half width of the interval of a predicted latency, its clock's error included.
+        sizes: Of the files that ship; None where nobody asks for them.
     """
 
-    def __init__(self, space: SearchSpace, table: LatencyTable, *, clock_error: float = 0.0) -> None:
+    def __init__(
+        self, space: SearchSpace, table: LatencyTable, *, clock_error: float = 0.0, sizes: SizeModel | None = None
+    ) -> None:
         """Prepare the tables of the space (seconds for a large one).
 
         Args:
             space: The space.
             table: The table.
             clock_error: Relative standard error of the clock that brings predictions to the present; in their errors.
+            sizes: Of the files, where they are limited or objectives.
         """
         from edgenas.latency import SpaceLatency
         from edgenas.space import population_costs
@@ -57,7 +66,7 @@ class CostModel:
         now = table.with_clock_error(clock_error)
         self._latency = SpaceLatency(now, space)
         self.relative = now.relative
-        self._counts = population_costs(space)
+        self._counts, self.sizes = population_costs(space), sizes
 
     def __call__(self, genes: Genes) -> Costs:
         """Return the costs of networks (N, D)."""
@@ -67,6 +76,7 @@ class CostModel:
             latency_error_ms=(found.high_ms - found.low_ms) / (2 * 1.645),
             macs=self._counts.macs(genes),
             params=self._counts.params(genes),
+            **({name: self.sizes.values(name, genes) for name in self.sizes.metrics} if self.sizes else {}),
         )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from edgenas.errors import EdgenasError, StoreError
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.search.limits import target_document
 from edgenas.reading.json_text import plain_text, plain_value
 from edgenas.space import SearchSpace
 from edgenas.study import Context, Evaluation, Failure, Outcome
@@ -68,7 +69,7 @@ def _about(context: RunContext, judged_in: Context) -> list[Any]:
     """What the walk depends on: another search begins with what the store knows by then."""
     settings = context.settings
     search = settings.search.model_dump(mode="json", exclude={"store", "retry_failures"})
-    whole = [settings.seed, search, settings.target.model_dump(mode="json"), artifacts.space(context).digest]
+    whole = [settings.seed, search, target_document(settings.target), artifacts.space(context).digest]
     found: list[Any] = plain_value(plain_text([*whole, judged_in.text()]))
     return found
 

@@ -18,7 +18,9 @@ from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, ident
 from edgenas.pipeline.search.clock import Clock
 from edgenas.pipeline.search.cost_model import CostModel
 from edgenas.pipeline.search.estimating import own_settings, quality_of
+from edgenas.pipeline.search.file_sizes import size_model, sized_by
 from edgenas.pipeline.search.known import genes_of, known_outcomes
+from edgenas.pipeline.search.limits import limits_of
 from edgenas.pipeline.search.predicted import translator
 from edgenas.pipeline.search.retrying import RetryingStore
 from edgenas.pipeline.search.rewards import reward_of
@@ -40,7 +42,7 @@ def _context_of(context: RunContext) -> Context:
     table = file_digest(context.directory.path / TABLE_FILE)
     own = own_settings(context)
     if own is not None:
-        text = plain_text({**own, **({"latency": "measured"} if measured else {})}, sort_keys=True)
+        text = plain_text({**own, **({"latency": "measured"} if measured else {}), **sized_by(context)}, sort_keys=True)
         settings = hashlib.sha256(text.encode()).hexdigest()
         return Context(evaluator=name, settings=settings, data=artifacts.images(context).digest, device=table)
     text = plain_text(
@@ -49,6 +51,7 @@ def _context_of(context: RunContext) -> Context:
             "recalibration_images": context.settings.supernet.recalibration_images,
             **_judged_on_some(context),
             **({"latency": "measured"} if context.settings.search.latency == "measured" else {}),
+            **sized_by(context),
         }
     )
     settings = hashlib.sha256(text.encode()).hexdigest()
@@ -68,8 +71,7 @@ def _limits(context: RunContext, costs: CostModel, budget_ms: float | None) -> t
         # A network whose prediction interval reaches below the budget may meet it when it is measured.
         slack = costs.relative if context.settings.search.latency == "table" else 0.0
         limits.append(Limit(metric="latency_ms", at_most=budget_ms * (1 + slack)))
-    if context.settings.target.max_macs is not None:
-        limits.append(Limit(metric="macs", at_most=float(context.settings.target.max_macs)))
+    limits += [Limit(metric=metric, at_most=most) for metric, most in limits_of(context.settings.target).items()]
     return tuple(limits)
 
 
@@ -113,7 +115,9 @@ class Searching:
         """
         self._context = context
         now = clock or Clock()
-        self._costs = costs = CostModel(artifacts.space(context), artifacts.table(context), clock_error=now.error)
+        self._costs = costs = CostModel(
+            artifacts.space(context), artifacts.table(context), clock_error=now.error, sizes=size_model(context)
+        )
         self.learned: dict[str, Any] | None = None
         self.guided: GuidedSearcher | None = None
         self.known = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from edgenas.pipeline.core.device_latency import measured_networks
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.search.budget import within
 from edgenas.pipeline.search.clock import clock_beside, clock_network, present_clock
+from edgenas.pipeline.search.limits import SIZES, limits_of, target_document
 
 NEAR = 0.9, 1.0
 """Shares of the budget between which a network uses it, by the table."""
@@ -30,6 +32,7 @@ def choose(
     *,
     budget_ms: float | None = None,
     near: int = 0,
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> list[int]:
     """Choose which networks of the front are measured.
 
@@ -47,6 +50,7 @@ def choose(
         count: How many at most.
         budget_ms: The latency budget, None for none.
         near: How many networks that use the budget are wanted.
+        limits: Largest allowed values of other metrics; those of the front keep them already.
 
     Returns:
         Indices, most accurate first.
@@ -54,19 +58,24 @@ def choose(
     chosen = _of_front(evaluations, front, count, budget_ms=budget_ms)
     if budget_ms is None or not near:
         return chosen
-    wanted = _near(evaluations, chosen, near, budget_ms=budget_ms)
+    wanted = _near(evaluations, chosen, near, budget_ms=budget_ms, limits=limits)
     return sorted({*chosen, *wanted}, key=lambda index: (-_accuracy(evaluations[index]), _latency(evaluations[index])))
 
 
 def _near(
-    evaluations: Sequence[Mapping[str, Any]], chosen: Sequence[int], count: int, *, budget_ms: float
+    evaluations: Sequence[Mapping[str, Any]],
+    chosen: Sequence[int],
+    count: int,
+    *,
+    budget_ms: float,
+    limits: Mapping[str, float],
 ) -> list[int]:
     """Return as many of the most accurate networks near the budget as those chosen already lack."""
     low, high = (share * budget_ms for share in NEAR)
     lying = [
         index
         for index, entry in enumerate(evaluations)
-        if "metrics" in entry and low <= _latency(entry) <= high
+        if "metrics" in entry and low <= _latency(entry) <= high and _meets(entry, limits)
     ]
     lying.sort(key=lambda index: (-_accuracy(evaluations[index]), _latency(evaluations[index])))
     taken = {evaluations[index]["digest"] for index in chosen}
@@ -76,6 +85,11 @@ def _near(
         if evaluations[index]["digest"] not in taken:
             others.setdefault(evaluations[index]["digest"], index)
     return list(others.values())[: max(0, missing)]
+
+
+def _meets(entry: Mapping[str, Any], limits: Mapping[str, float]) -> bool:
+    """Whether a network keeps all limits beside the latency budget."""
+    return all(entry["metrics"][metric]["value"] <= most for metric, most in limits.items())
 
 
 def _accuracy(entry: Mapping[str, Any]) -> float:
@@ -104,7 +118,7 @@ def _of_front(
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     return {
         "front": context.settings.front.model_dump(),
-        "target": context.settings.target.model_dump(),
+        "target": target_document(context.settings.target),
         "seed": context.settings.seed,
         **({"finalists": finalists} if (finalists := context.settings.train.finalists) > 1 else {}),
     }
@@ -116,7 +130,10 @@ def _run(context: RunContext) -> None:
     table_ms = search.get("budget_table_ms", search["budget_ms"])
     # A single network is taken by its estimate; finalists are judged again, so those near the budget get their chance.
     near = context.settings.train.finalists if context.settings.train.finalists > 1 else 0
-    chosen = choose(evaluations, search["front"], context.settings.front.measure, budget_ms=table_ms, near=near)
+    limits = limits_of(context.settings.target)
+    chosen = choose(
+        evaluations, search["front"], context.settings.front.measure, budget_ms=table_ms, near=near, limits=limits
+    )
     target, reference = context.settings.target, clock_network(context)
     networks = [artifacts.space(context).decode(np.asarray(evaluations[index]["genes"])) for index in chosen]
     with context.progress("measure the front") as report:
@@ -154,6 +171,7 @@ def _run(context: RunContext) -> None:
                 "standard_error_ms": latency.standard_error_ms,
                 "macs": int(metrics["macs"]["value"]),
                 "params": int(metrics["params"]["value"]),
+                **{metric: int(metrics[metric]["value"]) for metric in SIZES if metric in metrics},
                 "within_budget": within(latency.latency_ms, error_ms, budget_ms),
             }
         )

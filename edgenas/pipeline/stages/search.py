@@ -15,6 +15,7 @@ from edgenas.pipeline.search.clock import Clock, clock_of, forget_clock, is_time
 from edgenas.pipeline.search.estimating import forget_state, own_settings
 from edgenas.pipeline.search.hypervolume import shared_curves
 from edgenas.pipeline.search.known import forget_known
+from edgenas.pipeline.search.limits import target_document
 from edgenas.pipeline.search.one_shot import STATE
 from edgenas.pipeline.search.predicted import predictor_document
 from edgenas.pipeline.search.session import BASELINE, Searching
@@ -68,7 +69,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     return {
         "seed": settings.seed,
         "search": search.model_dump(exclude={"store", *unused}),
-        "target": settings.target.model_dump(),
+        "target": target_document(settings.target),
         **({} if (own := own_settings(context)) is None else {"estimator": own}),
         "recalibration_images": settings.supernet.recalibration_images,
     }

@@ -15,6 +15,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen, trained_on
 from edgenas.pipeline.core.stage import Stage
+from edgenas.pipeline.search.file_sizes import require_limits
 from edgenas.pipeline.training.initial_weights import start_from
 from edgenas.pipeline.training.settings import importance_of, supernet_settings, transforms_kernels
 from edgenas.pipeline.training.teacher import load_teacher, require_apart_teacher, teacher_digest
@@ -87,6 +88,7 @@ def _trained(
 
     from edgenas.supernet import Supernet, train_supernet
 
+    require_limits(context)
     seed = context.seed("supernet")
     device = context.compute_device
     section, images = context.settings.supernet, artifacts.images(context)
