@@ -35,7 +35,9 @@ class DataSettings:
         validation_fraction: Share of the training images set aside for search.
         test_fraction: Share of all images set aside for the final figure, where the source has no test part.
         seed: Decides splits, subsets and noise.
-        cache_dir: Directory for prepared images (memory-mapped, made once); None prepares them in memory.
+        cache_dir: Folder of the cache, shared by all that name it; None keeps nothing on disk.
+        store: Whether prepared images are kept in the cache, beside what is known of files; otherwise they are prepared
+            in memory.
         memory_limit_mib: Prepared sets above this size without `cache_dir` are decoded while training.
         workers: Threads that decode images.
     """
@@ -55,6 +57,7 @@ class DataSettings:
     test_fraction: float = 0.2
     seed: int = 0
     cache_dir: str | None = None
+    store: bool = True
     memory_limit_mib: int = 2048
     workers: int = 2
 

@@ -67,15 +67,20 @@ def load(settings: DataSettings, *, progress: Progress | None = None) -> ImageDa
     readers = [reader for reader in (raw.train, raw.validation, raw.test) if reader is not None]
     refuse_unreadable(raw.skipped, sum(len(reader.labels) for reader in readers) + len(raw.skipped))
     plans, channels, resolution = _plan(raw, readers, settings)
-    built = _build(plans, settings, raw.classes, progress)
+    try:
+        built = _build(plans, settings, raw.classes, progress)
+        contents = _contents(plans, built, settings)
+    finally:
+        # What was learnt of the files is kept even if the command is interrupted.
+        learnt = raw.keep() if raw.keep is not None else ()
     skipped = raw.skipped if built is None else (*raw.skipped, *built.skipped)
     refuse_unreadable(skipped, sum(len(plan.indices) for plan in plans) + len(raw.skipped))
     train, validation, test = built.splits if built is not None else (plan.lazy() for plan in plans)
     for part, split in zip(PARTS, (train, validation, test), strict=True):
         require_every_class(split.labels, raw.classes, what=f"the {part} part")
-    contents = _contents(plans, built, settings)
     notes = (
         *raw.notes,
+        *learnt,
         *preparation_notes(settings, readers, channels=channels, resolution=resolution),
         *content_notes(skipped, None if built is None else built.repeated),
     )
@@ -173,7 +178,9 @@ def _build(
     """Return the splits as arrays, from the cache if they are there; None if they do not fit."""
     count = sum(len(plan.indices) for plan in plans)
     image_bytes = count * prod(plans[0].shape)
-    entry = None if settings.cache_dir is None else CacheEntry.open(settings.cache_dir, _cache_key(plans, classes))
+    entry = None
+    if settings.cache_dir is not None and settings.store:
+        entry = CacheEntry.open(settings.cache_dir, _cache_key(plans, classes))
     if entry is not None and (cached := entry.load(PARTS)) is not None:
         return cached
     fits = entry.has_room(image_bytes) if entry is not None else image_bytes <= settings.memory_limit_mib * 2**20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -35,19 +36,31 @@ def tree_signature(root: Path) -> str:
         digest.update(file_signature(root.stat()).encode())
         return digest.hexdigest()
     known: set[tuple[int, int]] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
+    top = os.fspath(root)
+    for folder, folders, files in os.walk(top, followlinks=True):
         state = os.stat(folder)
-        digest.update(f"{os.path.relpath(folder, root)}/ {state.st_ino}\n".encode("utf-8", "surrogateescape"))
+        below = os.path.relpath(folder, top)
+        digest.update(f"{below}/ {state.st_ino}\n".encode("utf-8", "surrogateescape"))
         if (state.st_dev, state.st_ino) in known:
             folders.clear()
             continue
         known.add((state.st_dev, state.st_ino))
         folders.sort()
-        for name in sorted(files):
-            file = Path(folder, name)
-            signature = file_signature(file.stat()) if file.exists() else "broken link"
-            digest.update(f"{file.relative_to(root)}\0{signature}\n".encode("utf-8", "surrogateescape"))
+        prefix = "" if below == os.curdir else below + os.sep
+        lines = [f"{prefix}{name}\0{_signature_at(os.path.join(folder, name))}\n" for name in sorted(files)]
+        digest.update("".join(lines).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def _signature_at(file: str) -> str:
+    try:
+        return file_signature(os.stat(file))
+    except (FileNotFoundError, NotADirectoryError):
+        return "broken link"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "broken link"
+        raise
 
 
 def content_number(content: bytes | memoryview) -> int:

@@ -65,14 +65,23 @@ def open_header(path: Path) -> Header:
     Raises:
         UnreadableImageError: It is not an image, too large, or of pixels without an agreed range.
     """
+    return _header(path, name=str(path))
+
+
+def header_of(content: bytes, *, name: str) -> Header:
+    """Read the header of the content of an image file; see `open_header`."""
+    return _header(io.BytesIO(content), name=name)
+
+
+def _header(file: Path | io.BytesIO, *, name: str) -> Header:
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             _require_usable(image)
             turned = _orientation(image) in TRANSPOSING_ORIENTATIONS
             height, width = (image.width, image.height) if turned else (image.height, image.width)
             return Header((height, width), _channels(image), bool(getattr(image, "is_animated", False)))
     except Exception as error:
-        raise UnreadableImageError(str(path), reason_of(error)) from error
+        raise UnreadableImageError(name, reason_of(error)) from error
 
 
 def decode_image(path: Path, *, name: str) -> Images:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from edgenas.data.loading.signature import content_number, file_signature
+from edgenas.data.cache.file_index import STATE, FileIndex, FoundFiles, join
+from edgenas.data.loading.signature import content_number
 from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
-from edgenas.data.sources.decode import Header, decode_image, open_header, readable_endings, reason_of
+from edgenas.data.sources.decode import decode_image, readable_endings, reason_of
+from edgenas.data.sources.headers import look_at_new
 from edgenas.data.sources.listing import Listing
 from edgenas.data.sources.raw import ContentKind, RawData, UnreadableImageError
-from edgenas.data.values import Images, Labels, Skipped
+from edgenas.data.values import Images, Indices, Labels, Skipped
 from edgenas.errors import DataError, explain
 
 TRAIN_NAMES = ("train", "training")
@@ -27,9 +30,17 @@ TEST_NAMES = ("test", "testing")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FileReader:
-    """Image files of one part; header facts were gathered when the folder was listed."""
+    """Image files of one part.
 
-    paths: tuple[Path, ...]
+    Attributes:
+        root: The data folder.
+        index: What is known of its files.
+        rows: Places of this part's files in the index, (N,).
+    """
+
+    root: str
+    index: FileIndex
+    rows: Indices
     labels: Labels
     size: tuple[int, int] | None
     channels: int
@@ -37,28 +48,39 @@ class FileReader:
     animated: int = 0
     kind: ContentKind = "files"
 
+    def name(self, index: int) -> str:
+        """Return the path of one file."""
+        return os.path.join(self.root, self.index.names[self.rows[index]])
+
     def read(self, index: int) -> Images:
         """Decode one file, (H, W, C).
 
         Raises:
             UnreadableImageError: The file cannot be decoded.
         """
-        return decode_image(self.paths[index], name=str(self.paths[index]))
+        name = self.name(index)
+        return decode_image(Path(name), name=name)
 
     def content(self, index: int) -> int:
-        """Return a number that tells the file's content from others, whatever its name.
+        """Return a number that tells the file's content from others, whatever its name; read once and kept.
 
         Raises:
             UnreadableImageError: The file cannot be read.
         """
+        row = int(self.rows[index])
+        known = self.index.content(row)
+        if known is not None:
+            return known
         try:
-            return content_number(self.paths[index].read_bytes())
+            number = content_number(Path(self.name(index)).read_bytes())
         except OSError as error:
-            raise UnreadableImageError(str(self.paths[index]), reason_of(error)) from error
+            raise UnreadableImageError(self.name(index), reason_of(error)) from error
+        self.index.set_content(row, number)
+        return number
 
 
 def read(settings: DataSettings) -> RawData:
-    """List the class folders and look at the header of every image.
+    """List the class folders, and look at the header of every image that is new or changed.
 
     A part named val/ beside train/ without a test/ holds the images for the final figure (ImageNet's form); the
     validation images of a search are then taken from train/.
@@ -80,8 +102,17 @@ def read(settings: DataSettings) -> RawData:
                 allowed="two or more folders, each with the images of one class",
             )
         )
-    skipped: list[Skipped] = []
-    readers = {name: _reader(folder, classes, settings.workers, skipped, listing) for name, folder in parts.items()}
+    listed = {name: _list_part(folder, root, classes, listing) for name, folder in parts.items()}
+    index = FileIndex(root, join([part.files for part in listed.values()]), cache_dir=settings.cache_dir)
+    damaged = index.notes
+    broken = look_at_new(index, root, workers=settings.workers)
+    index.save()
+    skipped = [Skipped(name=os.path.join(root, index.names[row]), reason=broken[row]) for row in sorted(broken)]
+    readers: dict[str, FileReader] = {}
+    first = 0
+    for name, part in listed.items():
+        readers[name] = _reader(str(root), index, first, part.labels, folder=parts[name], broken=broken)
+        first += len(part.labels)
     animated = sum(reader.animated for reader in readers.values())
     first_frames = (f"{animated} images have several frames; the first is taken.",) if animated else ()
     return RawData(
@@ -90,7 +121,8 @@ def read(settings: DataSettings) -> RawData:
         validation=readers.get("validation"),
         test=readers.get("test"),
         skipped=tuple(skipped),
-        notes=(*notes, *first_frames, *listing.note(root)),
+        notes=(*notes, *first_frames, *listing.note(root), *damaged),
+        keep=partial(_keep, index, len(damaged)),
     )
 
 
@@ -113,12 +145,18 @@ def _parts(root: Path, listing: Listing) -> tuple[dict[str, Path], tuple[str, ..
     return parts, ()
 
 
-class _File(NamedTuple):
-    header: Header
-    signature: str
+def _keep(index: FileIndex, told: int) -> tuple[str, ...]:
+    """Write what is known by now; return notes that were not told yet."""
+    index.save()
+    return index.notes[told:]
 
 
-def _reader(folder: Path, classes: Sequence[str], workers: int, skipped: list[Skipped], listing: Listing) -> FileReader:
+class _Part(NamedTuple):
+    files: FoundFiles
+    labels: list[int]
+
+
+def _list_part(folder: Path, root: Path, classes: Sequence[str], listing: Listing) -> _Part:
     found = {entry.name: entry for entry in Listing().subfolders(folder)}
     if unknown := sorted(set(found) - set(classes)):
         raise DataError(
@@ -129,58 +167,50 @@ def _reader(folder: Path, classes: Sequence[str], workers: int, skipped: list[Sk
             )
         )
     listing.beside(folder, set(found.values()))
-    paths, labels = _list_images(found, classes, listing)
-    if not paths:
-        raise DataError(explain(f"{folder} holds no images", allowed=f"files ending in {_some_endings()}"))
-    with ThreadPoolExecutor(workers) as pool:
-        looked = list(pool.map(_look, paths))
-    keep = [index for index, file in enumerate(looked) if isinstance(file, _File)]
-    skipped.extend(file for file in looked if isinstance(file, Skipped))
-    good = [file for file in looked if isinstance(file, _File)]
-    sizes = {file.header.size for file in good}
-    listed = "\n".join(
-        f"{paths[index].relative_to(folder).as_posix()} {file.signature}"
-        for index, file in zip(keep, good, strict=True)
-    )
-    return FileReader(
-        paths=tuple(paths[index] for index in keep),
-        labels=np.array([labels[index] for index in keep], np.int64),
-        size=sizes.pop() if len(sizes) == 1 else None,
-        channels=max((file.header.channels for file in good), default=1),
-        key=sha256(listed.encode("utf-8", "surrogateescape")).hexdigest(),
-        animated=sum(file.header.animated for file in good),
-    )
-
-
-def _list_images(found: dict[str, Path], classes: Sequence[str], listing: Listing) -> tuple[list[Path], list[int]]:
-    paths: list[Path] = []
+    parts: list[FoundFiles] = []
     labels: list[int] = []
+    below = "" if folder == root else f"{folder.name}/"
     for label, name in enumerate(classes):
         if name not in found:
             continue
-        files = listing.images(found[name])
-        if not files:
+        files = listing.images(found[name], below=f"{below}{name}/")
+        if not files.names:
             reasons = ", ".join(listing.note(found[name])) or None
             raise DataError(
                 explain(f"class folder {found[name]} holds no images", got=reasons, remedy="Fill it or delete it.")
             )
-        paths += files
-        labels += [label] * len(files)
-    return paths, labels
+        parts.append(files)
+        labels += [label] * len(files.names)
+    if not labels:
+        raise DataError(explain(f"{folder} holds no images", allowed=f"files ending in {_some_endings()}"))
+    return _Part(join(parts), labels)
+
+
+def _reader(
+    root: str, index: FileIndex, first: int, labels: list[int], *, folder: Path, broken: dict[int, str]
+) -> FileReader:
+    """Return the reader of one part: the files from row `first` on, without the broken ones."""
+    keep = np.array([number for number in range(len(labels)) if first + number not in broken], np.int64)
+    facts = index.facts[first + keep]
+    sizes = np.unique(facts[["height", "width"]])
+    skip = 0 if folder == Path(root) else len(folder.name) + 1
+    state = np.stack([facts[name] for name in STATE], 1)
+    listed = "\0".join(index.names[first + number][skip:] for number in keep)
+    return FileReader(
+        root=root,
+        index=index,
+        rows=first + keep,
+        labels=np.array(labels, np.int64)[keep],
+        size=(int(sizes[0]["height"]), int(sizes[0]["width"])) if len(sizes) == 1 else None,
+        channels=int(facts["channels"].max(initial=0)) or 1,
+        key=sha256(listed.encode("utf-8", "surrogateescape") + state.tobytes()).hexdigest(),
+        animated=int(facts["animated"].sum()),
+    )
 
 
 def _some_endings() -> str:
     usual = (".jpg", ".png", ".webp", ".tif", ".bmp", ".gif")
     return ", ".join(ending for ending in usual if ending in readable_endings()) + ", and others that Pillow reads"
-
-
-def _look(path: Path) -> _File | Skipped:
-    try:
-        return _File(open_header(path), file_signature(path.stat()))
-    except UnreadableImageError as error:
-        return Skipped(name=error.name, reason=error.reason)
-    except OSError as error:
-        return Skipped(name=str(path), reason=error.strerror or str(error))
 
 
 SOURCE = Source(read=read)

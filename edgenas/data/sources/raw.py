@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, Protocol
@@ -70,6 +71,7 @@ class RawData:
         train, validation, test: The parts that the source has.
         skipped: Images that could not even be opened.
         notes: What was decided while reading.
+        keep: Called once the images are loaded, to keep what was learnt of them; returns further notes.
     """
 
     classes: tuple[str, ...]
@@ -78,6 +80,7 @@ class RawData:
     test: Reader | None = None
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    keep: Callable[[], tuple[str, ...]] | None = None
 
 
 class UnreadableImageError(DataError):
