@@ -129,7 +129,7 @@ def test_an_index_of_another_version_is_made_again(
 
 
 def test_a_cache_that_cannot_be_written_is_noted_and_the_images_are_loaded(settings: DataSettings) -> None:
-    Path(str(settings.cache_dir)).write_text("in the way")
+    Path(str(settings.cache_dir)).write_text("in the way", encoding="utf-8")
     data = load(settings)
     assert sum("cannot be kept" in note for note in data.notes) == 1
     assert same(data, load(replace(settings, cache_dir=None)))
