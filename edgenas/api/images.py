@@ -30,7 +30,7 @@ def load_images(
     validation_fraction: float = 0.2,
     test_fraction: float = 0.2,
     seed: int = 0,
-    cache: str | Path | None = None,
+    cache: str | Path | bool | None = None,
     memory_limit_mib: int = 2048,
     progress: ProgressFactory | None = None,
 ) -> ImageData:
@@ -51,7 +51,8 @@ def load_images(
         validation_fraction: Share of all images that decides during a search.
         test_fraction: Share of all images for the final figure, where the source has no test part.
         seed: Of splits, subsets and noise. The same seed and files give the same splits.
-        cache: Folder that keeps prepared images; in memory if None.
+        cache: Whether prepared images are kept: True for the cache that all runs share (EDGENAS_CACHE, or
+            `~/.cache/edgenas`), or the folder of another; in memory if None. What is known of files is always kept.
         memory_limit_mib: Without a cache, larger sets (as prepared) are decoded while training, MiB.
         progress: Makes a progress display for a title; a bar, or lines, if None.
 
@@ -63,6 +64,7 @@ def load_images(
         ConfigError: The source is unknown or needs an extra that is not installed, or a value is impossible.
     """
     from edgenas.data import DataSettings, load
+    from edgenas.data.cache.place import default_cache
     from edgenas.display import progress_bar
 
     if not isinstance(path, str | Path):
@@ -85,7 +87,8 @@ def load_images(
         validation_fraction=validation_fraction,
         test_fraction=test_fraction,
         seed=seed,
-        cache_dir=None if cache is None else str(cache),
+        cache_dir=str(default_cache() if cache is None or isinstance(cache, bool) else cache),
+        store=cache is not None and cache is not False,
         memory_limit_mib=memory_limit_mib,
     )
     with (progress or progress_bar)("images") as report:
@@ -143,6 +146,7 @@ def data_section(data: ImageData, *, resolution: int | None = None) -> DataSecti
     """
     from edgenas.config.settings import DataSection
     from edgenas.data import ImageData
+    from edgenas.data.cache.place import default_cache
 
     if not isinstance(data, ImageData):
         remedy = "Load them with edgenas.load_images."
@@ -169,6 +173,8 @@ def data_section(data: ImageData, *, resolution: int | None = None) -> DataSecti
         validation_fraction=settings.validation_fraction,
         test_fraction=settings.test_fraction,
         seed=settings.seed,
-        cache=settings.cache_dir is not None,
+        cache=settings.store and settings.cache_dir is not None,
+        cache_dir=None if settings.cache_dir in (None, str(default_cache())) else settings.cache_dir,
+        cache_limit_gib=settings.cache_limit_gib,
         memory_limit_mib=settings.memory_limit_mib,
     )

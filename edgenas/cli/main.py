@@ -13,6 +13,7 @@ import typer
 
 from edgenas.cli.commands import (
     architectures,
+    cache,
     configuration,
     export,
     latency,
@@ -53,6 +54,7 @@ refine.register(app)
 specialise.register(app)
 transfer.register(app)
 configuration.register(app)
+cache.register(app)
 
 USAGE_ERROR = 2
 _LAYOUT = "\n\t"

@@ -114,7 +114,14 @@ class DataSection(Section):
     seed: Seed | None = Field(
         None, description="Of splits, subsets and noise; drawn from the run's seed if left out."
     )
-    cache: bool = Field(True, description="Keep prepared images in files of the run directory.")
+    cache: bool = Field(True, description="Keep prepared images in the cache, for all runs on the same images.")
+    cache_dir: PathText | None = Field(
+        None, description="Folder of the cache; EDGENAS_CACHE, or `~/.cache/edgenas` if left out."
+    )
+    cache_limit_gib: float | None = Field(
+        None, gt=0, le=2**20,
+        description="Most that prepared images take there, GiB; half of what the disk has for them if left out.",
+    )
     memory_limit_mib: MiB = Field(
         2048, description="Without a cache, larger sets (as prepared) are decoded while training."
     )

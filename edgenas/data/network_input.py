@@ -15,8 +15,8 @@ from edgenas.data.subset import chosen_images
 from edgenas.data.values import Images, Split
 from edgenas.errors import DataError, explain
 
-# Images that decide the statistics of a split that is decoded while training.
-SAMPLE = 2000
+# Images that decide the statistics of a split that does not lie in memory.
+SAMPLE = 10_000
 CHUNK_BYTES = 4 * 2**20
 # A channel with a deviation below one grey level is constant. Division by that deviation would only amplify rounding.
 SMALLEST_STD = 1 / 255

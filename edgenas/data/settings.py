@@ -38,7 +38,9 @@ class DataSettings:
         cache_dir: Folder of the cache, shared by all that name it; None keeps nothing on disk.
         store: Whether prepared images are kept in the cache, beside what is known of files; otherwise they are prepared
             in memory.
-        memory_limit_mib: Prepared sets above this size without `cache_dir` are decoded while training.
+        cache_limit_gib: Largest size of all prepared images in the cache. Those not used for longest go first. None
+            takes half of what the disk has for them.
+        memory_limit_mib: Prepared sets above this size that are not stored are decoded while training.
         workers: Threads that decode images.
     """
 
@@ -58,6 +60,7 @@ class DataSettings:
     seed: int = 0
     cache_dir: str | None = None
     store: bool = True
+    cache_limit_gib: float | None = None
     memory_limit_mib: int = 2048
     workers: int = 2
 
@@ -89,6 +92,8 @@ class DataSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(explain(f"impossible data.{name}", got=value, allowed="1 or more"))
+        if self.cache_limit_gib is not None and not self.cache_limit_gib > 0:
+            raise ConfigError(explain("impossible data.cache_limit_gib", got=self.cache_limit_gib, allowed="above 0"))
         if self.seed < 0:
             raise ConfigError(explain("impossible data.seed", got=self.seed, allowed="0 or more"))
 

@@ -177,11 +177,13 @@ def shared_weights(settings: RunSettings, folder: Path) -> Any:
 
 def images(settings: RunSettings, folder: Path) -> Any:
     """Images as a run loads them, and what is kept of them."""
-    context = RunContext(settings, RunDirectory(path=folder), progress=quiet, say=silent)
-    data = load_images(context)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGENAS_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        data = load_images(RunContext(settings, RunDirectory(path=folder), progress=quiet, say=silent))
     kinds = [type(split).__name__ for split in (data.train, data.validation, data.test)]
     counts = [len(split) for split in (data.train, data.validation, data.test)]
-    kept = (folder / "cache").exists()
+    kept = sorted(str(path.relative_to(folder)) for path in folder.glob("*/images"))
     return data.digest, kinds, counts, data.train.read(np.arange(2)).tolist(), kept
 
 

@@ -120,6 +120,8 @@ ROWS: dict[str, Row] = {
     "data.test_fraction": Row(value=0.4, probe=probes.images),
     "data.seed": Row(value=9, probe=probes.images),
     "data.cache": Row(value=False, probe=probes.images, beside=FOLDER),
+    "data.cache_dir": Row(value="elsewhere", probe=probes.images, beside=FOLDER),
+    "data.cache_limit_gib": Row(value=1e-9, probe=probes.images, beside=FOLDER),
     "data.memory_limit_mib": Row(value=1, probe=probes.images, beside={**FOLDER, "data.cache": False,
                                                                        "data.resolution": 256}),
     "space.around": Row(value="mobilenet_v3_small", probe=probes.space),

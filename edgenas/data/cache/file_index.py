@@ -109,7 +109,7 @@ class FileIndex:
         root = np.frombuffer(self._root.encode(*_NAMES_CODEC), np.uint8)
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_sealed(self._file, {"version": np.int64(VERSION), "root": root, "names": names, "facts": facts})
+            write_sealed(self._file, {"version": np.array(VERSION), "root": root, "names": names, "facts": facts})
         except OSError as error:
             where = self._file.parent.parent
             self._file = None
@@ -153,7 +153,7 @@ class FileIndex:
             return None
         with contextlib.suppress(OSError):
             os.utime(self._file)
-        return names, facts
+        return names, facts  # type: ignore[return-value]
 
 
 def indexed_root(file: Path) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from math import prod
 
 import numpy as np
 
 from edgenas.data.identity import Contents
 from edgenas.data.sources.raw import UnreadableImageError
-from edgenas.data.values import ArraySplit, Images, Indices, Labels, Skipped
+from edgenas.data.values import ArraySplit, Images, Indices, Labels, Skipped, Split
 
 # Images handed to a thread at once: enough to hide its overhead, few enough for steady progress.
 CHUNK = 64
+PIECE_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,15 +27,17 @@ class BuiltSplits:
         splits: In the order train, validation, test.
         skipped: Images that could not be decoded.
         digest: See `hash_splits`.
-        repeated: See `count_repeated`.
+        repeated: See `count_repeated`, and `repeated_contents` for large sets.
         contents: A number of every image of every split by the content of its source, (N,) uint64 each.
+        notes: What a user may not expect, one sentence each.
     """
 
-    splits: tuple[ArraySplit, ...]
+    splits: tuple[Split, ...]
     skipped: tuple[Skipped, ...]
     digest: str
     repeated: tuple[int, ...]
     contents: tuple[Contents, ...]
+    notes: tuple[str, ...] = ()
 
 
 def to_array(
@@ -85,30 +89,18 @@ def to_array(
     return split, contents[kept], [failed[row] for row in sorted(failed)]
 
 
-def content_numbers(content: Callable[[int], int], indices: Indices, *, workers: int) -> Contents:
-    """Return the numbers (N,) of images by their content, without decoding them; 0 for what cannot be read."""
-
-    def one(index: int) -> int:
-        try:
-            return content(index)
-        except UnreadableImageError:
-            return 0
-
-    with ThreadPoolExecutor(workers) as pool:
-        return np.fromiter(pool.map(one, indices.tolist()), np.uint64, len(indices))
-
-
-def hash_splits(splits: Sequence[ArraySplit], classes: Sequence[str]) -> str:
+def hash_splits(splits: Sequence[Split], classes: Sequence[str]) -> str:
     """Return the SHA-256 of the images, labels and class names of all splits."""
     digest = sha256("\0".join(classes).encode())
     for split in splits:
-        digest.update(repr(split.images.shape).encode())
+        digest.update(repr((len(split), *split.shape)).encode())
         digest.update(split.labels.tobytes())
-        digest.update(np.ascontiguousarray(split.images).data)
+        for images in _in_pieces(split):
+            digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()
 
 
-def count_repeated(splits: Sequence[ArraySplit]) -> tuple[int, ...]:
+def count_repeated(splits: Sequence[Split]) -> tuple[int, ...]:
     """Count, for every split, the images that an earlier one holds too, pixel for pixel.
 
     Splits share no entry of the source. But a source may hold the same image twice, and then two splits can share it.
@@ -116,7 +108,25 @@ def count_repeated(splits: Sequence[ArraySplit]) -> tuple[int, ...]:
     known: set[int] = set()
     counts = []
     for split in splits:
-        hashes = [hash(image.tobytes()) for image in split.images]
+        hashes = [hash(image.tobytes()) for images in _in_pieces(split) for image in images]
         counts.append(sum(value in known for value in hashes))
         known.update(hashes)
     return tuple(counts)
+
+
+def repeated_contents(contents: Sequence[Contents]) -> tuple[int, ...]:
+    """Count, for every split, the images whose source an earlier one holds too, byte for byte; see `count_repeated`."""
+    known = np.zeros(0, np.uint64)
+    counts = []
+    for numbers in contents:
+        readable = numbers[numbers != 0]
+        counts.append(int(np.isin(readable, known).sum()))
+        known = np.union1d(known, readable)
+    return tuple(counts)
+
+
+def _in_pieces(split: Split) -> Iterator[Images]:
+    """Yield the images of a split in order, a bounded number at a time."""
+    step = max(1, PIECE_BYTES // max(1, prod(split.shape)))
+    for start in range(0, len(split), step):
+        yield split.read(np.arange(start, min(start + step, len(split))))

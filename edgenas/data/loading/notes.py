@@ -12,6 +12,7 @@ from edgenas.errors import DataError, explain
 
 GREATEST_UNREADABLE_SHARE = 0.05
 NAMED = 3
+DECODED_WHILE_TRAINING = "The prepared images do not fit; they are decoded while training."
 
 
 def preparation_notes(
@@ -42,12 +43,12 @@ def preparation_notes(
     return tuple(notes)
 
 
-def content_notes(skipped: Sequence[Skipped], repeated: tuple[int, ...] | None) -> tuple[str, ...]:
+def content_notes(skipped: Sequence[Skipped], repeated: tuple[int, ...]) -> tuple[str, ...]:
     """Say what was found among the images.
 
     Args:
         skipped: Images that were left out.
-        repeated: Images of train, validation and test that an earlier split holds too; None for lazy splits.
+        repeated: Images of train, validation and test that an earlier split holds too.
     """
     notes = []
     if skipped:
@@ -55,9 +56,7 @@ def content_notes(skipped: Sequence[Skipped], repeated: tuple[int, ...] | None) 
         named = ", ".join(f"{image.name} ({image.reason})" for image in skipped[:NAMED])
         more = ", ..." if len(skipped) > NAMED else ""
         notes.append(f"{len(skipped)} unreadable images are left out: {reasons}. They are {named}{more}")
-    if repeated is None:
-        notes.append("The prepared images do not fit; they are decoded while training.")
-    elif any(repeated):
+    if any(repeated):
         _, validation, test = repeated
         notes.append(
             f"The source repeats images: {validation} of validation are also in train, "

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgenas.data.cache.file_index import STATE, FileIndex, FoundFiles, join
+from edgenas.data.identity import Contents
 from edgenas.data.loading.signature import content_number
 from edgenas.data.registry import Source
 from edgenas.data.settings import DataSettings
@@ -48,7 +50,7 @@ class FileReader:
     animated: int = 0
     kind: ContentKind = "files"
 
-    def name(self, index: int) -> str:
+    def path_of(self, index: int) -> str:
         """Return the path of one file."""
         return os.path.join(self.root, self.index.names[self.rows[index]])
 
@@ -58,7 +60,7 @@ class FileReader:
         Raises:
             UnreadableImageError: The file cannot be decoded.
         """
-        name = self.name(index)
+        name = self.path_of(index)
         return decode_image(Path(name), name=name)
 
     def content(self, index: int) -> int:
@@ -72,11 +74,16 @@ class FileReader:
         if known is not None:
             return known
         try:
-            number = content_number(Path(self.name(index)).read_bytes())
+            number = content_number(Path(self.path_of(index)).read_bytes())
         except OSError as error:
-            raise UnreadableImageError(self.name(index), reason_of(error)) from error
+            raise UnreadableImageError(self.path_of(index), reason_of(error)) from error
         self.index.set_content(row, number)
         return number
+
+    def known_contents(self, indices: Indices) -> tuple[Contents, NDArray[np.bool_]]:
+        """Return the numbers of some files, (N,), and whether each is known; nothing is read."""
+        facts = self.index.facts[self.rows[indices]]
+        return facts["content"].astype(np.uint64), facts["has_content"].copy()
 
 
 def read(settings: DataSettings) -> RawData:

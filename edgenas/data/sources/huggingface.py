@@ -63,6 +63,10 @@ class DatasetReader:
         pixels = self.read(index)
         return content_number(repr(pixels.shape).encode() + pixels.tobytes())
 
+    def path_of(self, index: int) -> str:
+        """Return the name of one row."""
+        return f"{self.name}[{index}]"
+
     @property
     def kind(self) -> ContentKind:
         """Encoded images where the library hands them out, as files are."""

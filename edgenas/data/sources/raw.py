@@ -83,6 +83,12 @@ class RawData:
     keep: Callable[[], tuple[str, ...]] | None = None
 
 
+def describe(reader: Reader, index: int) -> str:
+    """Return how messages call an image: the path of its file, where its reader says one."""
+    name = getattr(reader, "path_of", None)
+    return f"image {index}" if name is None else str(name(index))
+
+
 class UnreadableImageError(DataError):
     """One image that cannot be decoded; the caller skips and counts it."""
 

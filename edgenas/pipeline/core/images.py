@@ -18,19 +18,20 @@ DATA_FILE = "data.json"
 
 
 def load_images(context: RunContext, *, resolution: int | None = None, cache: bool = True) -> ImageData:
-    """Load the images as the configuration says; prepared images are cached in the run directory.
+    """Load the images as the configuration says; prepared images are kept in the cache that all runs share.
 
     Images of that size that the caller passed in are taken instead.
 
     Args:
         context: Of the run.
         resolution: Another height and width than the configuration's, pixels.
-        cache: Whether prepared images are kept in the run directory.
+        cache: Whether prepared images are kept, if the configuration says so too.
 
     Raises:
         DataError: They cannot be used.
     """
     from edgenas.data import DataSettings, load
+    from edgenas.data.cache.place import default_cache
 
     given = context.given.images
     if given is not None and resolution in (None, given.resolution):
@@ -40,11 +41,11 @@ def load_images(context: RunContext, *, resolution: int | None = None, cache: bo
     values["crop"] = values["crop"] or 1.0
     # The supernet shrinks images for smaller resolutions, so they are prepared for the largest.
     values["resolution"] = resolution or values["resolution"] or max(context.settings.space.resolutions or [0]) or None
-    cache = values.pop("cache") and cache and values["source"] != "digits"
-    folder = str(context.directory.path / "cache") if cache else None
+    store = values.pop("cache") and cache and values["source"] != "digits"
+    folder = values.pop("cache_dir") or str(default_cache())
     seed = values.pop("seed")
     seed = context.seed("data") if seed is None else seed
-    settings = DataSettings(**values, seed=seed, cache_dir=folder, workers=context.threads)
+    settings = DataSettings(**values, seed=seed, cache_dir=folder, store=store, workers=context.threads)
     with context.progress("images") as report:
         return load(settings, progress=report)
 
@@ -100,10 +101,10 @@ def preprocessing_of(context: RunContext, data: ImageData) -> Preprocessing:
         context: Of the run; its data section, and the weights of its start, may state mean and deviation.
         data: Images; mean and deviation are otherwise those of their training part.
     """
-    from edgenas.data import fit_preprocessing
+    from edgenas.data.statistics import fitted_preprocessing
 
     section = data_section(context)
-    fitted = fit_preprocessing(data.train, resize=section.resize)
+    fitted = fitted_preprocessing(data, resize=section.resize)
     if data.settings is not None:
         used = data.settings
         fitted = replace(fitted, interpolation=used.interpolation, crop=used.crop)

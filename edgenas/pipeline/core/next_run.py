@@ -23,7 +23,7 @@ from edgenas.pipeline.core.stage import RECORD
 NEXT = ".next"
 _COMMIT = ".commit.json"
 _SHARED = ("cache", "store.sqlite")
-"""Files that the run and `.next` share: prepared images and judged networks.
+"""Files that the run and `.next` share: judged networks, and prepared images of the time before the shared cache.
 
 Each entry is stored under the digest of all its inputs.
 """

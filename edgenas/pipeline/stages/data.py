@@ -33,7 +33,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     # A key of a newer version, left at its default, must not change the fingerprint of finished runs.
     section = data_section(context)
     optional = ("seed", "interpolation", "crop", "mean", "std")
-    unused = {name for name in optional if getattr(section, name) is None}
+    unused = {name for name in optional if getattr(section, name) is None} | {"cache_dir", "cache_limit_gib"}
     given = context.given.images
     return {
         **({} if given is None else {"given": given.digest}),

@@ -164,6 +164,6 @@ def test_the_order_of_files_is_that_of_their_path(tmp_path: Path, write_folder: 
     root = write_folder(tmp_path / "images", cats=3, dogs=3)
     write_folder(root / "cats", **{"a": 2, "a-b": 2, "a b": 1})
     raw = folder.read(DataSettings(source="folder", path=str(root)))
-    names = [raw.train.name(index) for index in range(len(raw.train.labels))]  # type: ignore[attr-defined]
+    names = [raw.train.path_of(index) for index in range(len(raw.train.labels))]  # type: ignore[attr-defined]
     assert names == [str(path) for path in sorted(map(Path, names))] and len(names) == 11
     assert np.all(np.diff(raw.train.labels) >= 0)

@@ -190,7 +190,7 @@ def run_images(source: RunContext) -> ImageData:
     """
     from edgenas.errors import DataError
 
-    data = load_images(source, cache=(source.directory.path / "cache").is_dir())
+    data = load_images(source)
     stored = source.directory.read_json("data.json")["digest"]
     if data.digest != stored:
         raise DataError(
