@@ -54,7 +54,9 @@ def adjust_sharpness(levels: Tensor, factor: Tensor) -> Tensor:
     if min(levels.shape[2:]) < 3:
         return levels
     channels = levels.shape[1]
-    kernel = levels.new_tensor(((1, 1, 1), (1, 5, 1), (1, 1, 1))) / 13
+    # Filled on the device: a copy of values from the host would make it wait.
+    kernel = torch.full((3, 3), 1 / 13, device=levels.device)
+    kernel[1, 1] = 5 / 13
     smooth = levels.clone()
     inner = torch.nn.functional.conv2d(levels, kernel.expand(channels, 1, 3, 3), groups=channels)
     smooth[:, :, 1:-1, 1:-1] = (inner + 0.5).floor_()

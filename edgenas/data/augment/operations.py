@@ -77,14 +77,13 @@ def warp(levels: Tensor, matrix: Tensor) -> Tensor:
         matrix: (B, 2, 3), from x, y in pixels (a pixel's middle lies at a half) to the place in the image.
     """
     _, _, height, width = levels.shape
-    across, down = levels.new_tensor((width, height)).unbind()
     columns = torch.arange(width, device=levels.device) + 0.5
     rows = torch.arange(height, device=levels.device) + 0.5
     by_x, by_y, offset = matrix[..., None, None].unbind(2)
     place = by_x * columns + by_y * rows[:, None] + offset
-    grid = torch.stack((2 * place[:, 0] / across - 1, 2 * place[:, 1] / down - 1), 3)
+    grid = torch.stack((place[:, 0] * (2 / width) - 1, place[:, 1] * (2 / height) - 1), 3)
     sampled = functional.grid_sample(levels, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    in_image = ((place[:, 0] >= 0) & (place[:, 0] < across) & (place[:, 1] >= 0) & (place[:, 1] < down))[:, None]
+    in_image = ((place[:, 0] >= 0) & (place[:, 0] < width) & (place[:, 1] >= 0) & (place[:, 1] < height))[:, None]
     # Pillow cuts what it interpolates to whole levels.
     return torch.where(in_image, (sampled + 1e-3).floor_(), FILL)
 

@@ -110,7 +110,7 @@ def apply_operations(levels: Tensor, choice: Tensor, strength: Tensor, sign: Ten
     """
     _, _, height, width = levels.shape
     out = levels.clone()
-    matrix = levels.new_tensor(((1, 0, 0), (0, 1, 0))).expand(len(levels), 2, 3)
+    matrix = torch.eye(2, 3, device=levels.device).expand(len(levels), 2, 3)
     moved = torch.zeros_like(choice, dtype=torch.bool)
     for number, (name, argument) in enumerate(FORMS[form].items()):
         chosen = choice == number

@@ -12,7 +12,8 @@ from edgenas.data.augment.operations import FILL
 from edgenas.data.augment.randaugment import FORMS, apply_operations, rand_augment
 from tests.data.augment.test_crops import draws, photographs
 
-HEIGHT, WIDTH = 20, 24
+# More than three pixels a level, so that equalize rounds.
+HEIGHT, WIDTH = 30, 36
 GREY = (int(FILL),) * 3
 
 
