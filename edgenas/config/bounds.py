@@ -18,6 +18,8 @@ MILLISECONDS = 3_600_000
 Images: TypeAlias = Annotated[int, Field(ge=1, le=10**10)]
 # The longest published trainings of small networks take some 10,000 epochs.
 Epochs: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
+# A training that starts from weights may leave them as they are.
+EpochsOrNone: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
 # Published batches of a step reach 65,536 images.
 BatchSize: TypeAlias = Annotated[int, Field(ge=2, le=1_000_000)]
 Parts: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]

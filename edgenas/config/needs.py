@@ -46,6 +46,7 @@ SUPERNET: Needs = {
         name: Need(words="scheme: sandwich", holds=lambda section: section.scheme not in _NO_SANDWICH)
         for name in ("random_members", "distillation_weight", "distil_after")
     },
+    "start_package": Need(words="start", holds=lambda section: section.start is not None),
     "teacher": Need(words="teacher_weight above 0", holds=lambda section: section.teacher_weight > 0),
     "teacher_weight": Need(
         words="scheme: progressive",

@@ -22,6 +22,7 @@ from edgenas.config.bounds import (
     BatchSize,
     Candidates,
     Epochs,
+    EpochsOrNone,
     Images,
     KiB,
     Macs,
@@ -59,6 +60,8 @@ EstimatorName = Annotated[str, NameIn("edgenas.evaluate.registry:ESTIMATORS")]
 SourceName = Annotated[str, NameIn("edgenas.data.registry:SOURCES")]
 SchemeName = Annotated[str, NameIn("edgenas.supernet.registry:SCHEMES")]
 OptimizerName = Annotated[str, NameIn("edgenas.train.registry:OPTIMIZERS")]
+# Those of edgenas.nn.origins, which is not imported: it lies above torch.
+PackageName = Literal["torchvision", "timm", "timm_tf", "efficientnet_pytorch"]
 LossName = Annotated[str, NameIn("edgenas.train.registry:LOSSES")]
 RecipeName = Annotated[str, NameIn("edgenas.train.recipes:RECIPES")]
 RewardName = Literal["mnasnet_soft", "mnasnet_hard", "tunas_absolute", "combined"]
@@ -306,7 +309,9 @@ class SupernetSection(FitSection):
 
     needs: ClassVar[Needs] = SUPERNET
 
-    epochs: Epochs = _again("epochs", 30)
+    epochs: EpochsOrNone = Field(
+        30, description="Passes over the training images; 0 takes the weights of the start as they are."
+    )
     learning_rate: float = _again("learning_rate", 1e-2)
     recalibration_images: Images = _again(
         "recalibration_images", 512, "Training images for a member's normalisation statistics."
@@ -334,8 +339,17 @@ class SupernetSection(FitSection):
     start: PathText | None = Field(
         None,
         description="Weights of a network of the space that the training starts from: a checkpoint, a state dict, or "
-        "a name of `edgenas weights list`.",
+        "a name of `edgenas weights list`; or a whole supernet of once-for-all.",
     )
+    start_package: PackageName | None = Field(
+        None, description="Whose network the file of `start` is, if its names do not say; timm_tf are its tf_ networks."
+    )
+
+    @model_validator(mode="after")
+    def _epochs_or_start(self) -> SupernetSection:
+        if self.epochs == 0 and self.start is None:
+            raise ValueError("epochs of 1 or more; 0 takes the weights of a start as they are, and there is no start")
+        return self
 
 
 class OneShotSection(Section):
@@ -444,6 +458,9 @@ class TrainSection(FitSection):
 
     needs: ClassVar[Needs] = TRAIN
 
+    epochs: EpochsOrNone = Field(
+        40, description="Passes over the training images; 0 delivers the weights of supernet or start as they are."
+    )
     teacher: PathText | None = Field(None, description="Checkpoint of a network of the same classes, to distil from.")
     distillation_weight: float = Field(0.5, ge=0, le=1, description="Share of the teacher in the loss.")
     distillation_temperature: Rate = Field(2.0, description="Softens teacher and student.")
@@ -462,6 +479,12 @@ class TrainSection(FitSection):
         description="Start from the supernet's weights; if left out, where the search needs a supernet. true trains "
         "one for this alone where it does not.",
     )
+
+    @model_validator(mode="after")
+    def _nothing_to_choose(self) -> TrainSection:
+        if self.epochs == 0 and self.finalists > 1:
+            raise ValueError("epochs of 1 or more beside finalists: they are fine-tuned")
+        return self
 
 
 class ExportSection(Section):

@@ -60,7 +60,7 @@ def load_pretrained(
         WeightsError: The file is damaged, holds something else, or belongs to another network (says which layer) or to
             one that pads otherwise.
     """
-    return convert_state(_read_state(path), architecture, norm_eps=norm_eps, package=package, path=path)
+    return convert_state(read_state(path), architecture, norm_eps=norm_eps, package=package, path=path)
 
 
 def load_start(path: Path, architecture: Architecture, *, package: Package | None = None) -> Checkpoint:
@@ -80,7 +80,7 @@ def load_start(path: Path, architecture: Architecture, *, package: Package | Non
     """
     if is_checkpoint(path):
         return load_checkpoint(path)
-    state = _read_state(path)
+    state = read_state(path)
     kernels = [tensor for tensor in state.values() if tensor.dim() > 1]
     if not kernels or kernels[0].dim() != 4:
         got = f"{len(state)} arrays"
@@ -109,8 +109,12 @@ def is_checkpoint(path: Path) -> bool:
         raise WeightsError(explain(f"cannot read {path}", got=str(error))) from error
 
 
-def _read_state(path: Path) -> Mapping[str, torch.Tensor]:
-    """Read a foreign state dict in order of execution."""
+def read_state(path: Path) -> Mapping[str, torch.Tensor]:
+    """Read a state dict of another package in order of execution. Nothing in the file is run.
+
+    Raises:
+        WeightsError: The file is damaged or holds something else.
+    """
     if path.suffix == ".safetensors":
         try:
             state = load_file(path)

@@ -24,7 +24,10 @@ PRESETS: tuple[str, ...] = (
     "mobilenet_v3",
     "mobilenet_v3_small",
     "mobilenet_v4",
+    "ofa_mbv3_w1.0",
+    "ofa_mbv3_w1.2",
     "ofa_mobilenet_v3",
+    "ofa_proxyless_w1.3",
     "tiny",
 )
 

@@ -11,6 +11,7 @@ from edgenas.arch.zoo import published
 from edgenas.data.network_input import Preprocessing
 from edgenas.errors import WeightsError, explain, nearest
 from edgenas.nn.checkpoint import Checkpoint, load_checkpoint
+from edgenas.nn.once_for_all import supernet_in
 from edgenas.nn.origins import PACKAGES, Package
 from edgenas.nn.pretrained import is_checkpoint, load_start
 from edgenas.reading.json_text import plain_value
@@ -29,11 +30,13 @@ class Start:
         path: Of the file.
         source: What is known of them; None of a file that is not known.
         said: The package of a foreign file, as the user said; None where it is told from names.
+        supernet: What is known of the supernet that the file holds; None for a network.
     """
 
     path: Path
     source: WeightSource | None = None
     said: Package | None = None
+    supernet: WeightSource | None = None
 
     @property
     def package(self) -> Package | None:
@@ -46,8 +49,8 @@ class Start:
         Raises:
             WeightsError: The file is damaged.
         """
-        if self.source is not None:
-            return self.source.images
+        if self.source is not None or self.supernet is not None:
+            return cast(WeightSource, self.source or self.supernet).images
         if not is_checkpoint(self.path):
             return None
         values = plain_value(load_checkpoint(self.path).metadata.get("preprocessing", "null"))
@@ -72,42 +75,47 @@ class Start:
         return load_start(self.path, architecture, package=self.package)
 
 
-def find_start(start: str | Path, *, package: str | None = None) -> Start:
+def find_start(start: str | Path, *, package: str | None = None, supernets: bool = False) -> Start:
     """Find weights by their file or name.
 
     Args:
         start: A file, a name of `SOURCES`, or a network of the zoo, for which the preferred weights are taken.
         package: The package of a foreign file whose names do not say it, one of `PACKAGES`.
+        supernets: Whether a supernet may be the start.
 
     Raises:
         WeightsError: There is no such file or name (the nearest is named), the weights are not on this machine, or the
             file is not the published one; or `package` is unknown, or the weights say themselves that they are of
-            another.
+            another; or they are a supernet's where a network's are wanted.
     """
-    found = _found(start)
+    found = _found(start, supernets=supernets)
+    if found.supernet is not None and not supernets:
+        require_network(found.supernet)
     if package is None:
         return found
     if package not in PACKAGES:
         what = f"unknown package{nearest(package, PACKAGES)}"
         raise WeightsError(explain(what, got=repr(package), allowed=", ".join(PACKAGES)))
-    ours = found.source is None and is_checkpoint(found.path)
-    if ours or found.package not in (None, package):
-        origin = "edgenas" if ours else found.package
+    ours = found.source is None and found.supernet is None and is_checkpoint(found.path)
+    if ours or found.supernet or found.package not in (None, package):
+        origin = "edgenas" if ours else "once-for-all" if found.supernet else found.package
         raise WeightsError(
             explain(f"the weights {start} are of {origin}", got=f"the package {package}", remedy="Leave it out.")
         )
     return replace(found, said=package)
 
 
-def _found(start: str | Path) -> Start:
+def _found(start: str | Path, *, supernets: bool) -> Start:
     path = Path(start)
     if path.is_file():
-        return Start(path=path, source=known(path))
+        source = known(path)
+        return Start(path=path, source=source, supernet=None if source else _supernet_of(path))
     text = str(start)
     if path.suffix in _SUFFIXES or (len(path.parts) > 1 and ":" not in path.parts[0]):
         raise WeightsError(explain("there is no such file of weights", got=text))
     source = source_named(text)
-    require_network(source)
+    if not supernets:
+        require_network(source)
     there = find(source)
     if there is None:
         raise WeightsError(
@@ -117,7 +125,26 @@ def _found(start: str | Path) -> Start:
             )
         )  # fmt: skip
     check_digest(source, there)
-    return Start(path=there, source=source)
+    if not source.supernet:
+        return Start(path=there, source=source)
+    held = _supernet_of(there)
+    if held is not source:
+        raise WeightsError(
+            explain(
+                f"{there} is not the file of {source.name}, or is incomplete",
+                got=f"{there.stat().st_size:,} bytes, " + ("of no supernet" if held is None else f"of {held.name}"),
+                remedy=f"Delete it and fetch it again: edgenas weights fetch {source.name}",
+            )
+        )
+    return Start(path=there, supernet=source)
+
+
+def _supernet_of(path: Path) -> WeightSource | None:
+    """Return the supernet of once-for-all that a file holds, told by its arrays; None if it holds something else."""
+    if path.suffix == ".safetensors" and is_checkpoint(path):
+        return None
+    space = supernet_in(path)
+    return next((source for source in SOURCES.values() if source.supernet and source.network == space), None)
 
 
 def require_network(source: WeightSource) -> None:
@@ -128,7 +155,10 @@ def require_network(source: WeightSource) -> None:
     """
     if source.supernet:
         raise WeightsError(
-            explain(f"{source.name} is a supernet and no network", allowed="weights of a network")
+            explain(
+                f"{source.name} is a supernet and no network", allowed="weights of a network",
+                remedy=f"A search of its space {source.network} starts from it: supernet.start: {source.name}",
+            )
         )
 
 

@@ -65,11 +65,11 @@ def _lite(variant: int, sha256: str, top1: float, megabytes: float, pixels: int)
     )  # fmt: skip
 
 
-def _once_for_all(weights: str, space: str) -> WeightSource:
+def _once_for_all(weights: str, space: str, *, eps: float = 1e-5) -> WeightSource:
     return WeightSource(
         name=f"ofa:{weights}", network=space, layout="once_for_all", file=weights,
         url=f"https://raw.githubusercontent.com/han-cai/files/master/ofa/ofa_nets/{weights}",
-        licence="MIT", top1_resolution=224, resolution=224, images=_input(_IMAGENET, "bilinear", 0.875),
+        licence="MIT", top1_resolution=224, resolution=224, images=_input(_IMAGENET, "bilinear", 0.875), norm_eps=eps,
         order="convolution, norm, activation; squeeze-excite after the activation; kernel transformations 7 to 5 to 3",
     )  # fmt: skip
 
@@ -159,9 +159,9 @@ _ALL = (
     _timm("efficientnet_lite0", "efficientnet_lite0.ra_in1k", "efficientnet_lite0_ra-37913777.pth", 75.480, 18.8),
     _timm("mobilenet_v4_conv_small", "mobilenetv4_conv_small.e2400_r224_in1k", "", None, 15.2),
     _timm("mobilenet_v4_conv_medium", "mobilenetv4_conv_medium.e500_r256_in1k", "", None, 39.1, 256, crop=0.95),
-    _once_for_all("ofa_mbv3_d234_e346_k357_w1.0", "ofa_mobilenet_v3"),
-    _once_for_all("ofa_mbv3_d234_e346_k357_w1.2", "ofa_mobilenet_v3"),
-    _once_for_all("ofa_proxyless_d234_e346_k357_w1.3", "ofa_proxyless"),
+    _once_for_all("ofa_mbv3_d234_e346_k357_w1.0", "ofa_mbv3_w1.0"),
+    _once_for_all("ofa_mbv3_d234_e346_k357_w1.2", "ofa_mbv3_w1.2"),
+    _once_for_all("ofa_proxyless_d234_e346_k357_w1.3", "ofa_proxyless_w1.3", eps=_TF_EPS),
 )  # fmt: skip
 
 SOURCES: dict[str, WeightSource] = {source.name: source for source in _ALL}

@@ -167,6 +167,10 @@ ROWS: dict[str, Row] = {
     "supernet.importance": _shared("l1"),
     "supernet.kernel_transforms": _shared(True),
     "supernet.start": _shared(WEIGHTS),
+    "supernet.start_package": Row(
+        value="timm", probe=probes.shared_weights, beside={**SHARED, "supernet.start": WEIGHTS},
+        refused="are of edgenas; got the package timm",
+    ),
     "supernet.recalibration_images": _shared(64),
     "search.strategy": _search("ageing"),
     "search.evaluations": _search(50),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgenas.config.settings import DataSection
 from edgenas.errors import WeightsError
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.start import start_of
 
 if TYPE_CHECKING:
     from edgenas.data import ImageData, Preprocessing
@@ -56,13 +57,10 @@ def data_section(context: RunContext) -> DataSection:
 
 
 def _followed(context: RunContext) -> DataSection:
-    from edgenas.weights.load import find_start
-
-    start, section = context.settings.supernet.start, context.settings.data
-    if start is None:
-        return section
+    section = context.settings.data
     try:
-        return following(section, find_start(start).images())
+        start = start_of(context.settings.supernet)
+        return section if start is None else following(section, start.images())
     except WeightsError:
         stored = context.directory.path / DATA_FILE
         if not stored.is_file():

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgenas.config.settings import SupernetSection
-from edgenas.errors import WeightsError
+from edgenas.errors import ConfigError, WeightsError, explain
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE, SUPERNET_TRAINING_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
 from edgenas.pipeline.core.seen import history_metadata, history_of, require_unseen, trained_on
 from edgenas.pipeline.core.stage import Stage
+from edgenas.pipeline.core.start import start_of
 from edgenas.pipeline.search.file_sizes import require_limits
 from edgenas.pipeline.training.initial_weights import start_from
 from edgenas.pipeline.training.settings import importance_of, supernet_settings, transforms_kernels
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from edgenas.supernet import Supernet, SupernetResult
 
 _ELASTIC = ("teacher", "importance", "kernel_transforms")
+_START = ("start", "start_package")
 
 
 def _elastic(section: SupernetSection) -> dict[str, Any]:
@@ -41,29 +43,29 @@ def _elastic(section: SupernetSection) -> dict[str, Any]:
 
 def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
-    start = settings.supernet.start
     # A key of a newer version, left at its default, must not change the fingerprint of finished supernets.
     unused = () if settings.supernet.teacher_weight else ("teacher_weight",)
-    weights = {} if start is None else {"start": _digest_of(start)}
+    weights = {} if settings.supernet.start is None else {"start": _digest_of_start(settings.supernet)}
     return {
         "seed": settings.seed,
         "space": artifacts.space(context).digest,
         "supernet": without_newer_defaults(
-            settings.supernet.model_dump(exclude={"recalibration_images", "start", *_ELASTIC, *unused})
+            settings.supernet.model_dump(exclude={"recalibration_images", *_START, *_ELASTIC, *unused})
         ),
         **_elastic(settings.supernet),
         **weights,
     }
 
 
-def _digest_of(start: str) -> str:
+def _digest_of_start(section: SupernetSection) -> str:
     """Identity of the weights that a supernet starts from; "absent" where there are none of that name."""
-    from edgenas.weights.load import find_start
-
     try:
-        return file_digest(find_start(start).path)
+        start = start_of(section)
     except WeightsError:
         return "absent"
+    assert start is not None
+    said = "" if start.said is None else f" as {start.said}"
+    return file_digest(start.path) + said
 
 
 def train_along(context: RunContext) -> None:
@@ -100,16 +102,15 @@ def _trained(
     require_apart_teacher(section.teacher, images, say=context.say)
     teacher = load_teacher(section.teacher, classes=images.classes, preprocessing=preprocessing)
     ancestors: list[tuple[str, ImageHistory | None]] = []
-    if context.settings.supernet.start is not None:
-        from edgenas.weights.load import find_start
-
-        start = find_start(context.settings.supernet.start)
+    if (start := start_of(section)) is not None:
         history = history_of(start.path)
         require_unseen(history, artifacts.images(context), of=f"supernet.start {start.path}", say=context.say)
         ancestors.append(("the weights that the supernet started from", history))
-        start_from(supernet, start, say=context.say)
+        _require_whole(section, start_from(supernet, start, say=context.say))
     if section.teacher is not None:
         ancestors.append(("its teacher's weights", history_of(Path(section.teacher))))
+    if not section.epochs:
+        return supernet, _as_it_is(context, supernet), ancestors
     settings = supernet_settings(context.settings.supernet, context, seed=seed)
     with context.progress("train the supernet") as report:
         result = train_supernet(
@@ -123,6 +124,35 @@ def _trained(
             device=device,
         )
     return supernet, result, ancestors
+
+
+def _require_whole(section: SupernetSection, fresh: tuple[str, ...]) -> None:
+    """Refuse to take weights as they are where some were drawn anew.
+
+    Raises:
+        ConfigError: Some were.
+    """
+    if fresh and not section.epochs:
+        raise ConfigError(
+            explain(
+                f"what was drawn anew for these images must be trained: {', '.join(fresh)}", got="supernet.epochs 0",
+                remedy="Set supernet.epochs, or take images of the classes and channels of the weights.",
+            )
+        )  # fmt: skip
+
+
+def _as_it_is(context: RunContext, supernet: Supernet) -> SupernetResult:
+    """Take the weights of the start without any training."""
+    import torch
+
+    from edgenas.supernet import SupernetResult
+    from edgenas.supernet.training.placement import place
+
+    preprocessing = place(supernet, artifacts.images(context), artifacts.preprocessing(context), torch.device("cpu"))
+    return SupernetResult(
+        history=(), steps=0, member_steps=0, seconds=0.0, images_per_second=0.0, waiting_share=0.0,
+        notes=("Nothing was trained: the weights are those of the start.",), preprocessing=preprocessing,
+    )  # fmt: skip
 
 
 def _run(context: RunContext) -> None:
@@ -150,7 +180,7 @@ def _run(context: RunContext) -> None:
             "history": [{"epoch": record.epoch + 1, "loss": record.train_loss} for record in result.history],
         },
     )
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 STAGE: Stage[RunContext] = Stage(

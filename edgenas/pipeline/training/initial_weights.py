@@ -70,25 +70,35 @@ def starting_weights(start: Checkpoint, architecture: Architecture, fresh: Weigh
     return weights
 
 
-def start_from(supernet: Supernet, start: Start | str | Path, *, say: Say) -> None:
-    """Write the weights of a trained network into the places of its member in a supernet.
+def start_from(supernet: Supernet, start: Start | str | Path, *, say: Say) -> tuple[str, ...]:
+    """Write trained weights into a supernet: of a network into the places of its member, of a supernet into all.
 
     Args:
-        supernet: Of a space that has the network; changed in place.
-        start: A checkpoint, or weights of a published network of the space, by file or name; classifier and stem may
-            be for other classes and channels, and are then left out.
+        supernet: Of a space that has the network, or is a part of the supernet's; changed in place.
+        start: A checkpoint, weights of a published network of the space, or a supernet of once-for-all, by file or
+            name; classifier and stem may be for other classes and channels, and are then left out.
         say: Told what was left out.
+
+    Returns:
+        Names of the arrays that were left out.
 
     Raises:
         WeightsError: The space does not have the network, or the file holds no such weights.
     """
     from edgenas.weights.load import Start, find_start
 
-    start = start if isinstance(start, Start) else find_start(start)
+    start = start if isinstance(start, Start) else find_start(start, supernets=True)
+    if start.supernet is not None:
+        from edgenas.nn.pretrained import read_state
+        from edgenas.supernet.elastic.once_for_all import load_once_for_all
+
+        return load_once_for_all(supernet, read_state(start.path), of=start.supernet.name, say=say)
     genes = _member_of(supernet.space, start)
     ours = supernet.space.decode(genes)
     fresh = supernet.member_weights(genes)
-    supernet.load_member(genes, starting_weights(start.load(ours), ours, fresh, of=str(start.path), say=say))
+    found = starting_weights(start.load(ours), ours, fresh, of=str(start.path), say=say)
+    supernet.load_member(genes, found)
+    return tuple(name for name, value in fresh.items() if found[name] is value)
 
 
 def _member_of(space: SearchSpace, start: Start) -> NDArray[np.int64]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgenas.arch import Architecture
+from edgenas.errors import ConfigError, explain
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE
 from edgenas.pipeline.core.context import RunContext
@@ -103,16 +104,19 @@ def train_network(
     Raises:
         TrainingError: The training cannot go on.
         WeightsError: The teacher or the weights are of other classes or another network.
+        ConfigError: There are no epochs, and no weights to start from.
     """
     from edgenas.train.architecture import train_architecture
 
     section = context.settings.train
-    settings = train_settings(section, context, seed=seed)
     ancestors = []
     if initial is not None:
         ancestors.append(("the weights that it started from", None if ancestor is None else history_of(ancestor)))
     if section.teacher is not None:
         ancestors.append(("its teacher's weights", history_of(Path(section.teacher))))
+    if section.epochs == 0 and not changes:
+        return as_it_is(context, architecture, data, preprocessing, initial=initial, ancestors=ancestors)
+    settings = train_settings(section, context, seed=seed)
     module, found = train_architecture(
         architecture,
         data,
@@ -126,6 +130,42 @@ def train_network(
     )
     return Trained(
         module=module, data=data, preprocessing=preprocessing, fit=found, started_from_weights=initial is not None,
+        history=trained_on(data, *ancestors),
+    )  # fmt: skip
+
+
+def as_it_is(
+    context: RunContext,
+    architecture: Architecture,
+    data: ImageData,
+    preprocessing: Preprocessing,
+    *,
+    initial: Callable[[Weights], Weights] | None,
+    ancestors: Sequence[tuple[str, ImageHistory | None]],
+) -> Trained:
+    """Judge a network with the weights that it starts from, where its training has no epochs.
+
+    Raises:
+        ConfigError: There are none to start from.
+    """
+    from edgenas.nn import build
+    from edgenas.train import FitResult, evaluate
+
+    if initial is None:
+        remedy = "Set train.epochs, or train.from_supernet: true."
+        raise ConfigError(explain("nothing is trained and there are no weights to start from", got=0, remedy=remedy))
+    module, device = build(architecture), context.compute_device
+    module.load_weights(initial(module.weights()))
+    judged = evaluate(module.to(device), data.validation, preprocessing, device=device)
+    module.to("cpu")
+    found = FitResult(
+        history=(), validation_accuracy=judged.value, validation_standard_error=judged.standard_error,
+        best_validation_accuracy=judged.value, steps=0, seconds=0.0, images_per_second=0.0, waiting_share=0.0,
+        accumulation=1, complete=True, stopped="epochs", notes=("Nothing was trained: the weights are inherited.",),
+        preprocessing=preprocessing,
+    )  # fmt: skip
+    return Trained(
+        module=module, data=data, preprocessing=preprocessing, fit=found, started_from_weights=True,
         history=trained_on(data, *ancestors),
     )  # fmt: skip
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgenas.config.settings import AugmentSection, SupernetSection, TrainSection
+from edgenas.errors import ConfigError, explain
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.start import starts_from_supernet
 from edgenas.supernet.elastic.importance import Importance
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from edgenas.train import TrainSettings
 
 _OWN = {"scheme", "random_members", "distillation_weight", "distil_after", "teacher_weight"}
-_OF_SUPERNET = {"start", "teacher", "importance", "kernel_transforms"}
+_OF_SUPERNET = {"start", "start_package", "teacher", "importance", "kernel_transforms"}
 PRETRAINED_IMPORTANCE: Importance = "l2"
 """By which the channels of a network that was trained are sorted, by benchmarks/importance.py."""
 
@@ -59,11 +61,36 @@ def supernet_settings(section: SupernetSection, context: RunContext, *, seed: in
 
 
 def importance_of(section: SupernetSection) -> Importance:
-    """Return by which a supernet's channels are sorted."""
-    usual: Importance = "none" if section.start is None else PRETRAINED_IMPORTANCE
+    """Return by which a supernet's channels are sorted.
+
+    Raises:
+        ConfigError: They are to be sorted, and the start is a supernet, whose smaller members that would destroy.
+    """
+    if section.start is None:
+        return "none" if section.importance is None else section.importance
+    whole = starts_from_supernet(section)
+    if whole and section.importance not in (None, "none"):
+        raise ConfigError(
+            explain(
+                f"the channels of {section.start} are sorted already", got=f"supernet.importance: {section.importance}",
+                allowed="none", remedy="Leave the key out.",
+            )
+        )  # fmt: skip
+    usual: Importance = "none" if whole else PRETRAINED_IMPORTANCE
     return usual if section.importance is None else section.importance
 
 
 def transforms_kernels(section: SupernetSection) -> bool:
-    """Whether a supernet learns transformations of its kernels."""
+    """Whether a supernet learns transformations of its kernels.
+
+    Raises:
+        ConfigError: It must not, and the start is a supernet that needs its own.
+    """
+    if section.kernel_transforms is False and starts_from_supernet(section):
+        raise ConfigError(
+            explain(
+                f"the smaller kernels of {section.start} are transformations of the larger ones",
+                got="supernet.kernel_transforms: false", allowed="true", remedy="Leave the key out.",
+            )
+        )  # fmt: skip
     return section.start is not None if section.kernel_transforms is None else section.kernel_transforms

@@ -65,13 +65,14 @@ def carry_over(old: Supernet, new: Supernet, *, same_classes: bool) -> tuple[str
     return tuple(replaced)
 
 
-def fresh(space: SearchSpace, seed: int) -> Supernet:
-    """A supernet with new weights."""
+def fresh(space: SearchSpace, seed: int, *, kernel_transforms: bool = False) -> Supernet:
+    """Return a supernet with new weights; `kernel_transforms` as that of the run."""
     import torch
 
     from edgenas.supernet import Supernet
 
-    return Supernet(space, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    return Supernet(space, generator=generator, kernel_transforms=kernel_transforms)
 
 
 def train_shared(

@@ -111,7 +111,7 @@ def transfer(
     preprocessing = preprocessing_of(context, data)
     space = _adapted_space(source, data)
     old, _ = load_supernet(source.directory.path / SUPERNET_FILE, space=artifacts.space(source))
-    supernet = fresh(space, context.seed("transfer"))
+    supernet = fresh(space, context.seed("transfer"), kernel_transforms=old.kernel_transforms)
     replaced = carry_over(old, supernet, same_classes=_same_classes(source, data))
     for name in replaced:
         source.say(f"  {name}: made anew for {len(data.classes)} classes and {data.channels} channel(s)")
