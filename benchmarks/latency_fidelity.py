@@ -51,7 +51,7 @@ from edgenas.measure.protocol.timing import load_per_core  # noqa: E402
 from edgenas.measure.protocol.visit import Bench, Target  # noqa: E402
 from edgenas.measure.table.design import covering_design, held_out  # noqa: E402
 from edgenas.measure.table.loops import loop_rows, measured_loops  # noqa: E402
-from edgenas.measure.table.validate import target_of, truth_for, validation_of  # noqa: E402
+from edgenas.measure.table.validate import inside_intervals, target_of, truth_for, validation_of  # noqa: E402
 from edgenas.space import SearchSpace, load  # noqa: E402
 
 Array = NDArray[np.float64]
@@ -282,7 +282,7 @@ def run(arguments: argparse.Namespace, progress: Callable[[int, int, str], None]
     truth = measured.ratios
     scale = table.reference.latency_ms
     predicted = SpaceLatency(table, test_space, interpolate=arguments.variant == "unseen").predict(codes)
-    inside = (predicted.low_ms <= truth * scale) & (truth * scale <= predicted.high_ms)
+    inside = inside_intervals(predicted, truth * scale, measured.errors, level=table.interval.level)
     ours = errors(predicted.latency_ms / scale, truth)
     # By the reference network alone, without the probes.
     alone = errors(predicted.latency_ms / scale, truth * measured.scale)

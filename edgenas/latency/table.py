@@ -147,7 +147,8 @@ class Validation:
         mape_percent, median_percent, worst_percent: Absolute relative error: mean, median, largest.
         within_5_percent, within_10_percent: Share of networks within those errors.
         kendall_tau: Rank correlation of predicted and measured.
-        interval_coverage_percent: Share of networks inside their prediction interval.
+        interval_coverage_percent: Share of networks inside their prediction interval, widened by the standard error of
+            their own measurement; in tables of older versions not widened.
         reference_drift_percent: Common change of the latencies of the reference and the probes since the build. It is
             not part of the errors.
         date: Day it was made.

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from edgenas.arch import Architecture
+from edgenas.latency.predict import PopulationLatency
 from edgenas.measure.protocol.held_out import Truth, measure_held_out, measure_passes
 from edgenas.measure.protocol.visit import Target, Visit
+from edgenas.measure.table.validate import inside_intervals
 from edgenas.space import load
+from tests.measure import fakes
 from tests.measure.fakes import FakeBench, law
 
 
@@ -69,3 +72,35 @@ def test_the_error_of_the_truth_falls_with_visits() -> None:
     few, many = (measure_passes(_bench(0.02), _networks(12), visits=visits) for visits in (2, 8))
     assert isinstance(few, Truth)
     assert many.errors.mean() < 0.7 * few.errors.mean()
+
+
+@pytest.mark.parametrize("noise", [0.0001, 0.03])
+def test_the_stated_coverage_is_that_of_the_true_latencies_however_noisy_the_validation(
+    noise: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A device whose latencies are known, and predictions that are off them by 4 % with right intervals of 90 %.
+    networks, level, relative = 50 * _networks(4), 0.9, 0.04
+    known = {id(network): law(network) for network in networks[:4]}
+    monkeypatch.setattr(fakes, "law", lambda network: known.get(id(network), 1.0))
+    true = np.array([known[id(network)] for network in networks])
+    off = np.random.default_rng(1).normal(0, relative / 1.645, len(true))
+    latency = true * (1 + off)
+    predicted = PopulationLatency(
+        latency_ms=latency, low_ms=latency * (1 - relative), high_ms=latency * (1 + relative)
+    )
+    found = measure_passes(_bench(noise), networks, visits=3)
+    right = np.mean((predicted.low_ms <= true) & (true <= predicted.high_ms))
+    plain = inside_intervals(predicted, found.ratios, np.full(len(true), np.nan), level=level).mean()
+    stated = inside_intervals(predicted, found.ratios, found.errors, level=level).mean()
+    assert 0.87 < right < 0.93 and 0.87 < stated < 0.95
+    assert plain == pytest.approx(right, abs=0.01) if noise < 0.001 else plain < right - 0.02
+
+
+def test_a_measurement_that_contradicts_a_prediction_stays_outside() -> None:
+    one = np.ones(1)
+    predicted = PopulationLatency(latency_ms=one, low_ms=0.9 * one, high_ms=1.2 * one)
+    for measured, error, inside in [(1.19, 0.0, True), (1.21, 0.0, False), (0.91, 0.0, True), (0.89, 0.0, False),
+                                    (1.21, 0.05, True), (0.89, 0.05, True), (1.5, 0.05, False),
+                                    (1.21, float("nan"), False)]:  # fmt: skip
+        found = inside_intervals(predicted, measured * one, error * one, level=0.9)
+        assert bool(found[0]) is inside, (measured, error)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,6 +182,27 @@ def probe_scale(table: LatencyTable, ratios: Floats) -> float:
     return float(np.exp(np.log(ratios / then).mean())) if len(then) else 1.0
 
 
+def inside_intervals(predicted: PopulationLatency, measured_ms: Floats, errors: Floats, *, level: float) -> NDArray[np.bool_]:
+    """Say which measured latencies agree with the intervals of their predictions, (n,).
+
+    An interval is of the true latency. A measured one is off that by its own error too, so each interval is widened by
+    it: the half width becomes sqrt(h^2 + (z s)^2), with the normal quantile z of the interval's level and the standard
+    error s of the measurement. Else a table of right intervals would be said to cover too little, the more so the
+    noisier the machine that validates it.
+
+    Args:
+        predicted: Of n networks.
+        measured_ms: (n,) what was measured.
+        errors: (n,) its relative standard errors; NaN where they are not known, and nothing is allowed for then.
+        level: Of the intervals.
+    """
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    own = z * np.nan_to_num(errors, nan=0.0) * measured_ms
+    above = measured_ms - predicted.latency_ms
+    half = np.where(above > 0, predicted.high_ms - predicted.latency_ms, predicted.latency_ms - predicted.low_ms)
+    return np.asarray(np.abs(above) <= np.hypot(half, own))
+
+
 def validation_of(
     predicted: PopulationLatency, truth: Truth, table: LatencyTable, *, seed: int, loops: Loops | None = None
 ) -> Validation:
@@ -195,7 +217,7 @@ def validation_of(
     """
     measured_ms: Floats = truth.ratios * table.reference.latency_ms
     error = np.abs(predicted.latency_ms / measured_ms - 1)
-    inside = (predicted.low_ms <= measured_ms) & (measured_ms <= predicted.high_ms)
+    inside = inside_intervals(predicted, measured_ms, truth.errors, level=table.interval.level)
     tau = float(kendalltau(predicted.latency_ms, measured_ms).statistic) if len(error) > 1 else 1.0
 
     def percent(share: float) -> float:
