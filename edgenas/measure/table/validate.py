@@ -182,7 +182,9 @@ def probe_scale(table: LatencyTable, ratios: Floats) -> float:
     return float(np.exp(np.log(ratios / then).mean())) if len(then) else 1.0
 
 
-def inside_intervals(predicted: PopulationLatency, measured_ms: Floats, errors: Floats, *, level: float) -> NDArray[np.bool_]:
+def inside_intervals(
+    predicted: PopulationLatency, measured_ms: Floats, errors: Floats, *, level: float
+) -> NDArray[np.bool_]:
     """Say which measured latencies agree with the intervals of their predictions, (n,).
 
     An interval is of the true latency. A measured one is off that by its own error too, so each interval is widened by
