@@ -16,6 +16,7 @@ is kept in the JSON, and the same command goes on with the next.
 
     python benchmarks/pretrained.py --data PHOTOS --json benchmarks/results/pretrained.json
     python benchmarks/pretrained.py --data PHOTOS --json OUT.json --seeds 1 --minutes 3        # a quick look
+    python benchmarks/pretrained.py --data PHOTOS --json OUT.json --again      # all latencies anew, on a quiet machine
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shutil
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -48,6 +50,9 @@ SMALLER = (80, 72, 64, 56, 48)
 FACTORS = tuple(share / 20 for share in range(19, 1, -1))
 RUNTIMES = {"ort_fp32": ("onnx", "fp32"), "litert_int8": ("tflite", "int8")}
 ENGINES: dict[str, Any] = {"onnx": "ort", "tflite": "litert"}
+AGAIN = 3
+"""Visits of every file when files are measured again."""
+
 SUPERNET, TRAINING = 0.45, 0.45
 """Shares of the time that a search gets for its supernet, and for fine-tuning finalists; judging takes the rest."""
 
@@ -170,16 +175,23 @@ def _lite0(classes: int, resolution: int = RESOLUTION) -> Any:
     return replace(en.load_network(NETWORK, resolution=resolution), classes=classes)
 
 
+def _whole_ms(classes: int) -> dict[str, float]:
+    return {
+        runtime: measured_networks([_lite0(classes)], runtime=ENGINES[name], precision=precision)[0].latency_ms
+        for runtime, (name, precision) in RUNTIMES.items()
+    }
+
+
 def _share(network: Any, cell: Cell) -> float:
     """Return a network's latency over that of the whole one, in ONNX Runtime."""
     whole, own = measured_networks([_lite0(cell.classes), network])
     return own.latency_ms / whole.latency_ms
 
 
-def _file_share(file: ModelFile, runtime: str, cell: Cell) -> float:
+def _file_share(file: ModelFile, runtime: str, classes: int) -> float:
     """Return the latency of a file over that of the whole network's, in a runtime."""
     name, precision = RUNTIMES[runtime]
-    (whole,) = model_files([_lite0(cell.classes)], runtime=ENGINES[name], precision=precision)
+    (whole,) = model_files([_lite0(classes)], runtime=ENGINES[name], precision=precision)
     both = measure_files([whole, file])
     return both[1].latency_ms / both[0].latency_ms
 
@@ -191,10 +203,13 @@ def judged(folder: Path, cell: Cell) -> dict[str, Any]:
     # The images as the training prepared them, so that the splits are known to be the same.
     own = json.loads(metadata["preprocessing"])
     prepared = [f"data.{name}={own[name]}" for name in ("resolution", "interpolation", "crop")]
+    bundle = cell.work / "judged"
     if (folder / "winner.json").is_file():
-        files, bundle = json.loads((folder / "winner.json").read_text())["files"], folder / "export"
+        # The other budget's run replaces the bundle.
+        shutil.copytree(folder / "export", bundle, dirs_exist_ok=True)
+        files = json.loads((folder / "winner.json").read_text())["files"]
     else:
-        config, bundle = en.load_config("photos", cell.keys(*prepared)), cell.work / "judged"
+        config = en.load_config("photos", cell.keys(*prepared))
         card = en.export(found, out=bundle, config=config, force=True)
         files = [file_document(file) for file in card.files]
     images = en.load_images(cell.data, **{name: own[name] for name in ("resolution", "interpolation", "crop")}).test
@@ -206,12 +221,30 @@ def judged(folder: Path, cell: Cell) -> dict[str, Any]:
         logits = logits_of_split(predict, images, Preprocessing.from_dict(own))
         hits = logits.argmax(1) == np.asarray(images.labels)
         assert abs(hits.mean() - file["accuracy"]) < 1e-9, "the file was judged on other images"
-        share = _file_share(ModelFile(name=file["name"], data=data, file_format=file["format"]), runtime, cell)
+        share = _file_share(ModelFile(name=file["name"], data=data, file_format=file["format"]), runtime, cell.classes)
         rows[runtime] = {
-            "accuracy": 100 * file["accuracy"], "share": share, "latency_ms": share * cell.whole_ms[runtime],
+            "name": file["name"], "accuracy": 100 * file["accuracy"], "share": share,
+            "latency_ms": share * cell.whole_ms[runtime],
             "hits": np.packbits(hits).tobytes().hex(), "images": len(hits),
         }  # fmt: skip
     return rows
+
+
+def measured_again(state: dict[str, Any], work: Path, classes: int) -> None:
+    """Measure the whole network and the files of every cell again, on a machine that is quiet by now."""
+    for key, cell in state["cells"].items():
+        for runtime, row in cell["files"].items():
+            name = row.get("name", "model.onnx" if runtime == "ort_fp32" else "model.int8.tflite")
+            data = (work / key.replace(" ", "-") / "judged" / name).read_bytes()
+            shares = [
+                _file_share(ModelFile(name=name, data=data, file_format=RUNTIMES[runtime][0]), runtime, classes)
+                for _ in range(AGAIN)
+            ]
+            row["share"] = statistics.median(shares)
+            row["share_range"] = [min(shares), max(shares)]
+            row["latency_ms"] = row["share"] * state["whole_ms"][runtime]
+            spread = f"{min(shares):.3f} to {max(shares):.3f}"
+            print(f"{key} {runtime}: {row['share']:.3f} of the whole ({spread})", flush=True)
 
 
 def summary(cells: dict[str, Any]) -> dict[str, Any]:
@@ -287,15 +320,19 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=13.0, help="of training, for every way and budget")
     parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=tuple(METHODS))
     parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
+    parser.add_argument("--again", action="store_true", help="measure the files of all finished cells, train nothing")
     given = parser.parse_args()
     work = given.work or given.json.with_suffix("")
     state = json.loads(given.json.read_text()) if given.json.is_file() else {"cells": {}}
     classes = len(en.load_images(given.data, resolution=RESOLUTION).classes)
+    if given.again:
+        state["whole_ms"] = _whole_ms(classes)
+        measured_again(state, work, classes)
+        state["rows"] = summary(shared_cost(state["cells"]))
+        atomic.write_json(given.json, state)
+        return
     if "whole_ms" not in state:
-        state["whole_ms"] = {
-            runtime: measured_networks([_lite0(classes)], runtime=ENGINES[name], precision=precision)[0].latency_ms
-            for runtime, (name, precision) in RUNTIMES.items()
-        }
+        state["whole_ms"] = _whole_ms(classes)
     for seed in range(given.seeds):
         for budget in given.budgets:
             for method in given.methods:

@@ -266,7 +266,7 @@ def _reason(found: _Candidate, networks: Sequence[Mapping[str, Any]], budget_ms:
         first = "most accurate network" if worth == "accuracy" else "network with the highest score"
         return f"No budget was set: it is the {first} of the front ({accuracy} {how})."
     text = (
-        f"Of the {len(networks)} networks of the front that were measured on the device, it has the highest {worth} "
+        f"Of the {len(networks)} networks that were measured on the device, it has the highest {worth} "
         f"{how} ({accuracy}) among those within {budget_ms:.4f} ms: it took "
         f"{entry['measured_ms']:.4f} ms there, predicted were {entry['predicted_ms']:.4f} ms."
     )
