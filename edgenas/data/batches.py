@@ -76,7 +76,7 @@ class Batches:
         batch_size: int,
         device: torch.device | str = "cpu",
         resident_limit_mib: int = 4096,
-        workers: int = 2,
+        workers: int | None = None,
     ) -> None:
         """Keep the arguments. Nothing is read yet.
 
@@ -86,7 +86,7 @@ class Batches:
             batch_size: B.
             device: Where batches are wanted.
             resident_limit_mib: Largest split that is kept on a GPU.
-            workers: Threads that read ahead.
+            workers: Threads that read ahead; None takes as many as torch has, which follow the setting `threads`.
         """
         self.notes: tuple[str, ...] = ()
         if batch_size > len(split):
@@ -96,7 +96,7 @@ class Batches:
         self.batch_size = min(batch_size, len(split))
         self.device = torch.device(device)
         self.waiting_seconds = 0.0
-        self._workers = workers
+        self._workers = torch.get_num_threads() if workers is None else workers
         self._labels = to_device(split.labels, self.device)
         self._factor, self._offset = (
             to_device(values[:, None, None], self.device) for values in preprocessing.affine()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from edgenas.data.registry import SOURCES
@@ -15,6 +16,12 @@ RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 Interpolation = Literal["bilinear", "bicubic"]
 
 INTERPOLATIONS: tuple[str, ...] = get_args(Interpolation)
+
+
+def machine_threads() -> int:
+    """Return the processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,7 @@ class DataSettings:
         cache_limit_gib: Largest size of all prepared images in the cache. Those not used for longest go first. None
             takes half of what the disk has for them.
         memory_limit_mib: Prepared sets above this size that are not stored are decoded while training.
-        workers: Threads that decode images.
+        workers: Threads that decode images; as many as this process may use if left out.
     """
 
     source: str = "digits"
@@ -62,7 +69,7 @@ class DataSettings:
     store: bool = True
     cache_limit_gib: float | None = None
     memory_limit_mib: int = 2048
-    workers: int = 2
+    workers: int = field(default_factory=machine_threads)
 
     def __post_init__(self) -> None:
         if SOURCES[self.source].needs_path and not self.path:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from edgenas.data import ArraySplit, AugmentSettings, DataSettings, fit_preprocessing, load
+from edgenas.data import ArraySplit, AugmentSettings, DataSettings, LazySplit, fit_preprocessing, load
+from edgenas.data import batches as batches_module
 from edgenas.data.batches import Batch, Batches
 from edgenas.data.endless import EndlessBatches
 from edgenas.data.transfer import has_room, to_device
@@ -208,3 +209,26 @@ def test_endless_batches_go_on_from_any_position() -> None:
     later = EndlessBatches(make(numbered()), seed=0, classes=5)
     later.skip_to(5)
     assert same([later.next(), later.next()], taken[5:]) and later.position == 7
+
+
+def test_images_are_read_by_as_many_threads_as_torch_has_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = load(DataSettings())
+    preprocessing = fit_preprocessing(data.train)
+    split = LazySplit(
+        prepare=lambda index: data.train.read(np.array([index]))[0], indices=np.arange(40),
+        labels=data.train.labels[:40], shape=data.train.shape,
+    )  # fmt: skip
+    pools: list[int] = []
+    pool = batches_module.ThreadPoolExecutor
+
+    def counted(workers: int) -> object:
+        pools.append(workers)
+        return pool(workers)
+
+    monkeypatch.setattr(batches_module, "ThreadPoolExecutor", counted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    for workers in (None, 5):
+        assert sum(len(b.labels) for b in Batches(split, preprocessing, batch_size=8, workers=workers).in_order()) == 40
+    assert pools == [3, 5]
