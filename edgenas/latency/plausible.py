@@ -15,7 +15,9 @@ from edgenas.latency.table import LatencyTable
 # A million times the reference network, in units of 1e-9: the largest network on the smallest reference has 1e5.
 RATIO_LIMIT = 10**15
 # Eleven days; no network takes so long.
+# Chosen, not measured: a limit against damaged files.
 LATENCY_LIMIT_MS = 1e9
+# Chosen, not measured: a limit against damaged files.
 KEY_LETTERS = 400
 
 _ANY = (-math.inf, math.inf)

@@ -21,10 +21,12 @@ from edgenas.types import Floats
 if TYPE_CHECKING:
     from edgenas.latency.interpolate import Interpolator
 
+# A fact: the two-sided 90 % quantile of the normal distribution.
 _NORMAL_90 = 1.6448536269514722
 # Errors of estimated entries are counted in this unit of the reference's latency: coarser than `RATIO_UNIT`, so that
 # the squares of a network's errors add up in 64 bits. Ten thousand of the largest error still fit.
 _ERROR_UNIT = 1e-6
+# Follows from `_ERROR_UNIT` and the range of 64 bits.
 _MOST_ERROR = 3 * 10**7
 
 

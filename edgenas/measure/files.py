@@ -18,6 +18,7 @@ from edgenas.measure.protocol.settle import measured_settling, settle_of
 from edgenas.measure.protocol.timing import Protocol, Samples, alternate, load_per_core
 from edgenas.types import Progress
 
+# Chosen, not measured: a pause between visits of files.
 _APART_SECONDS = 0.15
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgenas.arch import Graph
 from edgenas.arch.weights import Weights, op_weight_shapes
 
+# Chosen, not measured: random numbers that are drawn once and repeated.
 _STOCK = 1 << 18
 
 

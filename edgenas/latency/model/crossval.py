@@ -14,7 +14,9 @@ from edgenas.latency.model.process import UnitFit
 from edgenas.latency.units import Unit
 from edgenas.types import Floats
 
+# Chosen, not measured: the level of the stated intervals, a convention.
 LEVEL = 0.9
+# A fact: the two-sided 90 % quantile of the normal distribution.
 _NORMAL_90 = 1.6448536269514722
 # Up to this many networks, each is left out alone. More are split into this many parts, and each part is left out in
 # turn. Twelve leave 92 % of the networks to each fit, and their cost is that of twelve fits however many networks there

@@ -23,16 +23,22 @@ from edgenas.latency.model.work import Trend
 from edgenas.latency.units import Unit
 from edgenas.types import Floats
 
+# Chosen, not measured: bounds the memory of a batch of predictions.
 _CHUNK = 1024
 # Least time of a unit as a share of a network, so that relative deviations have a base.
+# Chosen, not measured: far below any unit's share.
 _LEAST_TIME = 1e-7
 # Standard deviations of a run's own cost and of the overhead of all its units together, as shares of a typical network.
+# Chosen, not measured: a wide prior.
 _EXTRA = 0.05
 _SEARCHED = ("smooth", "alone", "noise")
+# Chosen, not measured: a grid of distances in the logarithms of sizes; the likelihood picks one.
 _LENGTHS = (0.7, 1.2, 2.0, 3.5, 6.0)
 # Widths of the priors, natural logarithm: the noise is known from repeated visits, the others are guesses.
 _PRIOR = np.array([1.5, 1.5, 0.5])
+# Chosen, not measured: a wide prior.
 _LENGTH_PRIOR = 1.5
+# Chosen, not measured: bounds of smooth, alone and noise as shares of a network.
 _LOW, _HIGH = np.log([0.02, 0.005, 0.003]), np.log([0.6, 0.3, 0.2])
 
 

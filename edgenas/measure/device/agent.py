@@ -35,9 +35,13 @@ MARKER = "edgenas agent 3: answers follow"
 # Every answer begins with this, so that it is told apart from what others print on the same stream.
 ANSWER = "edgenas answer "
 # While it measures, the agent says so often that it is alive: between two turns, never during one.
+# Chosen, not measured: well below any time-out.
 BEAT_SECONDS = 2.0
+# Chosen, not measured: long against reading two clocks.
 _MIN_SAMPLE_NS = 400_000
+# Chosen, not measured: bounds the time of a turn.
 _MOST_SAMPLES = 40
+# A fact: ONNX Runtime's log level for errors.
 _ERRORS_ONLY = 3
 _ORT_TYPES = {
     "tensor(float)": np.float32,

@@ -22,13 +22,18 @@ from edgenas.reading.json_text import plain_text, plain_value
 # Reads the agent's length and source from standard input; the requests follow on the same stream.
 _BOOTSTRAP = "import sys;i=sys.stdin.buffer;exec(compile(i.read(int(i.readline())),'agent','exec'))"
 # Most bytes that a login may print before the agent's first line.
+# Chosen, not measured: a limit against streams that never end.
 _GREETING_BYTES = 1 << 20
 # Most bytes that other programs may print between two answers, on the same stream.
+# Chosen, not measured: a limit against streams that never end.
 _STRAY_BYTES = 1 << 16
 # Longest line that an agent writes: the samples of a visit take some kilobytes.
+# Chosen, not measured: a limit against streams that never end.
 _LINE_BYTES = 1 << 26
+# Chosen, not measured: bytes of one read or write.
 _CHUNK = 1 << 16
 # Time that an agent may take to end after its input has ended, since it may be in the middle of a run.
+# Chosen, not measured: longer than a run of a usual network.
 _GRACE_SECONDS = 5.0
 
 

@@ -20,6 +20,7 @@ from edgenas.measure.device.alone import BOOTSTRAP, Loop, run_loop
 from edgenas.measure.engines.registry import runtime
 from edgenas.measure.protocol.timing import Business, Protocol, Samples, alternate, business
 
+# Chosen, not measured: far above the 5 s of a loop and the start of its process.
 _LOOP_TIMEOUT_S = 120.0
 
 

@@ -18,6 +18,7 @@ from edgenas.measure.device.connection import Connection, quoted
 from edgenas.measure.device.local import require_cpus_for
 from edgenas.measure.protocol.timing import Business, Protocol, Samples, rounds, samples_of
 
+# Chosen, not measured: how long a device is watched for other work.
 _BUSY_SECONDS = 0.3
 
 Cpus = Literal["big", "all"] | Sequence[int]

@@ -14,6 +14,7 @@ from edgenas.types import Floats, Progress
 
 _WHAT = "measure held-out networks"
 # Most visits of a network after the first passes. On a noisy machine its measurement stays uncertain.
+# Chosen, not measured: bounds the time of a validation.
 _FURTHER = 4
 
 

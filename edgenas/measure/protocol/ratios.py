@@ -20,12 +20,16 @@ from edgenas.measure.protocol.visit import Visit
 from edgenas.types import Floats
 
 # A reference so many seconds away counts 1 / e as much. Clocks drift by percents within a minute.
+# Chosen, not measured: less than the minute within which clocks drift.
 _MEMORY_SECONDS = 15.0
 # Weights of the visit's own reference against the references around it, to choose from.
+# Chosen, not measured: a grid; `Ratios.steadiest` picks the share that repeats best.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # A small network's session may run 60 % slower because of the place of its memory. A visit whose sessions are this far
 # apart is not used.
+# Chosen, not measured: far above the 1 % that visits of a quiet machine differ by (lab notes).
 _DISTURBED = 0.12
+# Chosen, not measured: two visits alone say little about a variance.
 _PRIOR_VISITS = 4
 
 

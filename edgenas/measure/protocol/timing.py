@@ -27,8 +27,11 @@ from edgenas.latency.device import MODES, Mode
 from edgenas.measure.device import agent
 from edgenas.measure.device.agent import low_half_mean
 
+# Chosen, not measured: at this load one of two cores is nearly always taken.
 _BUSY_LOAD_PER_CORE = 0.75
 # Most samples of a turn that may not count: a calibration looks at this many.
+# Chosen, not measured: the benchmark's networks needed up to 12 (`settling` in
+# benchmarks/results/latency_fidelity.json).
 MOST_SETTLE = 24
 
 

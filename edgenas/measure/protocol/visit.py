@@ -21,6 +21,7 @@ from edgenas.measure.protocol.settle import measured_settling, settle_of
 from edgenas.measure.protocol.timing import Protocol, Samples
 
 # Sessions of a network within one visit. Several are needed: the speed of a session depends on where its memory lies.
+# Two are the least; more than two were not compared.
 _SESSIONS = 2
 
 

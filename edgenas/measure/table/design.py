@@ -14,13 +14,18 @@ from edgenas.latency.units import Unit, graph_units, units
 from edgenas.space import SearchSpace, population_costs
 from edgenas.space.costs.contexts import distinct_blocks
 
+# Chosen, not measured: candidates of which a covering design takes one.
 _POOL_PER_NETWORK = 6
+# Chosen, not measured: bounds the time of a design.
 _POOL_LIMIT = 1500
 # Share of the design that is chosen for coverage. The rest is drawn as a search draws, so that the correction fits such
 # networks.
+# Chosen, not measured: other shares were not compared.
 _COVERING_SHARE = 0.6
 # Networks that are always visited a second time: their least number, and their share of all.
+# Chosen, not measured: nine give a common factor to a third of a visit's noise.
 _PROBES = 9
+# Chosen, not measured: other shares were not compared.
 _PROBE_SHARE = 0.08
 
 

@@ -31,9 +31,11 @@ from edgenas.types import Floats, Progress
 
 # A check passes if the probes' ratios differ from the build's by at most the first number, or by at most three times
 # the noise of a visit of the build. Beyond the second number it always fails, however noisy the build was.
+# Chosen, not measured: 5 % is the error that the method aims to stay within.
 _PROBE_TOLERANCE, _MOST_TOLERANCE = 0.05, 0.10
 # If the clock changed by more than this factor, ratios no longer hold: other parts of the machine have become the
 # bottleneck.
+# Chosen, not measured: no table was tried at such a clock.
 _MOST_CLOCK_CHANGE = 2.0
 
 

@@ -16,12 +16,15 @@ from edgenas.measure.table.sample_file import SampleFile
 from edgenas.space import SearchSpace
 from edgenas.types import Progress
 
+# Chosen, not measured: bounds the time of a build.
 MAX_PASSES = 8
 # Number of the visit that replaces disturbed ones; passes are numbered from 0.
 RETAKEN = MAX_PASSES
 # Further visits between two looks at the noise and the time.
+# Chosen, not measured: a compromise of responsiveness and cost.
 _ASK_EVERY = 10
 # Average visits of a network after which one call stops trying to find out how well a measurement repeats.
+# Chosen, not measured: bounds the time of a build.
 _MOST_WITHOUT_NOISE = 3
 
 
