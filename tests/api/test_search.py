@@ -126,6 +126,7 @@ def test_measured_networks_decide_where_it_is_asked_for(
         ({"budget_ms": 1.0, "budget_share": 0.5}, ConfigError, "one of budget_ms and budget_share"),
         ({"budget_ms": 1e-6}, BudgetError, "no network of the space tiny meets the latency budget; got 1e-06 ms"),
         ({"max_macs": 10}, BudgetError, "meets target.max_macs"),
+        ({"max_params": 10}, BudgetError, "meets target.max_params"),
         ({"config": {"supernet.epoks": 3}}, ConfigError, "did you mean 'epochs'"),
         ({"config": {"target.runtime": "litert"}}, TableError, "of another target: runtime; got ort; allowed: litert"),
         ({"config": "quickstrat"}, ConfigError, "cannot read the configuration"),

@@ -7,15 +7,24 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from edgenas.arch import lower
 from edgenas.config.settings import RunSettings, TargetSection
 from edgenas.deploy import FileSpec
 from edgenas.errors import BudgetError, ConfigError
 from edgenas.pipeline.search import budget
 from edgenas.pipeline.search import sizes as sizes_module
-from edgenas.pipeline.search.file_sizes import CountModel, planned_file, target_file, wanted_sizes
+from edgenas.pipeline.search.file_sizes import (
+    CountModel,
+    file_values,
+    planned_file,
+    size_facts,
+    target_file,
+    wanted_sizes,
+)
 from edgenas.pipeline.search.limits import beyond, limit_rows, limits_of, target_document
 from edgenas.pipeline.search.sizes import Shipped, SizeModel
 from edgenas.pipeline.stages.front import choose
+from edgenas.pipeline.stages.winner import over_limits
 from edgenas.search import STRATEGIES
 from edgenas.space import load, population_costs
 
@@ -78,12 +87,12 @@ def test_an_impossible_limit_is_refused_with_the_nearest_possible(key: str, metr
     monkeypatch.setattr(budget, "_LOOKED_AT", 300)
     sizes = model(metric)
     costs = CountModel(counts=population_costs(SPACE), sizes=sizes)
-    with pytest.raises(BudgetError, match=rf"no network .* meets target.{key}; got 1.00 KiB; allowed: [\d.]+ KiB"):
+    with pytest.raises(BudgetError, match=rf"no network .* meets target.{key}; got 1.000 KiB; allowed: [\d.]+ KiB"):
         budget.require_possible(TargetSection(**{key: 1.0}), SPACE, costs, seed=0)
     looked_at = budget.looked_at(SPACE, seed=0)
     least = sizes.exact(SPACE.decode(looked_at[sizes.smallest(metric, looked_at)]))[metric]
     budget.require_possible(TargetSection(**{key: least / 1024}), SPACE, costs, seed=0)
-    with pytest.raises(BudgetError, match=f"allowed: {least / 1024:.2f}"):
+    with pytest.raises(BudgetError, match=f"allowed: {least / 1024:.3f}"):
         budget.require_possible(TargetSection(**{key: (least - 1) / 1024}), SPACE, costs, seed=0)
 
 
@@ -97,10 +106,10 @@ def test_limits_are_told_in_their_units_and_the_first_that_breaks_is_named() -> 
     target = TargetSection(max_params=1000, max_file_kib=2.0)
     assert limits_of(target) == {"params": 1000, "file_bytes": 2048}
     assert beyond({"params": 1000, "file_bytes": 2048}, target) is None
-    assert beyond({"params": 1000, "file_bytes": 2049}, target) == "2.00 KiB over target.max_file_kib of 2.00 KiB"
+    assert beyond({"params": 1000, "file_bytes": 2049}, target) == "2.001 KiB over target.max_file_kib of 2.000 KiB"
     assert beyond({"params": float("nan")}, target) is not None
     assert limit_rows({"params": 7, "file_bytes": 1024}, target)[1] == {
-        "key": "max_file_kib", "value": "1.00 KiB", "limit": "2.00 KiB"
+        "key": "max_file_kib", "value": "1.000 KiB", "limit": "2.000 KiB"
     }  # fmt: skip
 
 
@@ -146,3 +155,32 @@ def test_a_judge_gives_the_sizes_of_the_very_file(some) -> None:
     for row in range(3):
         found = judge._sizes(SPACE.decode(genes[row]))
         assert {name: value for name, (value, *_) in found.items()} == {name: truth[name][row] for name in METRICS}
+
+
+def test_the_exported_file_is_held_against_the_limits_and_the_card_says_both() -> None:
+    network = SPACE.decode(SPACE.smallest())
+    files = [SimpleNamespace(name="model.tflite", bytes=2048, float_ops=())]
+    limited = settings({"runtime": "litert", "max_file_kib": 2.0, "max_ram_kib": 999.0, "max_params": 10**6})
+    values = file_values(limited, network, files)
+    assert values["file_bytes"] == 2048 and 0 < values["ram_bytes"] < 999 * 1024
+    facts = size_facts(limited, network, files)
+    assert facts["file"] == "2.000 KiB, at most 2.000 KiB"
+    assert facts["ram"].endswith("(litert's plan for activations), at most 999.000 KiB")
+    found = SimpleNamespace(architecture=network, card=SimpleNamespace(files=files, macs=1, params=1))
+    context = SimpleNamespace(settings=limited)
+    assert over_limits(context, found) is None
+    files[0].bytes = 2049
+    assert over_limits(context, found) == "2.001 KiB over target.max_file_kib of 2.000 KiB"
+    files[0].bytes, found.card.params = 1, 10**6 + 1
+    assert over_limits(context, found) == "1,000,001 over target.max_params of 1,000,000"
+    assert file_values(settings({}), network, files) == {} and size_facts(settings({}), network, files) == {}
+
+
+def test_operations_that_the_guard_left_in_floating_point_take_memory_too() -> None:
+    network = SPACE.decode(SPACE.largest())
+    limited = settings({"runtime": "litert", "precision": "int8", "max_ram_kib": 999.0})
+    plain = [SimpleNamespace(name="model.int8.tflite", bytes=1, float_ops=())]
+    layers = tuple(op.name for op in lower(network).ops if op.kind == "conv")
+    kept = [SimpleNamespace(name="model.int8.tflite", bytes=1, float_ops=layers)]
+    memory = [file_values(limited, network, files)["ram_bytes"] for files in (plain, kept)]
+    assert memory[1] > memory[0]

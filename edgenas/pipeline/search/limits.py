@@ -17,7 +17,7 @@ def _whole(value: float) -> str:
 
 
 def _kib(value: float) -> str:
-    return f"{value / KIB:,.2f} KiB"
+    return f"{value / KIB:,.3f} KiB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from edgenas.pipeline.core.device_latency import measured_latency
 from edgenas.pipeline.core.directory import cannot_write
 from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.export.bundle import export_network, file_document
+from edgenas.pipeline.search.limits import target_document
 from edgenas.pipeline.training.network import train_afresh
 from edgenas.scale import Coefficients, Member, compound, family, memory_bytes
 from edgenas.train.registry import without_newer_defaults
@@ -37,7 +38,7 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
         "seed": settings.seed,
         "scale": settings.scale.model_dump(),
         "train": without_newer_defaults(settings.train.model_dump()),
-        "target": settings.target.model_dump(),
+        "target": target_document(settings.target),
         "recipe": recipe_digest(settings.export.recipe),
     }
 

@@ -22,6 +22,7 @@ from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import Share
 from edgenas.pipeline.core.directory import RunDirectory, file_digest
 from edgenas.pipeline.core.seen import history_metadata, trained_on
+from edgenas.pipeline.search.limits import target_document
 from edgenas.pipeline.training.teacher import require_teacher, teacher_digest
 from edgenas.scale import Proposal, choose, layers, narrowed, propose, require_reachable
 from edgenas.train.registry import without_newer_defaults
@@ -103,7 +104,7 @@ def _state_folder(refiner: Refiner, source: Path) -> RunDirectory:
         "train": without_newer_defaults(settings.train.model_dump()),
         "teacher": teacher_digest(settings.train.teacher),
         "data": refiner.data.digest,
-        "target": settings.target.model_dump(),
+        "target": target_document(settings.target),
         "seed": settings.seed,
     }
     return RunDirectory(path=refiner.context.state_folder("refine", depends_on))
