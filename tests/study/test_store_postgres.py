@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from benchmarks.postgres_server import programs, temporary_server
+from benchmarks.store_writers import on_postgres
 from edgenas.errors import StoreError
 from edgenas.study import Failure, open_store
 from tests.study.test_store_processes import together
 
 pytestmark = pytest.mark.postgres
-USER = "edgenas"
-
-
-def _programs() -> Path | None:
-    """Folder of `initdb` and `pg_ctl`, on the path or where Debian keeps them."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).parent
-    kept = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return kept[-1].parent if kept else None
-
-
-def _server(programs: Path, folder: Path) -> Iterator[str]:
-    # A server refuses to be run by root, and listens on a socket in its own folder only.
-    as_nobody = ["su", "-s", "/bin/sh", "nobody", "-c"] if os.geteuid() == 0 else ["sh", "-c"]
-    if os.geteuid() == 0:
-        shutil.chown(folder, "nobody")
-
-    def call(line: str) -> None:
-        subprocess.run([*as_nobody, line], check=True, stdout=subprocess.DEVNULL)
-
-    call(f"{programs}/initdb -D {folder}/data -U {USER} --auth=trust")
-    call(f"{programs}/pg_ctl -w -D {folder}/data -l {folder}/log -o \"-k {folder} -c listen_addresses=''\" start")
-    try:
-        yield f"postgresql+psycopg://{USER}@/postgres?host={folder}"
-    finally:
-        call(f"{programs}/pg_ctl -w -m immediate -D {folder}/data stop")
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +23,11 @@ def server() -> Iterator[str]:
     if os.environ.get("EDGENAS_POSTGRES_URL"):
         yield os.environ["EDGENAS_POSTGRES_URL"]
         return
-    programs = _programs()
-    if programs is None:
+    here = programs()
+    if here is None:
         pytest.skip("no server: set EDGENAS_POSTGRES_URL, or install PostgreSQL")
-    # Short: the name of a socket holds some hundred characters, and the folder must be open to the other user.
-    folder = Path("/tmp") / f"edgenas-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(mode=0o755)
-    try:
-        yield from _server(programs, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_server(here) as url:
+        yield url
 
 
 @pytest.fixture
@@ -132,3 +99,8 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     with pytest.raises(StoreError, match="cannot be used") as caught:
         open_store("postgresql://me:secret@localhost:1/none")
     assert "secret" not in str(caught.value)
+
+
+def test_eight_writers_lose_nothing_and_store_nothing_twice(server) -> None:
+    found = on_postgres(server, writers=8, count=150)
+    assert (found["stored"], found["lost"], found["twice"], found["failed_writers"]) == (8 * 135 + 15, 0, 0, 0)
