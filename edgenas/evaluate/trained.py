@@ -211,4 +211,5 @@ def _write(file: Path, training: Training) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_json(file, asdict(training), indent=None)
     except OSError as error:
-        raise StoreError(explain(f"cannot write {file}", got=error.strerror)) from error
+        remedy = atomic.remedy_for(error)
+        raise StoreError(explain(f"cannot write {file}", got=error.strerror, remedy=remedy)) from error

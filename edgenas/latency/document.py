@@ -95,7 +95,8 @@ def write_table(table: LatencyTable, path: str | os.PathLike[str]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_text(target, dumps(table))
     except OSError as error:
-        raise TableError(explain(f"cannot write the latency table {target}: {error.strerror or error}")) from error
+        what = f"cannot write the latency table {target}: {error.strerror or error}"
+        raise TableError(explain(what, remedy=atomic.remedy_for(error))) from error
     return target
 
 

@@ -51,7 +51,8 @@ def plot_validation(table: LatencyTable, path: str | os.PathLike[str]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_by(target, lambda draft: figure.savefig(draft, format="png", dpi=120))
     except OSError as error:
-        raise TableError(explain(f"cannot write the plot {target}: {error.strerror or error}")) from error
+        what = f"cannot write the plot {target}: {error.strerror or error}"
+        raise TableError(explain(what, remedy=atomic.remedy_for(error))) from error
     return target
 
 

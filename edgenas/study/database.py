@@ -193,6 +193,9 @@ def is_broken_store(file: Path, engine: Engine) -> bool:
                 return False
             return bool(connection.execute(text("PRAGMA quick_check(1)")).scalar() != "ok")
     except DatabaseError as error:
+        # A full disk is an I/O error too, and no damage. Only a file that ends too early is.
+        if getattr(error.orig, "sqlite_errorname", "SQLITE_IOERR_SHORT_READ") != "SQLITE_IOERR_SHORT_READ":
+            return any(word in str(error) for word in ("malformed", "not a database"))
         return any(word in str(error) for word in ("malformed", "not a database", "disk I/O error"))
 
 

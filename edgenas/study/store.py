@@ -195,9 +195,12 @@ def _save(broken: Path, engine: Engine) -> int:
 def explain_unusable(name: str, error: Exception) -> str:
     """Compose the message of a database that gives an error, without the password in it."""
     cause = without_password((str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0])
-    return explain(
-        "the store cannot be used",
-        got=f"{cause} in {name}",
-        remedy="Check that the folder exists, that the file is a store of edgenas and that it can be written, "
-        "or name another store.",
+    remedy = (
+        "Check that the folder exists, that the file is a store of edgenas and that it can be written, or name another "
+        "store."
     )
+    if "disk is full" in cause or "disk I/O error" in cause:
+        remedy = "Free some space or name another store; what was finished is kept."
+    elif "locked" in cause:
+        remedy = "Another process has been writing to it for half a minute. Wait for its end, and start again."
+    return explain("the store cannot be used", got=f"{cause} in {name}", remedy=remedy)

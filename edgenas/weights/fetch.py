@@ -53,7 +53,8 @@ def fetch(source: WeightSource, *, say: Say) -> Path:
                 say(f"its publisher states no digest; SHA-256 of what came: {file_sha256(made)}")
             atomic.write_bytes(target, made.read_bytes())
     except OSError as error:
-        raise StoreError(explain(f"cannot write {target}", got=error.strerror or str(error))) from error
+        what = error.strerror or str(error)
+        raise StoreError(explain(f"cannot write {target}", got=what, remedy=atomic.remedy_for(error))) from error
     say(f"{source.name} is here: {target}")
     return target
 

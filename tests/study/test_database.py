@@ -143,6 +143,22 @@ def test_only_damage_counts_as_broken(
     assert database.is_broken_store(good, engine) is broken
 
 
+@pytest.mark.parametrize(
+    ("name", "broken"), [("SQLITE_IOERR_SHORT_READ", True), ("SQLITE_IOERR_SHMSIZE", False), ("SQLITE_FULL", False)]
+)
+def test_a_full_disk_is_no_damage(tmp_path: Path, name: str, broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = filled(tmp_path / "good.sqlite")
+    engine = engine_of(good)
+
+    def fails() -> None:
+        cause = sqlite3.OperationalError("disk I/O error")
+        cause.sqlite_errorname = name  # type: ignore[attr-defined]
+        raise OperationalError("SELECT 1", None, cause)
+
+    monkeypatch.setattr(engine, "connect", fails)
+    assert database.is_broken_store(good, engine) is broken
+
+
 def test_a_row_is_replaced_and_a_row_of_keys_alone_stays(tmp_path: Path) -> None:
     engine = engine_of(filled(tmp_path / "a.sqlite"))
     with engine.begin() as connection:

@@ -158,6 +158,31 @@ def test_a_url_that_nothing_can_open_is_refused(url):
         open_store(url)
 
 
+def test_a_store_that_stays_locked_is_one_clear_error_and_later_takes_what_was_put(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgenas.study.database._BUSY_MS", 100)
+    store = open_store(tmp_path / "s")
+    held = sqlite3.connect(tmp_path / "s", isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="database is locked in .* Another process has been writing"):
+        store.put_many({"k": EVALUATION})
+    held.execute("ROLLBACK")
+    store.put_many({"k": EVALUATION})
+    assert store.get_many(["k"]) == {"k": EVALUATION}
+
+
+def test_a_full_disk_is_one_clear_error_and_loses_nothing_that_was_put(tmp_path):
+    store = open_store(tmp_path / "s")
+    store.put_many({"k": EVALUATION})
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=8")
+    with pytest.raises(StoreError, match="disk is full in .* Free some space or name another store"):
+        store.put_many({str(number): Failure(reason="r" * 500) for number in range(200)})
+    assert store.get_many(["k"]) == {"k": EVALUATION} and len(store) == 1
+    store.close()
+    again = open_store(tmp_path / "s")
+    assert len(again) == 1 and not list(tmp_path.glob("*.broken*"))
+
+
 def test_a_damaged_entry_is_named(tmp_path):
     open_store(tmp_path / "s").put_many({"k": Failure(reason="r")})
     with sqlite3.connect(tmp_path / "s") as connection:

@@ -105,7 +105,8 @@ class TrainedCandidates:
         try:
             atomic.write_json(folder / CURVE, content)
         except OSError as error:
-            raise StoreError(explain(f"cannot write {folder / CURVE}: {error.strerror}")) from error
+            what, remedy = f"cannot write {folder / CURVE}: {error.strerror}", atomic.remedy_for(error)
+            raise StoreError(explain(what, remedy=remedy)) from error
 
     def _identity(self) -> dict[str, Any]:
         return {**self._settings.to_dict(), "data": self._data.digest}

@@ -78,7 +78,7 @@ class SampleFile:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 atomic.write_text(self.path, plain_text(self._identity) + "\n")
         except OSError as error:
-            raise TableError(explain(f"cannot keep samples in {self.path}: {error.strerror or error}")) from error
+            raise self._cannot_keep(error) from error
         return len(self._taken)
 
     def get(self, genes: tuple[int, ...], visit: int) -> Visit | None:
@@ -98,10 +98,17 @@ class SampleFile:
     def _append(self, line: Mapping[str, Any]) -> None:
         if self.path is None:
             return
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(plain_text(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(plain_text(line) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._cannot_keep(error) from error
+
+    def _cannot_keep(self, error: OSError) -> TableError:
+        what = f"cannot keep samples in {self.path}: {error.strerror or error}"
+        return TableError(explain(what, remedy=atomic.remedy_for(error)))
 
     def finish(self) -> None:
         """Rename the file of a build that is done, so that the next one measures anew and nothing is lost."""
