@@ -23,7 +23,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -181,7 +181,7 @@ def stored(folder: Path) -> set[str]:
     place = folder / "quickstart" / "store.sqlite"
     if not place.is_file():
         return set()
-    with sqlite3.connect(place) as connection:
+    with closing(sqlite3.connect(place)) as connection:
         try:
             return {digest for (digest,) in connection.execute("SELECT architecture FROM outcomes")}
         except sqlite3.OperationalError:

@@ -50,23 +50,31 @@ class Workers:
             raise DeviceError(explain("this system has no worker processes", got=count, allowed="workers.count: 1"))
         self.count = count
 
-    def map(self, work: Callable[[Task], Answer], tasks: Sequence[Task]) -> Iterator[Answer]:
-        """Yield the answer to every task, in the order of the tasks.
+    def each(self, work: Callable[[Task], Answer], tasks: Sequence[Task]) -> Iterator[Answer | TrainingError]:
+        """Yield what becomes of every task, in the order of the tasks: its answer, or why it cannot be done.
+
+        A task whose process dies is done again. After `TRIES` deaths it cannot be done, and the error holds what the
+        last process printed.
 
         Args:
             work: Called with one task; of what it changes, only its answer and its files remain.
             tasks: Any number.
 
         Raises:
-            TrainingError: The processes of a task died `TRIES` times; says what the last one printed.
-            Exception: What `work` raised, at the place of its task.
+            Exception: What else `work` raised, at the place of its task.
         """
         if self.count == 1 or len(tasks) < 2:
-            yield from map(work, tasks)
+            for task in tasks:
+                try:
+                    answer = work(task)
+                except TrainingError as error:
+                    yield error
+                else:
+                    yield answer
             return
         at_work: dict[int, _Worker] = {}
         waiting, tries = deque(range(len(tasks))), Counter[int]()
-        done: dict[int, tuple[bool, Any]] = {}
+        done: dict[int, tuple[bool, Any]] = {}  # whether it went well, and the answer or error
         try:
             for place in range(len(tasks)):
                 while place not in done:
@@ -75,19 +83,19 @@ class Workers:
                         at_work[number] = _Worker(work, tasks[number])
                     for number in _ready(at_work):
                         worker = at_work.pop(number)
-                        answer = worker.answer()
+                        found = worker.answer()
                         tries[number] += 1
-                        if answer is not None:
-                            done[number] = answer
+                        if found is not None:
+                            done[number] = found
                         elif tries[number] < TRIES:
                             waiting.appendleft(number)
                         else:
                             done[number] = False, worker.death()
                         worker.end()
-                good, found = done.pop(place)
-                if not good:
-                    raise found
-                yield found
+                good, result = done.pop(place)
+                if not good and not isinstance(result, TrainingError):
+                    raise result
+                yield result
         finally:
             for worker in at_work.values():
                 worker.end()

@@ -519,6 +519,15 @@ class ScaleSection(Section):
         return self.phi is not None or self.targets_ms is not None
 
 
+class WorkersSection(Section):
+    """Processes that train several networks at once: candidates of a search, a validation's networks, finalists."""
+
+    kind: Literal["local"] = Field("local", description="Where they run: processes of this machine.")
+    count: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, description="How many networks are trained at once. More need `threads: 1`; the results are the same."
+    )
+
+
 class RunSettings(Section):
     """A whole run."""
 
@@ -542,6 +551,16 @@ class RunSettings(Section):
     train: TrainSection = TrainSection()
     export: ExportSection = ExportSection()
     scale: ScaleSection = ScaleSection()
+    workers: WorkersSection = WorkersSection()
+
+    @model_validator(mode="after")
+    def _works_with_one_thread(self) -> RunSettings:
+        if self.workers.count > 1 and self.threads != 1:
+            raise ValueError(
+                "threads: 1 with workers.count above 1; each is one core, and another number of threads would change "
+                "the last digits of a training"
+            )
+        return self
 
     @model_validator(mode="after")
     def _averages_what_can_be(self) -> RunSettings:

@@ -37,7 +37,7 @@ def halving(task: EstimatorTask) -> Compare:
     evaluator = HalvingEvaluator(
         task.space, task.data, task.training, task.preprocessing,
         halving=HalvingSettings(min_epochs=max(1, round(epochs * SHORT_SHARE)), max_epochs=epochs),
-        folder=task.folder, device=task.device,
+        folder=task.folder, device=task.device, processes=task.workers,
     )  # fmt: skip
     images = len(task.data.validation)
 

@@ -13,6 +13,7 @@ from edgenas.errors import ConfigError, explain
 from edgenas.registry import Registry
 from edgenas.study.values import Source
 from edgenas.types import Genes
+from edgenas.workers import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class EstimatorTask:
         training: The `TrainSettings` of a full training, with the seed of the search.
         device: Where torch computes.
         folder: For what it wants to find again after an interruption; removed after the search.
+        workers: Processes that may train networks which are compared. One that judges single networks needs none: the
+            search asks it in several processes.
     """
 
     name: str
@@ -60,6 +63,7 @@ class EstimatorTask:
     training: Any
     device: str
     folder: Path
+    workers: Workers = Workers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from torch import nn
 from edgenas import atomic
 from edgenas.arch import Architecture
 from edgenas.data import ImageData, Preprocessing
-from edgenas.errors import InputError, StoreError, TrainingError, explain
+from edgenas.errors import InputError, StoreError, explain
 from edgenas.evaluate.protocol import Estimates
 from edgenas.reading.json_text import plain_text, plain_value
 from edgenas.space import SearchSpace
@@ -28,6 +27,7 @@ from edgenas.train import TrainSettings
 from edgenas.train.architecture import train_architecture
 from edgenas.train.teacher import weights_digest
 from edgenas.types import Genes, Progress
+from edgenas.workers import Workers
 
 SHORT_SHARE = 1 / 9
 """Share of a full training that a short training takes.
@@ -77,6 +77,7 @@ class TrainedEvaluator:
         name: str = "trained",
         teacher: Callable[[Preprocessing], nn.Module] | None = None,
         device: torch.device | str = "cpu",
+        workers: Workers | None = None,
     ) -> None:
         """Keep the arguments.
 
@@ -90,8 +91,9 @@ class TrainedEvaluator:
             name: In tables.
             teacher: Makes a teacher for a network's input, on the CPU; None distils from none.
             device: Where to train.
+            workers: Train so many at once; one after the other if None. The accuracies are the same.
         """
-        self.name = name
+        self.name, self._workers = name, workers or Workers()
         self._space, self._data, self._settings = space, data, settings
         self._preprocessing, self._seeds = preprocessing, seeds
         self._folder, self._device = folder, torch.device(device)
@@ -104,17 +106,15 @@ class TrainedEvaluator:
         The seconds are what the trainings took, those that were kept from before included.
         """
         values = np.full((len(genes), self._seeds), np.nan)
-        total, done, seconds = len(genes) * self._seeds, 0, 0.0
-        for index, row in enumerate(genes):
-            for number in range(self._seeds):
-                # A failed training stays NaN; the others still count.
-                with suppress(TrainingError):
-                    training = self.train(row, seed=self._settings.seed + number)
-                    values[index, number] = training.validation_accuracy
-                    seconds += training.seconds
-                done += 1
-                if progress is not None:
-                    progress(done, total, f"training networks ({self.name})")
+        total, seconds = len(genes) * self._seeds, 0.0
+        tasks = [(row, self._settings.seed + number) for row in genes for number in range(self._seeds)]
+        for done, training in enumerate(self._workers.each(lambda task: self.train(task[0], seed=task[1]), tasks)):
+            # A failed training stays NaN; the others still count.
+            if isinstance(training, Training):
+                values[divmod(done, self._seeds)] = training.validation_accuracy
+                seconds += training.seconds
+            if progress is not None:
+                progress(done + 1, total, f"training networks ({self.name})")
         error = values.std(1, ddof=1) / np.sqrt(self._seeds) if self._seeds > 1 else None
         return Estimates(values=values.mean(1), standard_error=error, seconds=seconds)
 

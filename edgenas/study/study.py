@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -223,6 +223,8 @@ class Study:
             # Finished outcomes are stored even if the evaluation of the next candidate raises or is interrupted.
             if waiting:
                 store.put_many(waiting, context=self.context)
+            if isinstance(coming, Generator):
+                coming.close()  # it may have processes at work on later candidates
         return found | waiting
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -33,6 +34,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import RunDirectory
 from edgenas.pipeline.core.images import load_images
+from edgenas.pipeline.core.worker_count import workers_of
 from edgenas.pipeline.export.bundle import export_network
 from edgenas.pipeline.search.clock import Clock
 from edgenas.pipeline.search.one_shot import learn_distribution, target_of
@@ -114,6 +116,12 @@ def trained(settings: RunSettings, folder: Path) -> Any:
 
     weights = _array_digest(dict(load_checkpoint(found.checkpoint).weights))
     return weights, history, result["validation_accuracy"], result["accumulation"], torch.get_num_threads()
+
+
+def works_in_other_processes(settings: RunSettings, folder: Path) -> Any:
+    """Whether trainings are done in other processes than this one."""
+    found = workers_of(_context(settings, folder)).each(lambda task: os.getpid(), range(3))
+    return [pid == os.getpid() for pid in found]
 
 
 def coloured(section: str, settings: RunSettings, folder: Path) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -204,6 +204,7 @@ ROWS: dict[str, Row] = {
     "scale.gamma": Row(value=2.0, probe=probes.scaled, beside={"scale.phi": [1.0]}),
     "scale.memory_mib": Row(value=1, probe=probes.scaled, beside={"scale.phi": [4.0]},
                             refused="does not fit into memory"),
+    "workers.count": Row(value=2, probe=probes.works_in_other_processes),
 }  # fmt: skip
 
 
@@ -212,8 +213,8 @@ def keys(section: type[BaseModel] = RunSettings, prefix: str = "") -> Iterator[s
     for name, entry in section.model_fields.items():
         if isinstance(entry.annotation, type) and issubclass(entry.annotation, BaseModel):
             yield from keys(entry.annotation, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
+        elif len(get_args(entry.annotation)) != 1 or get_origin(entry.annotation) is not Literal:
+            yield f"{prefix}{name}"  # a key with one possible value cannot change anything
 
 
 def _settings(values: Mapping[str, Any]) -> RunSettings:

@@ -21,6 +21,7 @@ from edgenas.study.values import Source
 from edgenas.train import TrainSettings
 from edgenas.train.architecture import untrained
 from edgenas.types import Genes, Progress
+from edgenas.workers import Workers
 
 
 class HalvingEvaluator:
@@ -48,6 +49,7 @@ class HalvingEvaluator:
         folder: Path,
         workers: int | None = None,
         device: torch.device | str = "cpu",
+        processes: Workers | None = None,
     ) -> None:
         """Remember.
 
@@ -61,10 +63,12 @@ class HalvingEvaluator:
             workers: None compares rung by rung. A number runs the asynchronous form with that many trainings at a time,
                 so that none waits for a rung to fill. With more than one the choice is not repeatable.
             device: Where to train.
+            processes: Train networks of a rung at once, where rungs are compared; None trains one at a time.
         """
         self._space, self._data, self._preprocessing = space, data, preprocessing
         self._settings = replace(settings, epochs=halving.max_epochs, steps=None, seconds=None)
         self._halving, self._folder, self._workers, self._device = halving, folder, workers, device
+        self._processes = processes
         self.last: HalvingResult | None = None
 
     def evaluate(self, genes: Genes, *, progress: Progress | None = None) -> Estimates:
@@ -85,7 +89,9 @@ class HalvingEvaluator:
         )
 
         if self._workers is None:
-            result = successive_halving(candidates, len(genes), self._halving, progress=progress)
+            result = successive_halving(
+                candidates, len(genes), self._halving, progress=progress, workers=self._processes
+            )
         else:
             result = asynchronous_halving(candidates, len(genes), self._halving, workers=self._workers)
         self.last = result

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
 from edgenas.errors import ConfigError, SearchError, TrainingError, explain
 from edgenas.evaluate.halving.curves import Curves, HalvingResult
 from edgenas.types import Progress
+from edgenas.workers import Workers
 
 
 class ResumableEvaluator(Protocol):
@@ -79,6 +81,7 @@ def successive_halving(
     settings: HalvingSettings,
     *,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> HalvingResult:
     """Train all to the first rung, the best 1/eta of them to the second, and so on (Jamieson 2016, figure 3).
 
@@ -87,24 +90,32 @@ def successive_halving(
         candidates: How many there are, numbered from 0.
         settings: Rungs and reduction.
         progress: Called with (epochs trained, epochs in all, "epochs") after every piece.
+        workers: Train candidates of a rung at once; one after the other if None. The result is the same.
 
     Raises:
         TrainingError: No candidate could be trained.
         ConfigError: There is no candidate.
     """
     _require_candidates(candidates)
+    several = workers or Workers()
     curves = Curves(settings.max_epochs)
     pieces = list(zip(_sizes(candidates, settings), pairwise((0, *settings.rungs)), strict=True))
     total = sum(size * (end - start) for size, (start, end) in pieces)
     alive = list(range(candidates))
     for size, (start, end) in pieces:
-        reached: list[int] = []
+        reached, ranked = list[int](), curves.ranked(alive)
         # If the training of one of the best fails, the next best takes its place.
-        for candidate in curves.ranked(alive):
-            if len(reached) < size and _train(evaluator, curves, candidate, start, end):
-                reached.append(candidate)
-            if progress is not None:
-                progress(curves.epochs, total, "epochs")
+        while ranked and len(reached) < size:
+            count = size - len(reached)
+            chosen, ranked = ranked[:count], ranked[count:]
+            answers = several.each(partial(evaluator, from_epoch=start, to_epoch=end), chosen)
+            for candidate, answer in zip(chosen, answers, strict=True):
+                if isinstance(answer, TrainingError):
+                    curves.fail(candidate, str(answer))
+                elif curves.add(candidate, start, end, answer):
+                    reached.append(candidate)
+                if progress is not None:
+                    progress(curves.epochs, total, "epochs")
         alive = reached
     return curves.result()
 
@@ -228,15 +239,6 @@ def asynchronous_halving(
 def _sizes(candidates: int, settings: HalvingSettings) -> list[int]:
     """Return how many candidates train to each rung; at least one to every rung."""
     return [max(1, candidates // settings.reduction**rung) for rung in range(len(settings.rungs))]
-
-
-def _train(evaluator: ResumableEvaluator, curves: Curves, candidate: int, start: int, end: int) -> bool:
-    """Train one piece; say whether it went well."""
-    try:
-        return curves.add(candidate, start, end, evaluator(candidate, start, end))
-    except TrainingError as error:
-        curves.fail(candidate, str(error))
-        return False
 
 
 def _require_candidates(candidates: int) -> None:

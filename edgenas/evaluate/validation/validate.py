@@ -35,6 +35,7 @@ from edgenas.evaluate.validation.ranking import (
 from edgenas.evaluate.validation.strata import stratified_networks
 from edgenas.space import SearchSpace, population_costs
 from edgenas.types import Floats, Genes, Progress
+from edgenas.workers import Workers
 
 BANDS = 3
 BASELINE = "macs"
@@ -129,6 +130,7 @@ def validate_estimators(
     bands: int = BANDS,
     first_seed: int = 0,
     rng: np.random.Generator,
+    workers: Workers | None = None,
     progress: Progress | None = None,
 ) -> Validation:
     """Judge estimators.
@@ -143,6 +145,7 @@ def validate_estimators(
         bands: Bands of cost within which order is judged too.
         first_seed: Of the trainings.
         rng: Draws networks and resamples.
+        workers: Train so many networks at once; one after the other if None. The result is the same.
         progress: Called with (done, all, what).
 
     Raises:
@@ -154,7 +157,7 @@ def validate_estimators(
             explain("too few networks or seeds", got=f"{networks} and {seeds}", allowed=f"{3 * bands} and 1 or more")
         )
     genes = stratified_networks(space, networks, rng)
-    accuracy, seconds, notes = _truth(genes, trained, seeds, first_seed, progress)
+    accuracy, seconds, notes = _truth(genes, trained, seeds, first_seed, workers or Workers(), progress)
     good = np.isfinite(accuracy).all(1)
     if good.sum() < 3:
         raise TrainingError(explain("too few networks could be trained", got=int(good.sum()), allowed="3 or more"))
@@ -186,21 +189,19 @@ def validate_estimators(
 
 
 def _truth(
-    genes: Genes, trained: TrainedEvaluator, seeds: int, first_seed: int, progress: Progress | None
+    genes: Genes, trained: TrainedEvaluator, seeds: int, first_seed: int, workers: Workers, progress: Progress | None
 ) -> tuple[Floats, float, list[str]]:
     accuracy = np.full((len(genes), seeds), np.nan)
     seconds, notes = [], []
-    for index, row in enumerate(genes):
-        for seed in range(seeds):
-            try:
-                training = trained.train(row, seed=first_seed + seed)
-            except TrainingError as error:
-                notes.append(f"Network {index} is left out, its training failed: {error}")
-            else:
-                accuracy[index, seed] = training.validation_accuracy
-                seconds.append(training.seconds)
-            if progress is not None:
-                progress(index * seeds + seed + 1, len(genes) * seeds, "training networks stand-alone")
+    tasks = [(row, first_seed + seed) for row in genes for seed in range(seeds)]
+    for done, training in enumerate(workers.each(lambda task: trained.train(task[0], seed=task[1]), tasks)):
+        if isinstance(training, TrainingError):
+            notes.append(f"Network {done // seeds} is left out, its training failed: {training}")
+        else:
+            accuracy[divmod(done, seeds)] = training.validation_accuracy
+            seconds.append(training.seconds)
+        if progress is not None:
+            progress(done + 1, len(tasks), "training networks stand-alone")
     return accuracy, float(np.mean(seconds)) if seconds else 0.0, notes
 
 

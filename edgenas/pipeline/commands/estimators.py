@@ -12,6 +12,7 @@ from edgenas.pipeline.core.artifacts import SUPERNET_FILE, load_evaluator, requi
 from edgenas.pipeline.core.artifacts import SUPERNET_TRAINING_FILE as TRAINING_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
+from edgenas.pipeline.core.worker_count import workers_of
 from edgenas.pipeline.training.settings import train_settings
 from edgenas.pipeline.training.teacher import teacher_for
 
@@ -49,14 +50,15 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
     )
 
     require_supernet(context)
-    device, space = context.compute_device, artifacts.space(context)
+    device, space, workers = context.compute_device, artifacts.space(context), workers_of(context)
     seen, truth = part_validation(artifacts.images(context), seed=context.seed("estimators images"))
     # The stand-alone networks start from random weights, so that they are independent of the supernet.
     recipe = train_settings(context.settings.train, context, seed=context.seed("estimators"))
     folder = context.directory.file("estimators/training").parent
     teacher = teacher_for(context.settings.train.teacher, classes=seen.classes)
     trained = TrainedEvaluator(
-        space, truth, recipe, artifacts.preprocessing(context), folder=folder, teacher=teacher, device=device
+        space, truth, recipe, artifacts.preprocessing(context), folder=folder, teacher=teacher, device=device,
+        workers=workers,
     )
     short = TrainedEvaluator(
         space,
@@ -67,6 +69,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
         name="short_training",
         teacher=teacher,
         device=device,
+        workers=workers,
     )
     spent = context.directory.read_json(TRAINING_FILE)["seconds"]
     inherited = InheritedEvaluator(load_evaluator(context, data=seen), preparation_seconds=spent)
@@ -90,6 +93,7 @@ def validate_run_estimators(context: RunContext, *, networks: int, seeds: int) -
             seeds=seeds,
             first_seed=context.seed("estimators"),
             rng=np.random.default_rng(context.seed("estimators networks")),
+            workers=workers,
             progress=report,
         )
     document = {**found.to_dict(), "images": {"seen": len(seen.validation), "truth": len(truth.validation)}}

@@ -27,7 +27,7 @@ _SHARED = ("cache", "store.sqlite")
 
 Each entry is stored under the digest of all its inputs.
 """
-_PLACE = ("version", "output", "name")
+_PLACE = ("version", "output", "name", "workers")
 
 
 def settings_of(directory: RunDirectory) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from edgenas.pipeline.search.limits import LIMITS
 from edgenas.study import Evaluation, Failure, Limit, Metric, Objective, Outcome
 from edgenas.study.values import Source
 from edgenas.types import Genes
+from edgenas.workers import Workers
 
 if TYPE_CHECKING:
     from edgenas.space import SearchSpace
@@ -57,6 +58,7 @@ class Judge:
         *,
         measure: MeasureLatency | None = None,
         limits: Sequence[Limit] = (),
+        workers: Workers | None = None,
     ) -> None:
         """Keep what judges.
 
@@ -65,17 +67,41 @@ class Judge:
             costs: Counts, and latency by the table.
             accuracy: Of members of the supernet, or another estimator.
             measure: Latency of a network on the device, instead of the table's.
+            workers: Train candidates at once, where an estimator trains them one by one; None does one at a time.
             limits: Networks that are beyond one of them by what is known beforehand compete among themselves.
         """
         self._space, self._costs, self._accuracy, self._measure = space, costs, accuracy, measure
-        self._limits = limits
+        self._limits, self._workers = limits, workers or Workers()
 
     def __call__(self, genes: Genes) -> Iterator[Outcome]:
         """Judge networks (N, D), in order."""
         costs = self._costs(genes)
-        compared = self._compared(self._accuracy, genes, costs) if _compares(self._accuracy) else {}
-        for row, code in enumerate(genes):
-            yield self._outcome(code, costs, row, compared.get(row))
+        for row, judged in enumerate(self._judged(genes, costs)):
+            yield self._outcome(genes[row], costs, row, judged)
+
+    def _judged(self, genes: Genes, costs: Costs) -> Iterator[tuple[Judgement, float] | None]:
+        """Yield the judgement of every row and its seconds; None where it is judged when its outcome is made."""
+        if _compares(self._accuracy):
+            compared = self._compared(self._accuracy, genes, costs)
+            yield from (compared[row] for row in range(len(genes)))
+        elif self._workers.count > 1 and isinstance(self._accuracy, Quality):
+            for answer in self._workers.each(self._timed, list(genes)):
+                # An error is that of worker processes which died.
+                if isinstance(answer, TrainingError):
+                    yield Judgement(value=math.nan, failure=_reason(answer)), 0.0
+                else:
+                    yield answer
+        else:
+            yield from (None for _ in genes)
+
+    def _timed(self, code: Genes) -> tuple[Judgement, float]:
+        """Judge one network (D,) in a worker; an error of this network alone becomes a failure."""
+        started = time.monotonic()
+        try:
+            judged = self._quality(code)
+        except _ERRORS as error:
+            judged = Judgement(value=math.nan, failure=_reason(error))
+        return judged, time.monotonic() - started
 
     def _compared(self, estimator: Quality, genes: Genes, costs: Costs) -> dict[int, tuple[Judgement, float]]:
         """Return the judgement of every row by an estimator that compares, and the seconds that it took."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.context import RunContext
+from edgenas.pipeline.core.worker_count import workers_of
 from edgenas.pipeline.training.settings import train_settings
 from edgenas.train.registry import without_newer_defaults
 
@@ -33,6 +34,7 @@ def quality_of(context: RunContext) -> Quality | None:
             preprocessing=artifacts.preprocessing(context),
             training=train_settings(context.settings.train, context, seed=context.seed(_SEED)),
             device=context.compute_device,
+            workers=workers_of(context),
             folder=context.state_folder(f"{_STATE}/state", {**own, "data": artifacts.images(context).digest}),
         )
     )

@@ -13,6 +13,7 @@ from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import STORE_FILE, TABLE_FILE
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.directory import file_digest
+from edgenas.pipeline.core.worker_count import workers_of
 from edgenas.pipeline.search.budget import budget_in_ms, require_possible
 from edgenas.pipeline.search.candidate_judge import Judge, MeasureLatency, identify, objectives_of
 from edgenas.pipeline.search.clock import Clock
@@ -140,7 +141,7 @@ class Searching:
         quality = quality_of(context)
         self._judge = Judge(
             artifacts.space(context), costs, artifacts.evaluator(context) if quality is None else quality,
-            measure=measure, limits=self.study.limits,
+            measure=measure, limits=self.study.limits, workers=None if quality is None else workers_of(context),
         )
 
     def _searcher(self, strategy: str, seed: int) -> Searcher:

@@ -36,6 +36,7 @@ from edgenas.pipeline.core.device_latency import model_files
 from edgenas.pipeline.core.directory import cannot_write
 from edgenas.pipeline.core.seen import history_metadata
 from edgenas.pipeline.core.stage import Stage
+from edgenas.pipeline.core.worker_count import workers_of
 from edgenas.pipeline.export.bundle import export_network, file_document, measured_beside
 from edgenas.pipeline.search.budget import within
 from edgenas.pipeline.search.clock import clock_beside, clock_network
@@ -175,7 +176,10 @@ def _chosen(context: RunContext, front: Mapping[str, Any]) -> _Chosen:
         logits = predict_logits(trained.module, split, trained.preprocessing)
         return np.asarray(logits.argmax(1) == np.asarray(split.labels))
 
-    found = finalists.halved(entries, section.epochs, judge)
+    workers = workers_of(context)
+    if workers.count > 1:
+        context.say(f"  {len(entries)} finalists, {workers.count} at once")
+    found = finalists.halved(entries, section.epochs, judge, workers=workers)
     late = [entry for entry in found if entry.epochs == section.epochs]
     measured = front["networks"]
     use_budget = front["budget_ms"] is not None and finalists.grows(

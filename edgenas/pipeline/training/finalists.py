@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenas.errors import TrainingError
 from edgenas.types import Floats
+from edgenas.workers import Workers
 
 Hits = NDArray[np.bool_]
 """Which validation images a network classifies rightly, (N,)."""
@@ -100,7 +102,11 @@ def entrants(networks: Sequence[Mapping[str, Any]], count: int, *, budget_ms: fl
 
 
 def halved(
-    entries: Sequence[Mapping[str, Any]], epochs: int, judge: Callable[[Mapping[str, Any], int], Hits]
+    entries: Sequence[Mapping[str, Any]],
+    epochs: int,
+    judge: Callable[[Mapping[str, Any], int], Hits],
+    *,
+    workers: Workers | None = None,
 ) -> list[Finalist]:
     """Fine-tune all for a third of the epochs, and the better half in full (successive halving, Jamieson 2016).
 
@@ -108,18 +114,30 @@ def halved(
         entries: Of the front.
         epochs: Of a full fine-tuning.
         judge: Fine-tunes a network for so many epochs, and says which validation images it classifies rightly.
+        workers: Fine-tune so many at once; one after the other if None. The result is the same.
 
     Returns:
         All of them, those trained in full first.
+
+    Raises:
+        TrainingError: One of them cannot be trained.
     """
+
+    def judged(chosen: Sequence[Mapping[str, Any]], length: int) -> list[Finalist]:
+        found = []
+        answers = (workers or Workers()).each(lambda entry: judge(entry, length), chosen)
+        for entry, hits in zip(chosen, answers, strict=True):
+            if isinstance(hits, TrainingError):
+                raise hits
+            found.append(Finalist(entry=entry, epochs=length, hits=hits))
+        return found
+
     short = max(1, epochs // 3)
     if len(entries) <= 2 or short == epochs:
-        return [Finalist(entry=entry, epochs=epochs, hits=judge(entry, epochs)) for entry in entries]
-    early = [Finalist(entry=entry, epochs=short, hits=judge(entry, short)) for entry in entries]
-    early.sort(key=lambda found: -found.accuracy)
+        return judged(entries, epochs)
+    early = sorted(judged(entries, short), key=lambda found: -found.accuracy)
     half = max(2, (len(early) + 1) // 2)
-    late = [Finalist(entry=found.entry, epochs=epochs, hits=judge(found.entry, epochs)) for found in early[:half]]
-    return [*late, *early[half:]]
+    return [*judged([found.entry for found in early[:half]], epochs), *early[half:]]
 
 
 def document(order: Sequence[Finalist], early: Sequence[Finalist]) -> list[dict[str, Any]]:
