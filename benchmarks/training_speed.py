@@ -4,7 +4,9 @@
 
 On every device that is here (the CPU; a GPU where there is one) networks are trained for some steps by the whole
 recipe of augmentation, from images in memory, on a GPU in every precision that it has; then a supernet; then, where a
-folder of photographs is named, from files that are decoded while training, with one and with two threads that read.
+folder of photographs is named, from files that are decoded while training, with one and with two threads that read. At
+the end, a step and a judgement beside plain PyTorch on the networks of torchvision and timm where they are installed,
+on one thread of the CPU; `--pairs N` does only this.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from plain_pytorch import beside_plain
 
 from edgenas.arch import Architecture
 from edgenas.arch.notation import parse_notation
@@ -98,13 +101,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, help="a folder of class folders, decoded while training")
     parser.add_argument("--steps", type=int, default=12, help="of every training on a CPU; 20 times as many on a GPU")
+    parser.add_argument("--pairs", type=int, help="only the comparison with plain PyTorch, so many times")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(cores)
     devices = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
     memory, rows = images_in_memory(), []
-    for device in devices:
+    for device in devices if options.pairs is None else ():
         steps = options.steps * (20 if device == "cuda" else 1)
         for name, network in networks().items():
             for precision in precisions(device):
@@ -120,10 +124,13 @@ def main() -> None:
                 for workers in (1, 2):
                     found = trained(network, photographs, device, "auto", options.steps, workers)
                     rows.append(row(device, name, "decoded", "auto", workers, found))
+    torch.set_num_threads(1)
+    plain = beside_plain(options.pairs or 20)
     if options.json is not None:
         card = torch.cuda.get_device_name() if torch.cuda.is_available() else "not measured: no CUDA device here"
         about = {"machine": platform.machine(), "cores": cores, "torch": torch.__version__, "cuda": card,
-                 "batch": BATCH, "size": SIZE, "steps": options.steps, "rows": rows}  # fmt: skip
+                 "batch": BATCH, "size": SIZE, "steps": options.steps, "rows": rows,
+                 "plain": plain}  # fmt: skip
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(about, indent=1), encoding="utf-8")
 
