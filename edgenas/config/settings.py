@@ -506,6 +506,10 @@ class ScaleSection(Section):
     beta: float = Field(1.1, ge=1, le=4, description="Growth of width.")
     gamma: float = Field(1.15, ge=1, le=4, description="Growth of resolution.")
     memory_mib: MiB = Field(4096, description="Members that need more, to run or to train, are refused.")
+    inherit: bool | None = Field(
+        None, description="Members start from the winner's weights (docs/scaling.md); if left out, where there is a "
+        "supernet.start.",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _one_kind(self) -> ScaleSection:

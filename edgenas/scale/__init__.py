@@ -12,6 +12,7 @@ from edgenas.scale.compound import (
 )
 from edgenas.scale.family import Member, family
 from edgenas.scale.fit import Candidate, Fitted, fit, grid_by_latency, grid_by_macs
+from edgenas.scale.inherit import Inheritance, inherit
 from edgenas.scale.layers import Layer, layers, narrowed
 from edgenas.scale.memory import memory_bytes
 from edgenas.scale.netadapt import Proposal, choose, propose, require_reachable
@@ -21,6 +22,7 @@ __all__ = [
     "Candidate",
     "Coefficients",
     "Fitted",
+    "Inheritance",
     "Layer",
     "Member",
     "Proposal",
@@ -32,6 +34,7 @@ __all__ = [
     "grid_by_latency",
     "grid_by_macs",
     "importance",
+    "inherit",
     "kept_channels",
     "layers",
     "memory_bytes",

@@ -376,7 +376,8 @@ def scaled(settings: RunSettings, folder: Path) -> Any:
         chosen = family.scaled_members(_context(settings, folder), NETWORK)
         for name, (network, _) in chosen.items():
             family.require_training_memory(name, network, _context(settings, folder))
-    return [(name, format_notation(network)) for name, (network, _) in chosen.items()]
+    weights = family.inherits(settings)
+    return [(name, format_notation(network), weights) for name, (network, _) in chosen.items()]
 
 
 def finalists(settings: RunSettings, folder: Path) -> Any:

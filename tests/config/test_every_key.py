@@ -202,6 +202,7 @@ ROWS: dict[str, Row] = {
     "scale.alpha": Row(value=4.0, probe=probes.scaled, beside={"scale.phi": [1.0]}),
     "scale.beta": Row(value=2.0, probe=probes.scaled, beside={"scale.phi": [1.0]}),
     "scale.gamma": Row(value=2.0, probe=probes.scaled, beside={"scale.phi": [1.0]}),
+    "scale.inherit": Row(value=True, probe=probes.scaled, beside={"scale.phi": [0.5]}),
     "scale.memory_mib": Row(value=1, probe=probes.scaled, beside={"scale.phi": [4.0]},
                             refused="does not fit into memory"),
     "workers.count": Row(value=2, probe=probes.works_in_other_processes),

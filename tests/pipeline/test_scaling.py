@@ -50,6 +50,22 @@ def test_members_by_phi_are_trained_exported_and_measured(tmp_path) -> None:
         assert 0 <= member["test_accuracy"]["value"] <= 1
 
 
+def test_members_inherit_the_winners_weights_where_they_are_told_to_and_say_which(tmp_path) -> None:
+    from edgenas.nn import Checkpoint, build, save_checkpoint
+
+    context = _context(tmp_path, "scale.phi=[0, 1.5]", "scale.alpha=2", "train.epochs=0", "scale.inherit=true")
+    weights = build(WINNER).weights()
+    weights["head.classifier.bias"][3] = 1e6
+    save_checkpoint(tmp_path / "model.safetensors", Checkpoint(architecture=WINNER, weights=weights))
+    FAMILY.run(context)
+    same, larger = json.loads((tmp_path / "family.json").read_text())["members"]
+    assert not same["inherited"]["leading"] and len(same["inherited"]["whole"]) == 6
+    assert larger["inherited"]["identity"] and larger["inherited"]["leading"] and not larger["inherited"]["fresh"]
+    assert "blocks added as identities" in larger["inherited"]["told"]
+    # Both answer with the class of the winner's largest bias, whatever the image.
+    assert same["validation_accuracy"] == larger["validation_accuracy"]
+
+
 def test_members_by_latency_lie_just_below_their_targets(tmp_path) -> None:
     # On the steady device of these tests, a larger file takes longer.
     wanted = 1.002 * measured_latency(WINNER)

@@ -6,17 +6,17 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgenas import atomic
 from edgenas.arch import Architecture, lower
 from edgenas.arch.document import read_document, to_document
 from edgenas.arch.notation import format_notation
-from edgenas.config.settings import ScaleSection
+from edgenas.config.settings import RunSettings, ScaleSection
 from edgenas.cost import macs, params
 from edgenas.errors import BudgetError, explain
 from edgenas.formats import file_format_of
-from edgenas.pipeline.core.artifacts import ARCHITECTURE_FILE, FAMILY_FILE, FAMILY_FOLDER
+from edgenas.pipeline.core.artifacts import ARCHITECTURE_FILE, CHECKPOINT_FILE, FAMILY_FILE, FAMILY_FOLDER
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.device_latency import measured_latency
 from edgenas.pipeline.core.directory import cannot_write
@@ -24,8 +24,11 @@ from edgenas.pipeline.core.stage import Stage
 from edgenas.pipeline.export.bundle import export_network, file_document
 from edgenas.pipeline.search.limits import target_document
 from edgenas.pipeline.training.network import train_afresh
-from edgenas.scale import Coefficients, Member, compound, family, memory_bytes
+from edgenas.scale import Coefficients, Inheritance, Member, compound, family, inherit, memory_bytes
 from edgenas.train.registry import without_newer_defaults
+
+if TYPE_CHECKING:
+    from edgenas.nn import Weights
 
 _MIB = 1 << 20
 
@@ -36,11 +39,19 @@ def _inputs(context: RunContext) -> Mapping[str, Any]:
     settings = context.settings
     return {
         "seed": settings.seed,
-        "scale": settings.scale.model_dump(),
+        "scale": settings.scale.model_dump(exclude={"inherit"}),
+        # Only where it changes anything, so that older families stay.
+        **({"inherit": True} if inherits(settings) else {}),
         "train": without_newer_defaults(settings.train.model_dump()),
         "target": target_document(settings.target),
         "recipe": recipe_digest(settings.export.recipe),
     }
+
+
+def inherits(settings: RunSettings) -> bool:
+    """Whether members start from the winner's weights: as said, else where its own go back to a start."""
+    wanted = settings.scale.inherit
+    return settings.supernet.start is not None if wanted is None else wanted
 
 
 def _run(context: RunContext) -> None:
@@ -132,10 +143,24 @@ def require_training_memory(name: str, network: Architecture, context: RunContex
 def _row(
     context: RunContext, name: str, network: Architecture, facts: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
+    origins: list[Inheritance] = []
+    ancestor = context.directory.path / CHECKPOINT_FILE if inherits(context.settings) else None
+
+    def initial(fresh: Weights) -> Weights:
+        from edgenas.nn import load_checkpoint
+
+        winner = load_checkpoint(context.directory.path / CHECKPOINT_FILE)
+        weights, origin = inherit(winner.architecture, dict(winner.weights), network, fresh)
+        origins.append(origin)
+        return weights
+
     with context.progress(f"train {name}") as report:
         trained = train_afresh(
-            context, network, folder="family-state", seed=context.seed("family"), progress=report
-        )
+            context, network, folder="family-state", seed=context.seed("family"), progress=report,
+            initial=initial if ancestor else None, ancestor=ancestor,
+        )  # fmt: skip
+    for origin in origins:
+        context.say(f"  {name}: {origin}")
     card = export_network(context, trained, folder)
     target, files = context.settings.target, [file_document(file) for file in card.files]
     wanted = (file_format_of(target.runtime), target.precision)
@@ -157,6 +182,7 @@ def _row(
         "target_share": latency_ms / goal if latency_ms is not None and goal else None,
         "files": files,
         "warnings": list(card.warnings),
+        **({"inherited": {**origins[0].to_dict(), "told": str(origins[0])}} if origins else {}),
     }
 
 

@@ -114,7 +114,7 @@ def train_network(
         ancestors.append(("the weights that it started from", None if ancestor is None else history_of(ancestor)))
     if section.teacher is not None:
         ancestors.append(("its teacher's weights", history_of(Path(section.teacher))))
-    if section.epochs == 0 and not changes:
+    if section.epochs == 0 and not {"epochs", "steps"} & set(changes or ()):
         return as_it_is(context, architecture, data, preprocessing, initial=initial, ancestors=ancestors)
     settings = train_settings(section, context, seed=seed)
     module, found = train_architecture(
@@ -207,9 +207,16 @@ def train_member(context: RunContext, genes: Genes, digest: str, *, epochs: int 
 
 
 def train_afresh(
-    context: RunContext, architecture: Architecture, *, folder: str, seed: int, progress: Progress | None = None
+    context: RunContext,
+    architecture: Architecture,
+    *,
+    folder: str,
+    seed: int,
+    progress: Progress | None = None,
+    initial: Callable[[Weights], Weights] | None = None,
+    ancestor: Path | None = None,
 ) -> Trained:
-    """Train any network from random weights at its own resolution.
+    """Train any network at its own resolution, from random weights unless told otherwise.
 
     Args:
         context: Its settings name images and training.
@@ -217,18 +224,21 @@ def train_afresh(
         folder: For the state, relative to the context's directory.
         seed: Of weights, order and augmentation.
         progress: Told after each step.
+        initial, ancestor: See `train_network`.
 
     Raises:
         DataError: The images cannot be used.
         TrainingError: The training cannot go on.
     """
     data, preprocessing = _images(context, architecture)
-    state = _folder(context, f"{folder}/{architecture.digest[:16]}", data, seed=seed)
+    more = {} if ancestor is None else {"start": file_digest(ancestor)}
+    state = _folder(context, f"{folder}/{architecture.digest[:16]}", data, seed=seed, **more)
     # Evaluated once at the end, unless the best weights are kept: accuracies on the way decide nothing.
     changes = {} if context.settings.train.keep == "best" else {"evaluate_every": 10**6}
     return train_network(
-        context, architecture, data, preprocessing, seed=seed, changes=changes, folder=state, progress=progress
-    )
+        context, architecture, data, preprocessing, seed=seed, changes=changes, folder=state, progress=progress,
+        initial=initial, ancestor=ancestor,
+    )  # fmt: skip
 
 
 def _images(context: RunContext, architecture: Architecture) -> tuple[ImageData, Preprocessing]:
