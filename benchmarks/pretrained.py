@@ -38,6 +38,7 @@ import edgenas as en
 from edgenas import atomic
 from edgenas.data import Preprocessing
 from edgenas.deploy.runners import logits_of_split, open_file
+from edgenas.errors import BudgetError
 from edgenas.measure import ModelFile, measure_files
 from edgenas.nn import Checkpoint, load_checkpoint, save_checkpoint
 from edgenas.pipeline.core.device_latency import measured_networks, model_files
@@ -337,7 +338,7 @@ def main() -> None:
         for budget in given.budgets:
             for method in given.methods:
                 key = f"{budget:g} {method} {seed}"
-                if key in state["cells"]:
+                if key in state["cells"] or key in state.get("failed", {}):
                     continue
                 cell = Cell(
                     data=given.data, work=work / key.replace(" ", "-"), shared=work / f"shared-{seed}",
@@ -345,7 +346,14 @@ def main() -> None:
                 )  # fmt: skip
                 cell.work.mkdir(parents=True, exist_ok=True)
                 started = _cpu_minutes()
-                folder = METHODS[method](cell)
+                try:
+                    folder = METHODS[method](cell)
+                except BudgetError as error:
+                    # No network of this way is so fast: that is a result too.
+                    state["failed"] = {**state.get("failed", {}), key: str(error)}
+                    atomic.write_json(given.json, state)
+                    print(f"{key}: {error}", flush=True)
+                    continue
                 spent = _cpu_minutes() - started
                 files = judged(folder, cell)
                 state["cells"][key] = {"files": files, "cpu_minutes": spent}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_a_run_with_the_same_settings_and_table_finds_the_same_networks(run: en.
     context = SMALL | {"seed": run.settings.seed}
     found = en.search(run.space, run.data, run.table, config=context, **SILENT)
     assert genes(found) == [network.genes for network in run.evaluations]
-    assert found.budget_ms == run.budget_ms
+    assert found.budget_ms == json.loads((run.path / "search.json").read_text())["budget_ms"]
 
 
 def test_a_temporary_folder_lives_as_long_as_a_network_of_it(
