@@ -16,7 +16,7 @@ from edgenas.markup import html_table
 from edgenas.text import printable
 
 # Entries are integers in this unit of the reference network's latency, so that sums are exact in any order.
-# Chosen, not measured: far below the noise of any measurement (lab notes: 1 % of a visit at best).
+# Chosen, not measured: far below the noise of any measurement (1 % of a visit at best).
 RATIO_UNIT = 1e-9
 
 

@@ -17,11 +17,11 @@ from edgenas.types import Floats
 # Keeps rates finite that no measurement can tell apart. It is far below the noise of a measurement.
 # Chosen, not measured: small enough to leave measured rates alone.
 _PULL = 0.02
-# Channels of a block in ONNX Runtime's NCHWc layout with AVX512 (lab notes: widths that are multiples of 16 stay in
-# it).
+# Channels of a block in ONNX Runtime's NCHWc layout with AVX512: on such machines widths that are multiples of 16 were
+# seen to stay in it.
 _BLOCK = 16
 # Units that are described once. A fit is repeated for each part that is left out, with the same units.
-# Chosen, not measured: more than the 11,618 blocks of the largest space of the lab notes.
+# Chosen, not measured: more than the 11,618 blocks of the largest space that was built.
 _CACHED = 1 << 16
 # A fact: colour images, whose stem the runtimes treat apart.
 _IMAGE_CHANNELS = 3

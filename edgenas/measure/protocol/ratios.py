@@ -27,7 +27,7 @@ _MEMORY_SECONDS = 15.0
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # A small network's session may run 60 % slower because of the place of its memory. A visit whose sessions are this far
 # apart is not used.
-# Chosen, not measured: far above the 1 % that visits of a quiet machine differ by (lab notes).
+# Chosen, not measured: far above the 1 % that visits of a quiet machine differ by.
 _DISTURBED = 0.12
 # Chosen, not measured: two visits alone say little about a variance.
 _PRIOR_VISITS = 4

@@ -18,7 +18,7 @@ from edgenas.measure.protocol.timing import MOST_SETTLE, Protocol, Samples
 from edgenas.types import Floats
 
 # A network is settled where the runs that would count are on average at most this much above the settled ones.
-# Chosen, not measured: below the 1 % that visits repeat to (lab notes: 1.04 %).
+# Chosen, not measured: below the 1 % that visits repeat to (docs/latency.md).
 _SETTLED = 0.007
 # Turns and samples a turn. Networks slower than a turn of several runs may be take fewer: little of them stays in the
 # caches, and they would take minutes.

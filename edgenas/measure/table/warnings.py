@@ -17,7 +17,7 @@ _GOOD = 0.02
 # Chosen, not measured: the share of units that networks should have held.
 _COVERED = 0.9
 # Noise of a visit that a quiet machine does not have.
-# Quiet machines repeat visits to 0.7 to 1.0 % (docs/latency.md, lab notes); twice that is the limit.
+# Quiet machines repeat visits to 0.7 to 1.0 % (docs/latency.md); twice that is the limit.
 _NOISY = 0.02
 # Letters of a list of groups.
 # Chosen, not measured: some lines of a terminal.
