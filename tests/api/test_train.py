@@ -79,7 +79,7 @@ def test_images_of_a_smaller_network_are_loaded_at_its_size_with_the_same_splits
     [
         ({"network": "mobilenet_v3_lrge"}, ArchitectureError, "did you mean 'mobilenet_v3_large'"),
         ({"network": 3}, ArchitectureError, "this is no network; got int"),
-        ({"epochs": 0}, ConfigError, "train.epochs: not usable; got 0"),
+        ({"epochs": 0}, ConfigError, "nothing is trained and there are no weights to start from; got 0"),
         ({"teacher": "none.safetensors"}, en.EdgenasError, "none.safetensors"),
         ({"start_package": "timm"}, en.EdgenasError, "start_package is of a start, and there is none"),
         ({"start": "none.safetensors"}, WeightsError, "none.safetensors"),

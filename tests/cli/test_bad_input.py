@@ -114,7 +114,7 @@ LAZY = ("data.resolution=128", "data.cache=false", "data.memory_limit_mib=1")
         (["data.source=folder", "data.path=unreadable"], "5 of 48 images cannot be read .*at most 5%"),
         (["data.source=folder", "data.path=cut", *LAZY], r"cannot read image .*jpg: .*truncated.*Replace or delete"),
         (["data.validation_fraction=0.9", "data.test_fraction=0.3"], "below 1 together"),
-        (["train.epochs=0"], "train.epochs: not usable; got 0"),
+        (["train.epochs=0"], "nothing is trained and there are no weights to start from; got 0"),
         (["train.learning_rate=-1"], "train.learning_rate: not usable; got -1; allowed: greater than 0"),
         (["train.learing_rate=1"], "train.learing_rate: unknown key .did you mean 'learning_rate'"),
         (["supernet.schem=cycle"], "did you mean 'scheme'"),

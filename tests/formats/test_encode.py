@@ -319,8 +319,8 @@ def test_folding_refuses_foreign_weights_and_names_the_layer() -> None:
     weights, _ = case(small())
     with pytest.raises(WeightsError, match=r"head\.classifier\.weight"):
         fold(lower(small(classes=8)), weights)
-    del weights["stages.0.1.expand.norm.running_var"]
-    with pytest.raises(WeightsError, match=r"stages\.0\.1\.expand\.norm\.running_var"):
+    del weights["stages.1.0.expand.norm.running_var"]
+    with pytest.raises(WeightsError, match=r"stages\.1\.0\.expand\.norm\.running_var"):
         fold(lower(small()), weights)
 
 
@@ -345,7 +345,7 @@ def test_impossible_requests_are_refused_by_name() -> None:
 def test_dead_channels_and_huge_biases_survive_int8() -> None:
     architecture = small()
     weights, images = case(architecture, count=4)
-    name = "stages.0.1.expand"
+    name = "stages.1.0.expand"
     weights[f"{name}.norm.weight"][:3] = 0
     weights[f"{name}.norm.bias"][:3] = (0.0, 1.5, 1e-4)
     ranges = true_ranges(architecture, weights, images)

@@ -1,5 +1,6 @@
 """The whole training: it learns, repeats itself, and goes on exactly where it stopped."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -171,6 +172,14 @@ def test_weights_that_broke_in_the_last_step_of_an_epoch_are_not_saved(data: Ima
         fit(Breaks(), data, SETTINGS, checkpoint_dir=tmp_path)
     resumed = fit(Explodes(10_000), data, SETTINGS, checkpoint_dir=tmp_path, stop_after_epochs=1)
     assert len(resumed.history) == 1
+
+
+def test_a_training_whose_seconds_pass_before_its_first_step_takes_one(
+    data: ImageData, make_model: Make, tmp_path: Path
+) -> None:
+    found = fit(make_model(), data, replace(SETTINGS, epochs=100, seconds=1e-9), checkpoint_dir=tmp_path)
+    assert found.steps == 1 and found.stopped == "seconds"
+    assert math.isfinite(found.history[0].train_loss)
 
 
 def test_steps_and_seconds_end_a_training(data: ImageData, make_model: Make) -> None:

@@ -143,10 +143,10 @@ class Loop(Generic[Record]):
         )  # fmt: skip
         with torch.random.fork_rng(devices=[self._batches.device] if self._batches.device.type == "cuda" else []):
             going = True
-            while going and not self.budget.spent:
+            while going and not self._spent:
                 with finishing("this training step"):
                     for _ in range(1 if self._processes.count == 1 else TOGETHER):
-                        batch = None if self.budget.spent else next(batches, None)
+                        batch = None if self._spent else next(batches, None)
                         if going := batch is not None:
                             self._seed_noise(noises)
                             self._step(batch)
@@ -156,6 +156,11 @@ class Loop(Generic[Record]):
                     self._keep_if_due(ends)
                 if ends:
                     raise KeyboardInterrupt
+
+    @property
+    def _spent(self) -> bool:
+        """Whether the budget is spent. An epoch that was begun takes one step, whatever the clock says by then."""
+        return self.budget.spent and len(self._losses) > 0
 
     def _step(self, batch: Batch) -> None:
         budget = self.budget
