@@ -188,7 +188,8 @@ def test_check_names_what_was_changed(trained, bundle: Path, tmp_path: Path) -> 
     (copy / "note.txt").write_text("hello")
     found = check_bundle(copy, test=trained.data.test)
     assert {entry.name for entry in found if entry.serious} >= {"model.onnx", "model.tflite", "labels.txt"}
-    assert [entry.name for entry in found if not entry.serious] == ["note.txt"]
+    # The changed byte may be of a weight, and then changes the accuracy too.
+    assert {entry.name for entry in found if not entry.serious} - {"model.onnx"} == {"note.txt"}
     with pytest.raises(ExportError, match="cannot read the card"):
         check_bundle(tmp_path)
     (copy / "card.json").write_text('{"format": "other"}')

@@ -20,7 +20,7 @@ from integers import operators_against_reference  # noqa: E402
 from networks import run_onnx, run_tflite, small, true_ranges  # noqa: E402
 
 SCALES = (0.0, 1e-8, 1e-4, 1e-2, 1e2, 1e4)
-PLACES = ("stages.0.0.project", "stages.0.1.expand", "stages.0.2.conv", "stages.0.3.project", "stem.conv", "head.conv")
+PLACES = ("stages.0.0.project", "stages.1.0.expand", "stages.1.1.conv", "stages.1.2.project", "stem.conv", "head.conv")
 FORMS = {"hard_swish": "hard_sigmoid", "silu": "sigmoid", "relu": "sigmoid", "relu6": None}
 
 
@@ -118,9 +118,9 @@ def test_ratios_stay_within_what_the_runtime_takes() -> None:
 
 
 def test_operations_in_floating_point_limit_no_step() -> None:
-    architecture, weights, _, ranges = scaled("relu", "stages.0.3.project", 1e-8)
+    architecture, weights, _, ranges = scaled("relu", "stages.1.2.project", 1e-8)
     folded = fold(lower(architecture), weights, gate="relu6")
-    bound, free = (choose_steps(folded, ranges, float_ops=ops)["stages.0.3.project"].step
+    bound, free = (choose_steps(folded, ranges, float_ops=ops)["stages.1.2.project"].step
                    for ops in ((), {op.name for op in folded.ops}))  # fmt: skip
     assert bound > 10 * free
 
