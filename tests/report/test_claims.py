@@ -38,6 +38,19 @@ def test_the_larger_of_two_measurements_with_its_error_decides(tmp_path, again: 
     assert word in page(tmp_path, lambda d: d["winner.json"].update(file_latency=both))
 
 
+def test_a_share_is_compared_with_the_measurement_beside_the_reference_and_both_moments_are_told(tmp_path) -> None:
+    both = {
+        "first": {"latency_ms": 0.09, "standard_error_ms": 0.001},
+        "again": {"latency_ms": 0.04, "standard_error_ms": 0.001},
+        "judged": ["again"],
+        "budget_ms": 0.06,
+    }
+    text = page(tmp_path, lambda d: d["winner.json"].update(file_latency=both))
+    assert "met with 0.0190 ms" in text
+    assert "0.0300 ms when the front was measured, 0.0600 ms when the file was" in text
+    assert "when the front was measured" not in page(tmp_path / "plain", lambda d: None)
+
+
 def test_without_a_budget_nothing_is_met(tmp_path) -> None:
     text = page(tmp_path, lambda d: d["front.json"].update(budget_ms=None))
     assert "no budget was set" in text
