@@ -116,12 +116,15 @@ def clock_beside(context: RunContext, measured: FileLatency) -> Clock:
 
     Args:
         context: Of the run.
-        measured: Latency of the reference network, `clock_network`, on this device.
+        measured: Latency of the reference network, `clock_network`, on this device, in ms.
+
+    Returns:
+        The clock; its error is infinite where that of the measurement is not known, so that it meets no budget.
     """
     known = artifacts.table(context).reference.latency_ms
     error = measured.standard_error_ms / measured.latency_ms
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Clock(factor=measured.latency_ms / known, error=error if math.isfinite(error) else 0.0, at=at)
+    return Clock(factor=measured.latency_ms / known, error=error if math.isfinite(error) else math.inf, at=at)
 
 
 def clock_of(context: RunContext, visit: int) -> Clock:

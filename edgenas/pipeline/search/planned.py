@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgenas.arch import Graph, Op
 from edgenas.cost.planned import planned_bytes
 from edgenas.types import Floats, Genes
 
@@ -27,13 +26,14 @@ def planned_memory(space: SearchSpace, file: FileSpec, runtime: str) -> Callable
         file: The TFLite file that is planned.
         runtime: Whose plan; a name of `edgenas.formats.arena.ARENAS`.
     """
+    from edgenas.space.costs.contexts import graph_alone
     from edgenas.space.costs.table import AdditiveTable
 
     lite, batch = runtime == "litert", max(1, file.batch)
     numbers = "int8" if file.precision == "int8" else "fp32"
 
     def peak(ops: BlockOps) -> tuple[int]:
-        return (batch * planned_bytes(_alone(ops), numbers, in_place=lite, patches=lite),)
+        return (batch * planned_bytes(graph_alone(ops), numbers, in_place=lite, patches=lite),)
 
     table, definition = AdditiveTable.build(space, peak, reduction="max"), space.definition
     own = 1 if file.precision == "int8" and file.scheme == "int8_io" else 4
@@ -47,15 +47,3 @@ def planned_memory(space: SearchSpace, file: FileSpec, runtime: str) -> Callable
         return values + (sizes[genes[:, space.layout.resolution]] if len(sizes) > 1 else sizes[0])
 
     return memory
-
-
-def _alone(ops: BlockOps) -> Graph:
-    """A part of a network as a graph behind an input."""
-    inside = {op.name for op, _ in ops}
-    outside = {
-        source.name: Op(kind="input", name=source.name, shape=source.shape)
-        for _, sources in ops
-        for source in sources
-        if source.name not in inside
-    }
-    return Graph(ops=(*outside.values(), *(op for op, _ in ops)), norm_eps=1e-3)

@@ -47,7 +47,7 @@ def choose(
     Args:
         evaluations: Of the search.
         front: Indices of its front.
-        count: How many at most.
+        count: How many of the front at most.
         budget_ms: The latency budget, None for none.
         near: How many networks that use the budget are wanted.
         limits: Largest allowed values of other metrics; those of the front keep them already.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from edgenas.arch.architecture import Architecture, Block, Head, Stage, Stem
-from edgenas.arch.graph import Op
+from edgenas.arch.graph import Graph, Op
 from edgenas.arch.lower import lower
 from edgenas.arch.padding import PaddingRule
 from edgenas.space.codes.coded import CodedSpace
@@ -19,6 +19,22 @@ BlockOps = tuple[tuple[Op, tuple[Op, ...]], ...]
 Names are those of a network of this block alone. Of an operation outside the block only the shape is as in the whole
 network.
 """
+
+
+def graph_alone(ops: BlockOps) -> Graph:
+    """Return a part of a network as a graph behind inputs, to be walked for its memory; its `norm_eps` means nothing.
+
+    Args:
+        ops: Of the part.
+    """
+    inside = {op.name for op, _ in ops}
+    outside = {
+        source.name: Op(kind="input", name=source.name, shape=source.shape)
+        for _, sources in ops
+        for source in sources
+        if source.name not in inside
+    }
+    return Graph(ops=(*outside.values(), *(op for op, _ in ops)), norm_eps=1e-3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

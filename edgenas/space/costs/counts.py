@@ -9,11 +9,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgenas.arch.graph import Graph, Op
 from edgenas.cost import ELEMENT_BYTES, live_elements, op_macs, op_params
 from edgenas.errors import SpaceError, explain
 from edgenas.space.codes.coded import CodedSpace
-from edgenas.space.costs.contexts import BlockOps
+from edgenas.space.costs.contexts import BlockOps, graph_alone
 from edgenas.space.costs.parts import Array
 from edgenas.space.costs.table import AdditiveTable
 
@@ -28,15 +27,7 @@ def peak_elements(ops: BlockOps) -> tuple[int]:
 
     Between two parts only one tensor is in memory. So the peak of a network is the largest peak of its parts.
     """
-    inside = {op.name for op, _ in ops}
-    outside = {
-        source.name: Op(kind="input", name=source.name, shape=source.shape)
-        for _, sources in ops
-        for source in sources
-        if source.name not in inside
-    }
-    graph = Graph(ops=(*outside.values(), *(op for op, _ in ops)), norm_eps=1e-3)
-    return (max(live_elements(graph)),)
+    return (max(live_elements(graph_alone(ops))),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
