@@ -43,20 +43,22 @@ def _svg(figure: Figure) -> str:
 
 
 def front_plot(search: Mapping[str, Any], front: Mapping[str, Any], winner: Mapping[str, Any]) -> str:
-    """Accuracy against latency: everything judged, the front, what was measured, the winner, the budget.
+    """Accuracy against latency, ms: everything judged, the front, what was measured, the winner, the budget.
 
     Args:
         search: `search.json`.
-        front: `front.json`.
+        front: `front.json`; its clock brings the search's latencies to the moment of the measurements.
         winner: `winner.json`.
     """
     figure, axes = _figure(7.2, 4.6)
     judged = [entry for entry in search["evaluations"] if "metrics" in entry]
-    latency = np.array([entry["metrics"]["latency_ms"]["value"] for entry in judged])
+    # Predictions are of the table's moment; budget and measurements are of the moment in which the front was measured.
+    clock = front.get("clock", 1.0)
+    latency = clock * np.array([entry["metrics"]["latency_ms"]["value"] for entry in judged])
     estimate = estimate_of(search)
     scale = 100 if estimate.unit == "1" else 1
     accuracy = scale * np.array([entry["metrics"]["accuracy"]["value"] for entry in judged])
-    axes.scatter(latency, accuracy, s=10, color=GREY, label=f"judged ({len(judged)}), table latency", linewidths=0)
+    axes.scatter(latency, accuracy, s=10, color=GREY, label=f"judged ({len(judged)})", linewidths=0)
     # Indices of the front count candidates that failed, which have no place in the plot.
     place = {index: k for k, index in enumerate(i for i, e in enumerate(search["evaluations"]) if "metrics" in e)}
     chosen = sorted((place[index] for index in search["front"]), key=lambda index: latency[index])

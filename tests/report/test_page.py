@@ -160,3 +160,22 @@ def test_a_file_that_was_changed_by_hand_is_one_error(tmp_path, name: str, docum
     with pytest.raises(StoreError, match="does not hold|holds no object"):
         write_report(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_judged_networks_are_drawn_at_the_pace_at_which_the_front_was_measured(monkeypatch) -> None:
+    from matplotlib.axes import Axes
+
+    from edgenas.report.plots import front_plot
+
+    drawn, scatter = [], Axes.scatter
+
+    def keep(axes, latency, *more, **options):
+        drawn.append(latency)
+        return scatter(axes, latency, *more, **options)
+
+    monkeypatch.setattr(Axes, "scatter", keep)
+    documents = copy.deepcopy(DOCUMENTS)
+    search, front, winner = (documents[f"{name}.json"] for name in ("search", "front", "winner"))
+    for clock in (1.0, 2.0):
+        front_plot(search, {**front, "clock": clock}, winner)
+    assert drawn[1] == pytest.approx(2 * drawn[0])
