@@ -25,7 +25,7 @@ import torch
 
 from edgenas import atomic
 from edgenas.arch.zoo import published
-from edgenas.config.settings import TrainSection
+from edgenas.config.sections.training import TrainSection
 from edgenas.data import AugmentSettings, DataSettings, ImageData, fit_preprocessing, load
 from edgenas.data.batches import Batches
 from edgenas.train import TrainSettings, evaluate, fit

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from edgenas.cli.console import print_table
-from edgenas.config.settings import TargetSection
+from edgenas.config.sections.target import TargetSection
 from edgenas.display import progress_bar
 from edgenas.pipeline.commands.specialise.command import specialise
 from edgenas.pipeline.commands.specialise.device_table import device_table

@@ -9,7 +9,7 @@ from edgenas.errors import ConfigError, DataError, explain
 from edgenas.types import ProgressFactory
 
 if TYPE_CHECKING:
-    from edgenas.config.settings import DataSection
+    from edgenas.config.sections.images import DataSection
     from edgenas.data import ImageData
 
 _PARTS = ("train", "training")
@@ -144,7 +144,7 @@ def data_section(data: ImageData, *, resolution: int | None = None) -> DataSecti
     Raises:
         DataError: The images do not say where they come from.
     """
-    from edgenas.config.settings import DataSection
+    from edgenas.config.sections.images import DataSection
     from edgenas.data import ImageData
     from edgenas.data.cache.place import default_cache
 

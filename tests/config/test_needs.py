@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from edgenas.config import load
-from edgenas.config.settings import AugmentSection, SearchSection, SupernetSection, TrainSection
+from edgenas.config.sections.search import SearchSection
+from edgenas.config.sections.training import AugmentSection, SupernetSection, TrainSection
 from edgenas.errors import ConfigError
 
 CONFIGURATION = Path(__file__).parents[2] / "configs" / "quickstart.yaml"

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from edgenas.api.config import load_config
 from edgenas.config import RunSettings, load
-from edgenas.config.settings import SupernetSection, TrainSection
+from edgenas.config.sections.training import SupernetSection, TrainSection
 from edgenas.errors import ConfigError
 from edgenas.pipeline.training.settings import augment_settings
 from edgenas.train.recipes import RECIPES

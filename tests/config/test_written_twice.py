@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
 
-from edgenas.config.settings import AugmentSection, FitSection, Section, SupernetSection, TrainSection
+from edgenas.config.sections.section import Section
+from edgenas.config.sections.training import AugmentSection, FitSection, SupernetSection, TrainSection
 from edgenas.data.augment.settings import AugmentSettings
 from edgenas.errors import ConfigError
 from edgenas.pipeline.training.settings import augment_settings, supernet_settings, train_settings

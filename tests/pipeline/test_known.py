@@ -28,7 +28,8 @@ class Run(SimpleNamespace):
 
 
 def run(folder: Path, *, seed: int = 0, warm_start: str = "store", retry_failures: bool = False) -> Run:
-    from edgenas.config.settings import SearchSection, TargetSection
+    from edgenas.config.sections.search import SearchSection
+    from edgenas.config.sections.target import TargetSection
     from edgenas.pipeline.core.directory import RunDirectory
 
     section = SearchSection(warm_start=warm_start, retry_failures=retry_failures)

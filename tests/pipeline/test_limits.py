@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edgenas.config.settings import TargetSection
+from edgenas.config.sections.target import TargetSection
 from edgenas.errors import BudgetError, SearchError
 from edgenas.pipeline.commands.transfer import adaptation
 from edgenas.pipeline.core import artifacts

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from edgenas.config.settings import SearchSection
+from edgenas.config.sections.search import SearchSection
 from edgenas.pipeline.search.candidate_judge import objectives_of
 from edgenas.pipeline.search.cost_model import Costs
 from edgenas.pipeline.search.predicted import translator

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from edgenas.config import load
-from edgenas.config.settings import SearchSection, TargetSection
+from edgenas.config.sections.search import SearchSection
+from edgenas.config.sections.target import TargetSection
 from edgenas.errors import ConfigError
 from edgenas.pipeline.search.cost_model import Costs
 from edgenas.pipeline.search.rewards import reward_of

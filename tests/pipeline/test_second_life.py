@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgenas.config import load
-from edgenas.config.settings import TargetSection
+from edgenas.config.sections.target import TargetSection
 from edgenas.errors import BudgetError, DataError, DeviceError, ExportError, InputError, TableError, WeightsError
 from edgenas.latency import read_table, write_table
 from edgenas.measure import ModelFile

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgenas.arch import lower
-from edgenas.config.settings import RunSettings, TargetSection
+from edgenas.config.sections.target import TargetSection
+from edgenas.config.settings import RunSettings
 from edgenas.deploy import FileSpec
 from edgenas.errors import BudgetError, ConfigError
 from edgenas.pipeline.search import budget

@@ -58,7 +58,7 @@ def specialise(
         DataError: The run's images are not what they were.
         DeviceError: The runtime is missing or the machine is busy.
     """
-    from edgenas.config.settings import TargetSection
+    from edgenas.config.sections.target import TargetSection
     from edgenas.latency import LatencyTable
     from edgenas.pipeline.commands.specialise.command import specialise as specialise_run
     from edgenas.pipeline.commands.specialise.device_table import device_table

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgenas.config.settings import DataSection
+from edgenas.config.sections.images import DataSection
 from edgenas.errors import WeightsError
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.start import start_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgenas.config.settings import SupernetSection
+from edgenas.config.sections.training import SupernetSection
 from edgenas.errors import WeightsError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenas.config.settings import TargetSection
+from edgenas.config.sections.target import TargetSection
 from edgenas.errors import BudgetError, explain
 from edgenas.pipeline.search.cost_model import Costs
 from edgenas.pipeline.search.limits import LIMITS, SIZES, limits_of

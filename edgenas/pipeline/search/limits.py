@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from edgenas.config.settings import TargetSection
+from edgenas.config.sections.target import TargetSection
 
 KIB = 1024
 

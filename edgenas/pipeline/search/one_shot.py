@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgenas.config.settings import OneShotSection
+from edgenas.config.sections.search import OneShotSection
 from edgenas.errors import SearchError, explain
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE, TABLE_FILE

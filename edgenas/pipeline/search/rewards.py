@@ -9,7 +9,8 @@ from edgenas.errors import ConfigError, explain
 from edgenas.types import Floats
 
 if TYPE_CHECKING:
-    from edgenas.config.settings import SearchSection, TargetSection
+    from edgenas.config.sections.search import SearchSection
+    from edgenas.config.sections.target import TargetSection
     from edgenas.pipeline.search.cost_model import CostModel
     from edgenas.space import SearchSpace
 

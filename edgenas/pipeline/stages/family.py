@@ -12,7 +12,8 @@ from edgenas import atomic
 from edgenas.arch import Architecture, lower
 from edgenas.arch.document import read_document, to_document
 from edgenas.arch.notation import format_notation
-from edgenas.config.settings import RunSettings, ScaleSection
+from edgenas.config.sections.delivery import ScaleSection
+from edgenas.config.settings import RunSettings
 from edgenas.cost import macs, params
 from edgenas.errors import BudgetError, explain
 from edgenas.formats import file_format_of

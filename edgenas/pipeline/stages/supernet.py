@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgenas.config.settings import SupernetSection
+from edgenas.config.sections.training import SupernetSection
 from edgenas.errors import ConfigError, WeightsError, explain
 from edgenas.pipeline.core import artifacts
 from edgenas.pipeline.core.artifacts import SUPERNET_FILE, SUPERNET_TRAINING_FILE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgenas.config.settings import AugmentSection, SupernetSection, TrainSection
+from edgenas.config.sections.training import AugmentSection, SupernetSection, TrainSection
 from edgenas.errors import ConfigError, explain
 from edgenas.pipeline.core.context import RunContext
 from edgenas.pipeline.core.start import starts_from_supernet

@@ -14,7 +14,8 @@ import pytest
 from edgenas import nn
 from edgenas.arch import Architecture
 from edgenas.arch.notation import parse_notation
-from edgenas.config.settings import DataSection, RunSettings
+from edgenas.config.sections.images import DataSection
+from edgenas.config.settings import RunSettings
 from edgenas.data import Preprocessing
 from edgenas.deploy.scripts.compose import predict_script
 from edgenas.errors import ConfigError, WeightsError

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgenas import atomic
-from edgenas.config.settings import TargetSection
+from edgenas.config.sections.target import TargetSection
 from edgenas.errors import BudgetError, ExportError, TableError, explain
 from edgenas.formats import FORMATS, file_format_of
 from edgenas.pipeline.commands.specialise.candidates import (
